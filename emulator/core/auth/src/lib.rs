@@ -1,0 +1,1 @@
+//! Firebase Auth without I/O: accounts, operations, tokens.

@@ -1,0 +1,1 @@
+//! The Realtime Database without I/O: tree, engine, rules, wire.

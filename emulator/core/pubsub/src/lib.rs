@@ -1,0 +1,1 @@
+//! Push stream channels without I/O: messages, templates, subscribers.
