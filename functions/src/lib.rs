@@ -1,1 +1,5 @@
-//! The functions.
+//! The functions Hearth serves.
+//!
+//! Reading order: `ports` (what they need).
+
+pub mod ports;

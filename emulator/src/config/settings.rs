@@ -1,0 +1,128 @@
+//! The resolved settings. Emulator and self-host mode are two presets of this one struct.
+
+use crate::clock::Millis;
+use crate::storage::Durability;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the process has been told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which preset the rest was derived from.
+    pub mode: Mode,
+    /// The project's id.
+    pub project: String,
+    /// Where data lies; `None` keeps nothing.
+    pub data: Option<PathBuf>,
+    /// When a commit counts.
+    pub durability: Durability,
+    /// Which services run, and where.
+    pub services: Services,
+    /// What Auth does.
+    pub auth: AuthSettings,
+    /// What the Realtime Database does.
+    pub database: DatabaseSettings,
+    /// What the functions do.
+    pub functions: FunctionsSettings,
+    /// What the push stream does.
+    pub push_stream: PushStreamSettings,
+    /// Which clock everything follows.
+    pub clock: ClockSettings,
+    /// Makes ids, codes and push ids repeatable.
+    pub seed: Option<u64>,
+}
+
+/// The two presets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For a developer's machine and CI, on loopback.
+    Emulator,
+    /// For users in earnest.
+    SelfHost,
+}
+
+/// Where a service listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host name or address.
+    pub host: String,
+    /// Port; 0 means any free one.
+    pub port: u16,
+}
+
+/// The services that run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Services {
+    /// Firebase Auth.
+    pub auth: Option<Endpoint>,
+    /// Cloud Functions.
+    pub functions: Option<Endpoint>,
+    /// Realtime Database.
+    pub database: Option<Endpoint>,
+    /// Push stream.
+    pub push_stream: Option<Endpoint>,
+    /// The hub (emulator mode only).
+    pub hub: Option<Endpoint>,
+}
+
+/// Settings of Auth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuthSettings {
+    /// ID tokens carry no signature, and unsigned ones are accepted (emulator mode only).
+    pub unsigned_tokens: bool,
+}
+
+/// Settings of the Realtime Database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// Everyone may read and write everything (emulator mode only); otherwise only admins may.
+    pub open: bool,
+    /// A database that is named for the first time is created.
+    pub create_on_first_use: bool,
+}
+
+/// Settings of the functions.
+#[derive(Clone, Debug)]
+pub struct FunctionsSettings {
+    /// Serve requests without an ID token (emulator mode's default).
+    pub skip_auth: bool,
+    /// Do not count calls (emulator mode's default).
+    pub skip_rate_limit: bool,
+    /// Log updates instead of publishing them.
+    pub log_pubsub: bool,
+    /// Signs session tokens.
+    pub jwt_secret: String,
+    /// Another pubsub server; without it updates go to the suite's own push stream.
+    pub pubsub_url: Option<String>,
+    /// How long a function may take.
+    pub time_limit: Duration,
+    /// Whether functions are also served at `/{name}`, not only at `/{project}/{region}/{name}`.
+    pub short_paths: bool,
+    /// Whether anyone may run a background function by POST (emulator mode only).
+    pub open_triggers: bool,
+    /// App Engine or cron schedule of the session purge.
+    pub purge_sessions: String,
+    /// App Engine or cron schedule of the anonymous accounts' purge.
+    pub purge_accounts: String,
+    /// Anonymous accounts not seen for so many days are purged.
+    pub anonymous_days: u32,
+}
+
+/// Settings of the push stream.
+#[derive(Clone, Debug)]
+pub struct PushStreamSettings {
+    /// Publishers send it as their `Authorization`; the empty one leaves publishing open (emulator mode only).
+    pub secret: String,
+}
+
+/// Which clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockSettings {
+    /// The machine's.
+    System,
+    /// One that stands at `start` until it is moved.
+    Manual {
+        /// Where it starts.
+        start: Millis,
+    },
+}

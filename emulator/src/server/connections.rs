@@ -1,0 +1,95 @@
+//! Connections of one HTTP surface, from accept to the last byte.
+
+use super::ports::Bound;
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// A request's head has to be complete after this long.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A request's head may be this large; beyond it the answer is 431.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// A request may have this many headers; beyond it the answer is 431.
+const MOST_HEADERS: usize = 128;
+/// After a stop, requests under way have this long to end.
+const GRACE: Duration = Duration::from_millis(600);
+/// When the process has no file descriptors left, this long until the next try to accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The address a request came from, as a request extension.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// Serves `router` on all sockets of `bound` until `stop`; returns once every connection has ended, at most a grace
+/// period later. Streams have to watch `stop` themselves and end their bodies, so that they are closed properly.
+pub async fn serve(bound: Bound, router: Router, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    let accepting: Vec<_> = bound
+        .listeners
+        .into_iter()
+        .map(|listener| tokio::spawn(accept(listener, router.clone(), stop.clone(), connections.clone())))
+        .collect();
+    for task in accepting {
+        // A panic in accept has been reported by the panic hook; the other sockets go on.
+        let _ = task.await;
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, connections: TaskTracker) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                connections.spawn(connection(stream, peer, router.clone(), stop.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    // Without it the small frames of a stream wait for acknowledgements.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_LIMIT)
+        .max_headers(MOST_HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(GRACE, connection).await {
+                Ok(result) => result,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%peer, %error, "connection ended early");
+    }
+}

@@ -1,0 +1,133 @@
+//! Who is asking: the one place where a token becomes a caller.
+//!
+//! Must not know: how tokens are made (the auth room implements [`IdTokens`]), nor what a caller may do.
+
+use futures_util::future::BoxFuture;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::Arc;
+
+/// A verified ID token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdToken {
+    /// The account's id (`sub`).
+    pub uid: String,
+    /// Every claim of the token.
+    pub claims: Map<String, Value>,
+}
+
+/// Why a token was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// It is no token, or one for something else.
+    #[error("the token cannot be read")]
+    Malformed,
+    /// Its signature does not verify, or its algorithm is not accepted in this mode.
+    #[error("the token is not signed by this server")]
+    Signature,
+    /// It is past its time.
+    #[error("the token has expired")]
+    Expired,
+    /// It is another project's.
+    #[error("the token is another project's")]
+    Project,
+    /// Its account is gone, disabled, or has revoked it.
+    #[error("the token's account is gone or disabled")]
+    Account,
+    /// The accounts cannot be read now.
+    #[error("the accounts cannot be read")]
+    Unavailable,
+}
+
+/// Verifies ID tokens.
+pub trait IdTokens: Send + Sync {
+    /// Checks everything about `token`: form, signature, project, times, account.
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>>;
+}
+
+/// The caller of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Caller {
+    /// Bypasses every rule (`Bearer owner`; emulator mode only).
+    Admin,
+    /// A signed-in user.
+    User(IdToken),
+    /// Nobody said who.
+    Anonymous,
+}
+
+/// Turns what a request carries into a [`Caller`].
+#[derive(Clone)]
+pub struct Credentials {
+    tokens: Option<Arc<dyn IdTokens>>,
+    trust_bearer: bool,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Credentials").field("trust_bearer", &self.trust_bearer).finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// With `trust_bearer` (emulator mode) any bearer token of a privileged surface is an admin's, as the official
+    /// emulators have it. Without `tokens` (Auth is not running) no ID token is accepted.
+    pub fn new(tokens: Option<Arc<dyn IdTokens>>, trust_bearer: bool) -> Self {
+        Self { tokens, trust_bearer }
+    }
+
+    /// Whether `Bearer owner` is an admin.
+    pub fn trusts_bearer(&self) -> bool {
+        self.trust_bearer
+    }
+
+    /// Checks an ID token.
+    ///
+    /// # Errors
+    /// See [`TokenRefused`].
+    pub async fn verify(&self, token: &str) -> Result<IdToken, TokenRefused> {
+        match &self.tokens {
+            Some(tokens) => tokens.verify(token).await,
+            None => Err(TokenRefused::Unavailable),
+        }
+    }
+}
+
+/// The token of an `Authorization: Bearer` header; the scheme in any letter case, one space.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// Compares secrets in a time that depends on their lengths only.
+pub fn same_secret(one: &[u8], other: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(one, other).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_one_word_after_one_space() {
+        for (header, token) in [
+            ("Bearer owner", Some("owner")),
+            ("bearer a.b.c", Some("a.b.c")),
+            ("Basic owner", None),
+            ("Bearer", None),
+            ("owner", None),
+        ] {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, header.parse().unwrap())]);
+            assert_eq!(bearer(&headers), token, "{header}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn secrets_are_compared_whole() {
+        assert!(same_secret(b"abc", b"abc"));
+        assert!(!same_secret(b"abc", b"abd") && !same_secret(b"abc", b"ab") && !same_secret(b"", b"a"));
+    }
+}

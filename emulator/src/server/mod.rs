@@ -1,0 +1,9 @@
+//! What every HTTP surface shares: ports, connections, bodies, cross-origin headers, and who is asking.
+//!
+//! Must not know: what any product answers.
+
+pub mod body;
+pub mod connections;
+pub mod cors;
+pub mod credentials;
+pub mod ports;
