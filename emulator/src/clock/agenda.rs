@@ -160,7 +160,7 @@ mod tests {
     struct Every {
         period: Millis,
         next: AtomicU64,
-        seen: Arc<Mutex<Vec<(Millis, Millis)>>>,
+        seen: Seen,
         clock: Clock,
     }
 
@@ -183,9 +183,12 @@ mod tests {
         }
     }
 
-    fn agenda_with(periods: &[Millis]) -> (Agenda, Arc<Mutex<Vec<(Millis, Millis)>>>) {
+    /// Period and time of each run.
+    type Seen = Arc<Mutex<Vec<(Millis, Millis)>>>;
+
+    fn agenda_with(periods: &[Millis]) -> (Agenda, Seen) {
         let agenda = Agenda::new(Clock::manual(0));
-        let seen = Arc::default();
+        let seen = Seen::default();
         for &period in periods {
             agenda.add(Arc::new(Every {
                 period,

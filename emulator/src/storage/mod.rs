@@ -234,9 +234,7 @@ mod tests {
 
     fn read(file: &OpenFile) -> Vec<String> {
         file.readers
-            .with(|connection| {
-                connection.prepare("SELECT text FROM note")?.query_map([], |row| row.get(0))?.collect()
-            })
+            .with(|connection| connection.prepare("SELECT text FROM note")?.query_map([], |row| row.get(0))?.collect())
             .unwrap()
     }
 
