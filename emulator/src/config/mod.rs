@@ -1,4 +1,11 @@
 //! What the user asked for: firebase.json, .firebaserc, runtime configuration, flags and environment become one
 //! [`settings::Settings`]. Must not know: how any of it is carried out.
 
+pub mod firebase_json;
+pub mod resolve;
+pub mod runtime_config;
+pub mod service;
 pub mod settings;
+
+#[cfg(test)]
+mod tests;

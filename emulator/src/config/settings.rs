@@ -1,7 +1,9 @@
 //! The resolved settings. Emulator and self-host mode are two presets of this one struct.
 
+use super::service::Service;
 use crate::clock::Millis;
 use crate::storage::Durability;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ pub struct Settings {
     /// When a commit counts.
     pub durability: Durability,
     /// Which services run, and where.
-    pub services: Services,
+    pub services: BTreeMap<Service, Endpoint>,
     /// What Auth does.
     pub auth: AuthSettings,
     /// What the Realtime Database does.
@@ -50,21 +52,6 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// The services that run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Services {
-    /// Firebase Auth.
-    pub auth: Option<Endpoint>,
-    /// Cloud Functions.
-    pub functions: Option<Endpoint>,
-    /// Realtime Database.
-    pub database: Option<Endpoint>,
-    /// Push stream.
-    pub push_stream: Option<Endpoint>,
-    /// The hub (emulator mode only).
-    pub hub: Option<Endpoint>,
-}
-
 /// Settings of Auth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthSettings {
@@ -90,10 +77,12 @@ pub struct FunctionsSettings {
     pub skip_rate_limit: bool,
     /// Log updates instead of publishing them.
     pub log_pubsub: bool,
-    /// Signs session tokens.
-    pub jwt_secret: String,
+    /// Signs session tokens. `None`, in emulator mode only, means that one is generated at start.
+    pub jwt_secret: Option<String>,
     /// Another pubsub server; without it updates go to the suite's own push stream.
     pub pubsub_url: Option<String>,
+    /// What that server wants as `Authorization`.
+    pub pubsub_secret: String,
     /// How long a function may take.
     pub time_limit: Duration,
     /// Whether functions are also served at `/{name}`, not only at `/{project}/{region}/{name}`.

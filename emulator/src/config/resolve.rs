@@ -1,0 +1,312 @@
+//! Flags over files over defaults: one [`Settings`] and what should be said about it.
+
+use super::firebase_json::{self, FirebaseJson};
+use super::runtime_config::{self, RuntimeConfig};
+use super::service::Service;
+use super::settings::{
+    AuthSettings, ClockSettings, DatabaseSettings, Endpoint, FunctionsSettings, Mode, PushStreamSettings, Settings,
+};
+use crate::storage::Durability;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The project of a suite that was told of none; a `demo-` id, as the official emulators have it.
+const NO_PROJECT: &str = "demo-no-project";
+/// A function's time limit, as Cloud Functions has it by default.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// Environment variables that stand above `.runtimeconfig.json`.
+const JWT_SECRET_VARIABLE: &str = "HEARTH_JWT_SECRET";
+const PUBSUB_SECRET_VARIABLE: &str = "HEARTH_PUBSUB_SECRET";
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// Which preset.
+    pub mode: Mode,
+    /// `--project`: an id, or an alias of `.firebaserc`.
+    pub project: Option<String>,
+    /// `--config`: where firebase.json is.
+    pub config: Option<PathBuf>,
+    /// `--only`.
+    pub only: Option<Vec<Service>>,
+    /// `--host`, for all services.
+    pub host: Option<String>,
+    /// `--port SERVICE=PORT`.
+    pub ports: BTreeMap<Service, u16>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--ephemeral`.
+    pub ephemeral: bool,
+    /// `--unsafe-network`: emulators on addresses that others can reach.
+    pub unsafe_network: bool,
+    /// `--clock`.
+    pub clock: ClockSettings,
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// Where the command was given.
+    pub directory: PathBuf,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Settings, and what the user should be told of how they came about.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The settings.
+    pub settings: Settings,
+    /// Warnings, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// A configuration nobody can work with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {problem}")]
+pub struct ConfigError {
+    file: String,
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { file: file.into(), problem: problem.into() }
+    }
+}
+
+/// Resolves everything.
+///
+/// # Errors
+/// A file that cannot be read or understood, or a setting that the mode forbids or lacks.
+pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
+    let file = find_firebase_json(wishes);
+    let root = file.as_deref().and_then(Path::parent).unwrap_or(&wishes.directory).to_path_buf();
+    let firebase = match &file {
+        Some(file) => read(file)?
+            .map(|text| firebase_json::parse(&text))
+            .transpose()
+            .map_err(|problem| ConfigError::new(file.display().to_string(), problem))?
+            .ok_or_else(|| ConfigError::new(file.display().to_string(), "there is no such file"))?,
+        None => FirebaseJson::default(),
+    };
+    let mut runtime = read_runtime_config(&root, &firebase)?;
+    for (variable, secret) in
+        [(JWT_SECRET_VARIABLE, &mut runtime.jwt_secret), (PUBSUB_SECRET_VARIABLE, &mut runtime.pubsub_secret)]
+    {
+        if let Some(value) = wishes.environment.get(variable).filter(|value| !value.is_empty()) {
+            *secret = Some(value.clone());
+        }
+    }
+    let mut warnings = firebase.warnings.clone();
+    warnings.append(&mut runtime.warnings);
+    let project = resolve_project(wishes, &root)?;
+    let mut settings = match wishes.mode {
+        Mode::Emulator => emulator_preset(&project, &runtime),
+        Mode::SelfHost => self_host_preset(&project, &runtime, &mut warnings)?,
+    };
+    if firebase.names_rules {
+        warnings.push(match wishes.mode {
+            Mode::Emulator => "database rules are not evaluated yet: the database is open to everyone".to_owned(),
+            Mode::SelfHost => "database rules are not evaluated yet: the database refuses every client".to_owned(),
+        });
+    }
+    settings.data = (!wishes.ephemeral).then(|| {
+        let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
+        base.join(&project)
+    });
+    settings.clock = wishes.clock;
+    settings.seed = wishes.seed;
+    choose_services(wishes, &firebase, &mut settings)?;
+    Ok(Resolved { settings, warnings })
+}
+
+fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
+    Settings {
+        mode: Mode::Emulator,
+        project: project.to_owned(),
+        data: None,
+        durability: Durability::Process,
+        services: BTreeMap::new(),
+        auth: AuthSettings { unsigned_tokens: true },
+        database: DatabaseSettings { open: true, create_on_first_use: true },
+        functions: FunctionsSettings {
+            skip_auth: runtime.skip_auth.unwrap_or(true),
+            skip_rate_limit: runtime.skip_rate_limit.unwrap_or(true),
+            log_pubsub: runtime.log_pubsub.unwrap_or(false),
+            short_paths: false,
+            open_triggers: true,
+            ..functions(runtime)
+        },
+        push_stream: PushStreamSettings { secret: runtime.pubsub_secret.clone().unwrap_or_default() },
+        clock: ClockSettings::System,
+        seed: None,
+    }
+}
+
+fn self_host_preset(
+    project: &str,
+    runtime: &RuntimeConfig,
+    warnings: &mut Vec<String>,
+) -> Result<Settings, ConfigError> {
+    let missing = |key: &str, variable: &str| {
+        ConfigError::new(
+            ".runtimeconfig.json",
+            format!("{key} is missing; a self-hosted server needs it (or the environment variable {variable})"),
+        )
+    };
+    if runtime.jwt_secret.is_none() {
+        return Err(missing("jwt.secret", JWT_SECRET_VARIABLE));
+    }
+    let secret = runtime.pubsub_secret.clone().filter(|secret| !secret.is_empty());
+    let secret = secret.ok_or_else(|| missing("pubsub.secret", PUBSUB_SECRET_VARIABLE))?;
+    for (key, toggle) in [
+        ("toggles.skip_auth", runtime.skip_auth),
+        ("toggles.skip_rate_limit", runtime.skip_rate_limit),
+        ("toggles.log_pubsub", runtime.log_pubsub),
+    ] {
+        if toggle == Some(true) {
+            warnings.push(format!("{key} IS SET AND HAS NO EFFECT: a self-hosted server skips nothing"));
+        }
+    }
+    Ok(Settings {
+        mode: Mode::SelfHost,
+        project: project.to_owned(),
+        data: None,
+        durability: Durability::Power,
+        services: BTreeMap::new(),
+        auth: AuthSettings { unsigned_tokens: false },
+        database: DatabaseSettings { open: false, create_on_first_use: false },
+        functions: FunctionsSettings {
+            skip_auth: false,
+            skip_rate_limit: false,
+            log_pubsub: false,
+            short_paths: true,
+            open_triggers: false,
+            ..functions(runtime)
+        },
+        push_stream: PushStreamSettings { secret },
+        clock: ClockSettings::System,
+        seed: None,
+    })
+}
+
+/// What both presets have in common; the toggles stand at their safe side.
+fn functions(runtime: &RuntimeConfig) -> FunctionsSettings {
+    FunctionsSettings {
+        skip_auth: false,
+        skip_rate_limit: false,
+        log_pubsub: false,
+        jwt_secret: runtime.jwt_secret.clone(),
+        pubsub_url: runtime.pubsub_url.clone(),
+        pubsub_secret: runtime.pubsub_secret.clone().unwrap_or_default(),
+        time_limit: TIME_LIMIT,
+        short_paths: false,
+        open_triggers: false,
+        purge_sessions: runtime.purge_sessions.clone().unwrap_or_else(|| "every 3 hours".to_owned()),
+        purge_accounts: runtime.purge_accounts.clone().unwrap_or_else(|| "every 24 hours".to_owned()),
+        anonymous_days: runtime.anonymous_days.unwrap_or(30),
+    }
+}
+
+/// Decides which services run and where. Without any configuration all do; with one, those it names, as the official
+/// suite does it; `--only` names them itself. The push stream comes with the functions, which publish to it.
+fn choose_services(wishes: &Wishes, firebase: &FirebaseJson, settings: &mut Settings) -> Result<(), ConfigError> {
+    let unconfigured = !firebase.has_emulators && !firebase.has_functions && !firebase.has_database;
+    let configured = |service: Service| {
+        unconfigured
+            || firebase.emulators.contains_key(&service)
+            || match service {
+                Service::Functions => firebase.has_functions,
+                Service::Database => firebase.has_database,
+                Service::Auth | Service::PushStream | Service::Hub => false,
+            }
+    };
+    for service in Service::ALL {
+        let runs = match (service, &wishes.only, wishes.mode) {
+            (Service::Hub, _, mode) => mode == Mode::Emulator,
+            (service, Some(only), _) => only.contains(&service),
+            (_, None, Mode::SelfHost) => true,
+            (Service::PushStream, None, Mode::Emulator) => {
+                configured(Service::PushStream) || configured(Service::Functions)
+            }
+            (service, None, Mode::Emulator) => configured(service),
+        };
+        if !runs {
+            continue;
+        }
+        let given = firebase.emulators.get(&service).cloned().unwrap_or_default();
+        let host = wishes.host.clone().or(given.host).unwrap_or_else(|| "localhost".to_owned());
+        if wishes.mode == Mode::Emulator && !wishes.unsafe_network && !is_loopback(&host) {
+            return Err(ConfigError::new(
+                format!("host {host:?}"),
+                "emulators accept unsigned tokens and open access, so they listen on loopback only; \
+                 --unsafe-network lets others reach them all the same",
+            ));
+        }
+        let port = wishes.ports.get(&service).copied().or(given.port).unwrap_or(service.default_port());
+        settings.services.insert(service, Endpoint { host, port });
+    }
+    Ok(())
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// `--config` (a file, or a directory that holds one), else the nearest firebase.json upwards.
+fn find_firebase_json(wishes: &Wishes) -> Option<PathBuf> {
+    if let Some(given) = &wishes.config {
+        let given = wishes.directory.join(given);
+        return Some(if given.is_dir() { given.join("firebase.json") } else { given });
+    }
+    wishes.directory.ancestors().map(|folder| folder.join("firebase.json")).find(|file| file.is_file())
+}
+
+/// The runtime configuration beside firebase.json, or else in a functions directory, where the original keeps it.
+fn read_runtime_config(root: &Path, firebase: &FirebaseJson) -> Result<RuntimeConfig, ConfigError> {
+    let folders = std::iter::once(root.to_path_buf())
+        .chain(firebase.function_sources.iter().map(|source| root.join(source)))
+        .chain(std::iter::once(root.join("functions")));
+    for folder in folders {
+        let file = folder.join(".runtimeconfig.json");
+        if let Some(text) = read(&file)? {
+            return runtime_config::parse(&text)
+                .map_err(|problem| ConfigError::new(file.display().to_string(), problem));
+        }
+    }
+    Ok(RuntimeConfig::default())
+}
+
+fn resolve_project(wishes: &Wishes, root: &Path) -> Result<String, ConfigError> {
+    let file = root.join(".firebaserc");
+    let alias = |alias: Option<&str>| {
+        firebase_json::project_alias(&file, alias)
+            .map_err(|problem| ConfigError::new(file.display().to_string(), problem))
+    };
+    let environment = || {
+        ["GCLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT"]
+            .iter()
+            .find_map(|name| wishes.environment.get(*name).filter(|value| !value.is_empty()).cloned())
+    };
+    let project = match &wishes.project {
+        Some(given) => alias(Some(given))?.unwrap_or_else(|| given.clone()),
+        None => alias(None)?.or_else(environment).unwrap_or_else(|| NO_PROJECT.to_owned()),
+    };
+    // The id becomes a directory's name and a part of every path.
+    let legal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | ':');
+    if project.is_empty() || project.len() > 64 || project.starts_with('.') || !project.chars().all(legal) {
+        return Err(ConfigError::new(
+            format!("project {project:?}"),
+            "a project id has 1 to 64 letters, digits and hyphens",
+        ));
+    }
+    Ok(project)
+}
+
+fn read(file: &Path) -> Result<Option<String>, ConfigError> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConfigError::new(file.display().to_string(), error.to_string())),
+    }
+}
