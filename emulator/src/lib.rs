@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod database;
 pub mod functions;
+pub mod hub;
 pub mod pubsub;
 pub mod server;
 pub mod storage;
