@@ -1,2 +1,46 @@
-//! Tasks.
-fn main() {}
+//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `crash`.
+
+mod bench;
+mod browser;
+mod process;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The project's tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Set up what tests need, then run all of them: format, lints, Rust, SDKs, browser.
+    Test,
+    /// Measure the release binary and print tables.
+    Bench(bench::BenchArguments),
+    /// Kill the server in the middle of writes, many times, and look for what was acknowledged.
+    Crash {
+        /// How many times.
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test => test::all(),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Crash { rounds } => test::crash(rounds),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,63 @@
+// Starts the real binary in a folder of its own, on free ports, and stops it again.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const SERVICES = ['auth', 'functions', 'database', 'pushStream', 'hub'];
+const READY = 'All emulators ready! It is now safe to connect your app.';
+
+/** The binary under test; `cargo xtask test` names it. */
+export const BINARY = process.env.HEARTH_BIN ?? '../../target/debug/hearth';
+
+/** Runtime configuration with everything enforced. */
+export const ENFORCED = {
+  jwt: { secret: 'a secret for tests' },
+  toggles: { skip_auth: false, skip_rate_limit: false },
+};
+
+/**
+ * @param {{runtime?: object, args?: string[], project?: string}} options
+ * @returns {Promise<{project: string, ports: Record<string, {host: string, port: number}>, url: (service: string) => string,
+ *   stop: () => Promise<number>, output: () => string}>}
+ */
+export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk' } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
+  const emulators = Object.fromEntries(SERVICES.map((service) => [service, { port: 0 }]));
+  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators }));
+  await writeFile(join(folder, '.runtimeconfig.json'), JSON.stringify(runtime));
+  const portsFile = join(folder, 'ports.json');
+  const child = spawn(
+    BINARY,
+    ['emulators:start', '--project', project, '--config', folder, '--ports-file', portsFile, ...args],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  const ready = new Promise((resolve, reject) => {
+    const read = (chunk) => {
+      output += chunk;
+      if (output.includes(READY)) resolve();
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.on('error', reject);
+    child.on('exit', (code) => reject(new Error(`the suite ended with ${code}:\n${output}`)));
+  });
+  await ready;
+  const ports = JSON.parse(await readFile(portsFile, 'utf8'));
+  return {
+    project,
+    ports,
+    url: (service) => `http://${ports[service].host}:${ports[service].port}`,
+    output: () => output,
+    async stop() {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      const [code] = await ended;
+      await rm(folder, { recursive: true, force: true });
+      return code;
+    },
+  };
+}

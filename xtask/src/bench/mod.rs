@@ -1,0 +1,97 @@
+//! `cargo xtask bench`: the release binary, measured from outside, in tables.
+//!
+//! Machines are noisy. Every figure is the median of several runs, with the smallest and largest beside it; what the
+//! machine itself could do at most is measured in the same run.
+
+mod functions;
+mod limits;
+mod load;
+mod peer;
+mod server;
+mod startup;
+
+use crate::process::{Failure, cargo};
+use clap::{Args, ValueEnum};
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// Only this table; all of them otherwise.
+    #[arg(value_enum)]
+    table: Option<Table>,
+    /// Runs of each measurement.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Seconds of load in each run.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Measure the official emulators beside us where they have the service (installs them from npm below target/).
+    #[arg(long)]
+    peer: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Table {
+    /// From the start of the process to the last port's answer, and the memory it takes.
+    Startup,
+    /// startSession and pushUpdate under load.
+    Functions,
+}
+
+/// Builds the release binary and measures it.
+pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
+    cargo(&["build", "--release", "--package", "hearth"])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let wanted = |table| arguments.table.is_none_or(|only| only == table);
+    if wanted(Table::Startup) {
+        runtime.block_on(startup::run(arguments))?;
+    }
+    if wanted(Table::Functions) {
+        runtime.block_on(functions::run(arguments))?;
+    }
+    Ok(())
+}
+
+/// Several measurements of one thing.
+#[derive(Clone, Debug, Default)]
+struct Samples(Vec<f64>);
+
+impl Samples {
+    fn add(&mut self, sample: f64) {
+        self.0.push(sample);
+        self.0.sort_by(f64::total_cmp);
+    }
+
+    fn median(&self) -> f64 {
+        self.at(0.5)
+    }
+
+    /// The sample below which this share of them lies.
+    fn at(&self, share: f64) -> f64 {
+        let index = (self.0.len() as f64 * share) as usize;
+        self.0.get(index.min(self.0.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    }
+
+    /// "median (smallest–largest)".
+    fn show(&self, decimals: usize) -> String {
+        format!("{:.*} ({:.*}–{:.*})", decimals, self.median(), decimals, self.at(0.0), decimals, self.at(1.0))
+    }
+}
+
+/// Prints rows under a heading, in columns.
+fn print_table(title: &str, rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    println!("\n{title}\n");
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        println!("| {} |", cells.join(" | "));
+        if index == 0 {
+            let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+            println!("| {} |", rules.join(" | "));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The release binary as a child process, in a folder of its own.
+
+use crate::process::{Failure, root};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The project that is measured.
+pub(super) const PROJECT: &str = "demo-bench";
+
+/// A running server; killed when dropped.
+pub(super) struct Server {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts `command` (`emulators:start`, say) with everything enforced, on free ports.
+    pub(super) fn start(command: &str) -> Result<Self, Failure> {
+        // Below target/, so that the data lies on the disk the project lies on and not on a memory file system.
+        let folder = TempDir::new_in(root().join("target"))?;
+        let services = ["auth", "functions", "database", "pushStream", "hub"];
+        let emulators: Value = services.iter().map(|service| ((*service).to_owned(), json!({"port": 0}))).collect();
+        let runtime = json!({
+            "jwt": {"secret": "for benchmarks"},
+            "pubsub": {"secret": "for benchmarks"},
+            "toggles": {"skip_auth": false, "skip_rate_limit": false},
+        });
+        std::fs::write(folder.path().join("firebase.json"), json!({"emulators": emulators}).to_string())?;
+        std::fs::write(folder.path().join(".runtimeconfig.json"), runtime.to_string())?;
+        let child = Command::new(root().join("target/release/hearth"))
+            .args([command, "--project", PROJECT, "--ports-file", "ports.json"])
+            .current_dir(folder.path())
+            .env("HEARTH_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(Self { child, folder })
+    }
+
+    /// Waits until it is ready; the address of a service.
+    pub(super) fn address(&mut self, service: &str) -> Result<SocketAddr, Failure> {
+        let file = self.folder.path().join("ports.json");
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(address) = read_address(&file, service) {
+                return Ok(address);
+            }
+            if self.child.try_wait()?.is_some() || Instant::now() > until {
+                return Err("the server did not start".into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(id) = i32::try_from(self.child.id()) {
+            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// Resident memory of a process, in MB; 0 if it has ended.
+pub(super) fn resident(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let kilobytes =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+    kilobytes.unwrap_or(0.0) / 1024.0
+}
+
+fn read_address(file: &Path, service: &str) -> Option<SocketAddr> {
+    let ports: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
+    let entry = ports.get(service)?;
+    let host = entry.get("host")?.as_str()?.parse().ok()?;
+    Some(SocketAddr::new(host, u16::try_from(entry.get("port")?.as_u64()?).ok()?))
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask test`: all tests, and before them what they need.
+
+use crate::browser;
+use crate::process::{Failure, cargo, command, root, run};
+use std::ffi::OsStr;
+
+/// Runs everything that has to pass.
+pub(crate) fn all() -> Result<(), Failure> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    cargo(&["test", "--workspace"])?;
+    sdks()
+}
+
+/// The official SDKs and a browser against the real binary.
+fn sdks() -> Result<(), Failure> {
+    cargo(&["build", "--package", "hearth"])?;
+    let chrome = browser::find_or_install()?;
+    run_in_sdk("npm", &["ci", "--no-fund", "--no-audit"], &[])?;
+    let binary = root().join("target/debug/hearth");
+    let mut environment = vec![("HEARTH_BIN", binary.as_os_str()), ("CHROME_PATH", chrome.as_os_str())];
+    // A real recording is used where one lies beside the checkout.
+    let recording = root().join("../shared/data/pogify-session.json");
+    if recording.is_file() {
+        environment.push(("HEARTH_PLAYBACK_SESSION", recording.as_os_str()));
+    }
+    run_in_sdk("npm", &["test"], &environment)
+}
+
+fn run_in_sdk(program: &str, arguments: &[&str], environment: &[(&str, &OsStr)]) -> Result<(), Failure> {
+    run(command(program, arguments, "tests/sdk").envs(environment.iter().copied()))
+}
+
+/// Kills the server in the middle of writes `rounds` times; `cargo xtask test` does it a few times.
+pub(crate) fn crash(rounds: u32) -> Result<(), Failure> {
+    run(command(
+        env!("CARGO"),
+        &["test", "--package", "hearth-tests", "--test", "suite", "crash", "--", "--nocapture"],
+        "",
+    )
+    .env("HEARTH_CRASH_ROUNDS", rounds.to_string()))
+}
