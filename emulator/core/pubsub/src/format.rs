@@ -155,7 +155,7 @@ impl Report {
 
 fn of_channel(info: &ChannelInfo, id: &'static str, subscribers: &'static str) -> Fields {
     vec![
-        (id, Field::Id(String::from_utf8_lossy(info.id.as_bytes()).into_owned())),
+        (id, Field::Id(info.id.to_string())),
         ("published_messages", Field::Number(info.published_messages)),
         ("stored_messages", number(info.stored_messages)),
         (subscribers, number(info.subscribers)),

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use std::borrow::Borrow;
+use std::fmt;
 
 /// A channel's id: case-sensitive bytes, possibly none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,13 @@ impl ChannelId {
 impl Borrow<[u8]> for ChannelId {
     fn borrow(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl fmt::Display for ChannelId {
+    /// As text; what is not UTF-8 is shown as U+FFFD.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
