@@ -2,6 +2,9 @@
 
 use super::*;
 use bytes::Bytes;
+use hearth_pubsub::path::ChannelPath;
+use hearth_pubsub::replay::Resume;
+use hearth_pubsub::statistics::Report;
 use http_body_util::combinators::BoxBody;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -60,8 +63,8 @@ async fn twenty_thousand_listeners_share_one_frame() {
     house.publish("a", "x").await;
     let mut streams: Vec<BoxBody<Bytes, Infallible>> = Vec::new();
     for _ in 0..20_000 {
-        let path = hearth_pubsub::path::ChannelPath::parse(b"a");
-        streams.push(house.service.subscribe(&path, &Default::default()).unwrap().boxed());
+        let path = ChannelPath::parse(b"a");
+        streams.push(house.service.subscribe(&path, &Resume::default()).unwrap().boxed());
     }
     for stream in &mut streams {
         assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), ": \n");
@@ -75,4 +78,48 @@ async fn twenty_thousand_listeners_share_one_frame() {
     }
     drop(streams);
     assert_eq!(house.subscribers().await, 0);
+}
+
+/// Subscribers come while messages are published from another thread: what is replayed and what comes live join
+/// without a gap and without a double.
+#[tokio::test]
+async fn replay_and_live_messages_join_without_a_gap() {
+    const LAST: u64 = 3000;
+    let mut settings = settings("");
+    settings.channels.max_messages_stored_per_channel = None;
+    let house = house(settings);
+    house.service.publish("a", Bytes::from_static(b"0")).unwrap();
+    let service = Arc::clone(&house.service);
+    let publisher = std::thread::spawn(move || {
+        for number in 1..=LAST {
+            service.publish("a", Bytes::from(number.to_string())).unwrap();
+        }
+    });
+    let path = ChannelPath::parse(b"a.b1000000");
+    let mut streams = Vec::new();
+    for turn in 0..30 {
+        // Spread over the publishing, and right in the middle of it.
+        while house.service.info(&path.ids()).unwrap().is_none_or(|report| published(&report) < turn * LAST / 30) {
+            std::thread::yield_now();
+        }
+        streams.push(house.service.subscribe(&path, &Resume::default()).unwrap());
+    }
+    publisher.join().unwrap();
+    let expect: String = (0..=LAST).map(|number| format!("data: {number}\n\n")).collect();
+    let expect = format!(": \n{expect}");
+    for mut stream in streams {
+        let mut received = Vec::new();
+        while received.len() < expect.len() {
+            let frame = tokio::time::timeout(DEADLINE, stream.frame()).await.expect("messages are missing");
+            received.extend_from_slice(&frame.unwrap().unwrap().into_data().unwrap());
+        }
+        assert_eq!(String::from_utf8(received).unwrap(), expect);
+    }
+}
+
+fn published(report: &Report) -> u64 {
+    match report {
+        Report::Channel(info) => info.published_messages,
+        Report::Group(..) | Report::Summary(_) => 0,
+    }
 }
