@@ -43,7 +43,7 @@ pub fn router(service: Arc<PubsubService>, bodies: Bodies) -> Router {
 
 async fn answer(State(room): State<Room>, request: Request) -> Response {
     match Location::of(request.uri()) {
-        Location::Subscriber(path) => subscriber::answer(&room.service, &path, request.method(), request.headers()),
+        Location::Subscriber(path) => subscriber::answer(&room.service, &path, &request),
         Location::Publisher(path) => publisher::answer(&room.service, &room.bodies, &path, request).await,
         Location::Statistics(path) => statistics::answer(&room.service, &path, request.method(), request.headers()),
         Location::Elsewhere => StatusCode::NO_CONTENT.into_response(),

@@ -6,6 +6,7 @@
 use super::settings::PubsubSettings;
 use super::subscriber::{EventStream, Outbox};
 use crate::clock::{Agenda, Job, Millis, Work};
+use crate::server::connections::HangUp;
 use bytes::Bytes;
 use hearth_pubsub::channel::ChannelInfo;
 use hearth_pubsub::channels::Channels;
@@ -107,7 +108,12 @@ impl PubsubService {
     }
 
     /// Opens a stream. It has its old messages and its place among the channels' subscribers in one step.
-    pub(super) fn subscribe(self: &Arc<Self>, path: &ChannelPath, resume: &Resume) -> Result<EventStream, Error> {
+    pub(super) fn subscribe(
+        self: &Arc<Self>,
+        path: &ChannelPath,
+        resume: &Resume,
+        hang_up: Option<HangUp>,
+    ) -> Result<EventStream, Error> {
         let settings = &self.settings.subscriber;
         let request = Subscribe {
             path,
@@ -115,7 +121,7 @@ impl PubsubService {
             framing: self.framing,
             authorized_channels_only: settings.authorized_channels_only,
         };
-        let open = |backlog| Outbox::new(backlog, settings.unread_limit);
+        let open = |backlog| Outbox::new(backlog, settings.unread_limit, hang_up);
         let (id, outbox) = self.with(|channels, now| channels.subscribe(&request, open, now))?;
         if self.stop.is_cancelled() {
             // It may have come after the others were ended.

@@ -2,6 +2,7 @@
 //!
 //! Publishers put in and never wait; the connection takes out when its socket has room. Must not know: channels.
 
+use crate::server::connections::HangUp;
 use bytes::{Bytes, BytesMut};
 use hearth_pubsub::subscriber::{Delivery, Outlet};
 use std::collections::VecDeque;
@@ -21,6 +22,8 @@ pub(in crate::pubsub) struct Outbox(Arc<Inner>);
 struct Inner {
     queue: Mutex<Queue>,
     limit: usize,
+    /// Closes the connection; a body's end alone does not reach a client that does not read.
+    hang_up: Option<HangUp>,
 }
 
 #[derive(Debug, Default)]
@@ -36,9 +39,9 @@ struct Queue {
 
 impl Outbox {
     /// A queue with what the stream begins with. What is queued later may cost `limit` bytes together.
-    pub(in crate::pubsub) fn new(backlog: Vec<Bytes>, limit: usize) -> Self {
+    pub(in crate::pubsub) fn new(backlog: Vec<Bytes>, limit: usize, hang_up: Option<HangUp>) -> Self {
         let queue = Queue { uncounted: backlog.len(), frames: backlog.into(), ..Queue::default() };
-        Self(Arc::new(Inner { queue: Mutex::new(queue), limit }))
+        Self(Arc::new(Inner { queue: Mutex::new(queue), limit, hang_up }))
     }
 
     /// The next bytes; none once the stream has ended and everything was taken.
@@ -147,6 +150,9 @@ impl Outlet for Outbox {
             *queue = Queue { reader: queue.reader.take(), ended: true, ..Queue::default() };
             queue.push(last);
         });
+        if let Some(hang_up) = &self.0.hang_up {
+            hang_up.soon();
+        }
     }
 }
 
@@ -172,7 +178,7 @@ mod tests {
 
     #[test]
     fn small_frames_are_joined_and_large_ones_are_passed_on_as_they_are() {
-        let outbox = Outbox::new(vec![frame(2), frame(3)], 1 << 20);
+        let outbox = Outbox::new(vec![frame(2), frame(3)], 1 << 20, None);
         outbox.deliver(&frame(4));
         assert_eq!(drain(&outbox), (vec!["x".repeat(9)], false));
         let large = frame(JOINED);
@@ -189,7 +195,7 @@ mod tests {
     #[test]
     fn the_bound_counts_bytes_but_not_the_backlog_and_one_frame_always_fits() {
         let cost = 10 + FRAME_COST;
-        let outbox = Outbox::new(vec![frame(1000)], 2 * cost);
+        let outbox = Outbox::new(vec![frame(1000)], 2 * cost, None);
         for expect in [Delivery::Queued, Delivery::Queued, Delivery::Full] {
             assert_eq!(outbox.deliver(&frame(10)), expect);
         }
@@ -202,17 +208,17 @@ mod tests {
 
     #[test]
     fn an_end_comes_after_what_is_queued_and_a_cut_instead_of_it() {
-        let ended = Outbox::new(vec![Bytes::from_static(b"a")], 10);
+        let ended = Outbox::new(vec![Bytes::from_static(b"a")], 10, None);
         ended.end(Bytes::from_static(b"z"));
         assert_eq!(drain(&ended), (vec!["az".to_owned()], true));
-        let cut = Outbox::new(vec![Bytes::from_static(b"a")], 10);
+        let cut = Outbox::new(vec![Bytes::from_static(b"a")], 10, None);
         cut.cut_off(Bytes::from_static(b"z"));
         assert_eq!(drain(&cut), (vec!["z".to_owned()], true));
     }
 
     #[test]
     fn an_idle_queue_holds_no_buffer() {
-        let outbox = Outbox::new(vec![frame(1)], 1000);
+        let outbox = Outbox::new(vec![frame(1)], 1000, None);
         outbox.deliver(&frame(1));
         drain(&outbox);
         assert_eq!(outbox.lock().frames.capacity(), 0);

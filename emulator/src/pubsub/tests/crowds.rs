@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinSet;
 
 /// A connection through memory: so many sockets are more than some machines allow a process.
-async fn listen(house: &House) -> DuplexStream {
+pub(super) async fn listen(house: &House) -> DuplexStream {
     let (mut client, server) = tokio::io::duplex(4096);
     let router = house.router.clone();
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -64,7 +64,7 @@ async fn twenty_thousand_listeners_share_one_frame() {
     let mut streams: Vec<BoxBody<Bytes, Infallible>> = Vec::new();
     for _ in 0..20_000 {
         let path = ChannelPath::parse(b"a");
-        streams.push(house.service.subscribe(&path, &Resume::default()).unwrap().boxed());
+        streams.push(house.service.subscribe(&path, &Resume::default(), None).unwrap().boxed());
     }
     for stream in &mut streams {
         assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), ": \n");
@@ -102,7 +102,7 @@ async fn replay_and_live_messages_join_without_a_gap() {
         while house.service.info(&path.ids()).unwrap().is_none_or(|report| published(&report) < turn * LAST / 30) {
             std::thread::yield_now();
         }
-        streams.push(house.service.subscribe(&path, &Resume::default()).unwrap());
+        streams.push(house.service.subscribe(&path, &Resume::default(), None).unwrap());
     }
     publisher.join().unwrap();
     let expect: String = (0..=LAST).map(|number| format!("data: {number}\n\n")).collect();

@@ -200,7 +200,7 @@ async fn leaving_is_noticed_and_a_deletion_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_cut_off_and_delays_nobody() {
+async fn who_does_not_read_is_closed_and_delays_nobody() {
     let mut settings = settings("");
     settings.subscriber.unread_limit = 128 * 1024;
     let house = house(settings);
@@ -214,33 +214,57 @@ async fn who_does_not_read_is_cut_off_and_delays_nobody() {
     quick.until(": \n\r\n").await;
     let body = Bytes::from("x".repeat(32 * 1024));
     let frame = format!("data: {}\n\n", "x".repeat(32 * 1024));
-    let mut sent = 0;
     let cut = async {
         while house.service.cut_off_count() == 0 {
             house.service.publish("a", body.clone()).unwrap();
-            sent += 1;
             assert_eq!(quick.chunk().await, frame);
         }
     };
     tokio::time::timeout(DEADLINE, cut).await.expect("nobody is cut off");
     assert_eq!(house.subscribers().await, 1);
-    // What the slow one had been sent is whole, then it is told why it ends.
-    let mut got = 0;
-    let notice = loop {
-        let chunk = slow.chunk().await;
-        if chunk != frame {
-            break chunk;
+    // It still does not read, and its connection is closed all the same: what it sends is refused.
+    let closed = async {
+        while slow.socket.write_all(b"x").await.is_ok() {
+            tokio::task::yield_now().await;
         }
-        got += 1;
     };
-    assert_eq!(notice, "\n: closed by the server: this listener does not read fast enough\n\n");
-    assert_eq!(slow.until("0\r\n\r\n").await, "0\r\n\r\n");
-    assert!(got < sent, "{got} of {sent}");
+    tokio::time::timeout(DEADLINE, closed).await.expect("the connection stays open");
     house.publish("a", "last").await;
     assert_eq!(quick.chunk().await, "data: last\n\n");
     house.stop.cancel();
     assert_eq!(quick.rest().await, "0\r\n\r\n");
     serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_reads_again_in_time_is_told_why_its_stream_ends() {
+    let mut settings = settings("");
+    settings.subscriber.unread_limit = 4096;
+    let house = house(settings);
+    house.publish("a", "first").await;
+    let mut slow = crowds::listen(&house).await;
+    house.wait_for_subscribers(1).await;
+    let mut sent = 0;
+    let cut = async {
+        while house.service.cut_off_count() == 0 {
+            house.service.publish("a", Bytes::from("x".repeat(1000))).unwrap();
+            sent += 1;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, cut).await.expect("it is not cut off");
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n0\r\n\r\n") {
+        let read = tokio::time::timeout(DEADLINE, slow.read_buf(&mut received)).await.expect("nothing comes");
+        assert!(read.unwrap() > 0);
+    }
+    let received = String::from_utf8(received).unwrap();
+    let notice = "\r\n\n: closed by the server: this listener does not read fast enough\n\n\r\n0\r\n\r\n";
+    assert!(received.ends_with(notice), "{received}");
+    // What came before it is whole.
+    let frame = format!("data: {}\n\n", "x".repeat(1000));
+    assert_eq!(received.matches("data: ").count(), received.matches(&frame).count());
+    assert!(received.matches(&frame).count() < sent);
 }
 
 #[tokio::test]
