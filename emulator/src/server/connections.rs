@@ -8,8 +8,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -28,6 +30,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The address a request came from, as a request extension.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
+
+/// Closes the connection that a request came on, as a request extension: for streams whose client does not read, which
+/// no end of a body can reach.
+#[derive(Clone, Debug, Default)]
+pub struct HangUp(Arc<Notify>);
+
+impl HangUp {
+    /// Closes the connection once what it is being sent is written, or after the grace period.
+    pub fn soon(&self) {
+        self.0.notify_one();
+    }
+}
 
 /// Serves `router` on all sockets of `bound` until `stop`; returns once every connection has ended, at most a grace
 /// period later. Streams have to watch `stop` themselves and end their bodies, so that they are closed properly.
@@ -67,8 +81,11 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, 
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
     // Without it the small frames of a stream wait for acknowledgements.
     let _ = stream.set_nodelay(true);
+    let hang_up = HangUp::default();
+    let offered = hang_up.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(offered.clone());
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()
@@ -79,9 +96,14 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stop.cancelled() => {
+    let early = tokio::select! {
+        result = connection.as_mut() => Some(result),
+        () = stop.cancelled() => None,
+        () = hang_up.0.notified() => None,
+    };
+    let result = match early {
+        Some(result) => result,
+        None => {
             connection.as_mut().graceful_shutdown();
             match tokio::time::timeout(GRACE, connection).await {
                 Ok(result) => result,

@@ -1,0 +1,258 @@
+//! One channel: its stored messages, its counters, its listeners.
+//!
+//! Must not know: other channels, and what else a subscriber listens to.
+
+use crate::Millis;
+use crate::framing::Framing;
+use crate::message::{Message, Publication, Stamp};
+use crate::path::ChannelId;
+use crate::replay::Resume;
+use crate::settings::Settings;
+use crate::slots::{Key, Slots};
+use crate::subscriber::{Delivery, FramingId, Outlet};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// What a channel costs in memory, its id and messages apart; an estimate.
+const CHANNEL_BYTES: usize = 512;
+/// What a message costs in memory, its bytes apart; an estimate.
+const MESSAGE_BYTES: usize = 256;
+
+/// What is told of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelInfo {
+    /// Its id.
+    pub id: ChannelId,
+    /// Messages ever published to it, stored or not.
+    pub published_messages: u64,
+    /// Messages it stores.
+    pub stored_messages: usize,
+    /// Its subscriptions.
+    pub subscribers: usize,
+}
+
+/// A message with the frames it was made into so far.
+#[derive(Debug)]
+pub(crate) struct Framed {
+    message: Message,
+    frames: Vec<(FramingId, Bytes)>,
+}
+
+impl Framed {
+    pub(crate) fn new(message: Message) -> Self {
+        Self { message, frames: Vec::new() }
+    }
+
+    /// The frame for `id`, made once.
+    fn frame(&mut self, id: FramingId, framings: &[Framing], channel: &ChannelId) -> Bytes {
+        if let Some((_, frame)) = self.frames.iter().find(|(made, _)| *made == id) {
+            return frame.clone();
+        }
+        let frame = framings.get(id.0).map(|framing| framing.message(channel, &self.message)).unwrap_or_default();
+        self.frames.push((id, frame.clone()));
+        frame
+    }
+
+    fn bytes(&self) -> usize {
+        cost(&self.message.publication) + self.frames.iter().map(|(_, frame)| frame.len()).sum::<usize>()
+    }
+}
+
+#[derive(Debug)]
+struct Stored {
+    framed: Framed,
+    expires: Millis,
+}
+
+#[derive(Debug)]
+struct Listener<S> {
+    outlet: S,
+    subscriber: Key,
+}
+
+/// Listeners that get the same bytes.
+#[derive(Debug)]
+struct Group<S> {
+    framing: FramingId,
+    listeners: Slots<Listener<S>>,
+}
+
+/// A channel.
+#[derive(Debug)]
+pub(crate) struct Channel<S> {
+    pub(crate) id: ChannelId,
+    /// Place in the order of creation.
+    pub(crate) serial: u64,
+    /// The deadline under which the registry has it.
+    pub(crate) registered: Option<Millis>,
+    published: u64,
+    ring: VecDeque<Stored>,
+    /// Whether messages expire in the order in which they are stored; not so after the clock was set back.
+    in_order: bool,
+    groups: Vec<Group<S>>,
+    /// The last publish or subscribe.
+    active: Millis,
+    bytes: usize,
+}
+
+impl<S: Outlet> Channel<S> {
+    pub(crate) fn new(id: ChannelId, serial: u64, now: Millis) -> Self {
+        let bytes = CHANNEL_BYTES + id.as_bytes().len();
+        Self {
+            id,
+            serial,
+            registered: None,
+            published: 0,
+            ring: VecDeque::new(),
+            in_order: true,
+            groups: Vec::new(),
+            active: now,
+            bytes,
+        }
+    }
+
+    pub(crate) fn info(&self) -> ChannelInfo {
+        ChannelInfo {
+            id: self.id.clone(),
+            published_messages: self.published,
+            stored_messages: self.ring.len(),
+            subscribers: self.subscribers(),
+        }
+    }
+
+    pub(crate) fn subscribers(&self) -> usize {
+        self.groups.iter().map(|group| group.listeners.len()).sum()
+    }
+
+    pub(crate) fn stored(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// An estimate of its memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How much memory storing one more message will give back, because the oldest gives way.
+    pub(crate) fn gives_way(&self, settings: &Settings) -> usize {
+        match (settings.max_messages_stored_per_channel, self.ring.front()) {
+            (Some(most), Some(oldest)) if self.ring.len() >= most.get() => oldest.framed.bytes(),
+            (Some(_) | None, _) => 0,
+        }
+    }
+
+    /// Gives a publication its id.
+    pub(crate) fn accept(&mut self, publication: Publication, stamp: Stamp, now: Millis) -> Framed {
+        self.published += 1;
+        self.active = now;
+        Framed::new(Message { id: i64::try_from(self.published).unwrap_or(i64::MAX), stamp, publication })
+    }
+
+    /// Hands a message to all listeners; answers whose outlets are full.
+    pub(crate) fn deliver(&self, framed: &mut Framed, framings: &[Framing]) -> Vec<Key> {
+        let mut full = Vec::new();
+        for group in self.groups.iter().filter(|group| group.listeners.len() > 0) {
+            let frame = framed.frame(group.framing, framings, &self.id);
+            for listener in group.listeners.values() {
+                match listener.outlet.deliver(&frame) {
+                    Delivery::Queued => {}
+                    Delivery::Full => full.push(listener.subscriber),
+                }
+            }
+        }
+        full
+    }
+
+    /// Stores a message; the oldest gives way if there are too many.
+    pub(crate) fn keep(&mut self, framed: Framed, settings: &Settings, now: Millis) {
+        let expires = now.saturating_add(settings.message_ttl.get());
+        self.in_order &= self.ring.back().is_none_or(|last| last.expires <= expires);
+        self.bytes += framed.bytes();
+        self.ring.push_back(Stored { framed, expires });
+        while settings.max_messages_stored_per_channel.is_some_and(|most| self.ring.len() > most.get()) {
+            self.drop_oldest();
+        }
+    }
+
+    /// The frames of the stored messages that a new subscriber is to get.
+    pub(crate) fn replay(
+        &mut self,
+        resume: &Resume,
+        backtrack: usize,
+        framing: FramingId,
+        framings: &[Framing],
+    ) -> Vec<Bytes> {
+        let skip = resume.skip(self.ring.iter().map(|stored| &stored.framed.message), backtrack);
+        let mut frames = Vec::with_capacity(self.ring.len() - skip);
+        for stored in self.ring.iter_mut().skip(skip) {
+            let before = stored.framed.bytes();
+            frames.push(stored.framed.frame(framing, framings, &self.id));
+            self.bytes += stored.framed.bytes() - before;
+        }
+        frames
+    }
+
+    /// Adds a listener; `None` if there is no room for so many.
+    pub(crate) fn join(&mut self, subscriber: Key, outlet: S, framing: FramingId, now: Millis) -> Option<Key> {
+        self.active = now;
+        let listener = Listener { outlet, subscriber };
+        if let Some(group) = self.groups.iter_mut().find(|group| group.framing == framing) {
+            return group.listeners.insert(listener);
+        }
+        let mut listeners = Slots::default();
+        let key = listeners.insert(listener);
+        self.groups.push(Group { framing, listeners });
+        key
+    }
+
+    /// Removes a listener.
+    pub(crate) fn leave(&mut self, framing: FramingId, listener: Key) {
+        if let Some(group) = self.groups.iter_mut().find(|group| group.framing == framing) {
+            group.listeners.remove(listener);
+        }
+    }
+
+    /// Every listener's subscriber; one that listens twice is named twice.
+    pub(crate) fn listeners(&self) -> Vec<Key> {
+        self.groups.iter().flat_map(|group| group.listeners.values()).map(|listener| listener.subscriber).collect()
+    }
+
+    /// Drops the messages whose time has come.
+    pub(crate) fn expire(&mut self, now: Millis) {
+        if self.in_order {
+            while self.ring.front().is_some_and(|oldest| oldest.expires <= now) {
+                self.drop_oldest();
+            }
+            return;
+        }
+        let mut freed = 0;
+        self.ring.retain(|stored| {
+            let stays = stored.expires > now;
+            freed += if stays { 0 } else { stored.framed.bytes() };
+            stays
+        });
+        self.bytes -= freed;
+        self.in_order = self.ring.iter().is_sorted_by_key(|stored| stored.expires);
+    }
+
+    /// When the next message expires or, without any and without subscribers, the channel is collected.
+    pub(crate) fn deadline(&self, settings: &Settings) -> Option<Millis> {
+        if self.ring.is_empty() {
+            let idle = self.subscribers() == 0;
+            return idle.then(|| self.active.saturating_add(settings.channel_inactivity_time.get()));
+        }
+        let mut times = self.ring.iter().map(|stored| stored.expires);
+        if self.in_order { times.next() } else { times.min() }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.ring.pop_front() {
+            self.bytes -= oldest.framed.bytes();
+        }
+    }
+}
+
+/// What storing a publication costs in memory, before it is framed; an estimate.
+pub(crate) fn cost(publication: &Publication) -> usize {
+    MESSAGE_BYTES + publication.bytes()
+}

@@ -1,0 +1,32 @@
+//! Why something was refused, in the words clients and test suites compare.
+//!
+//! Must not know: which status an answer bears.
+
+/// A refusal. Its text is what the original sends as explanation, word for word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The path names no channel.
+    #[error("No channel id provided.")]
+    NoChannelId,
+    /// A channel id is longer than allowed.
+    #[error("Channel id is too large.")]
+    ChannelIdTooLarge,
+    /// `ALL`, or an id with a `*`: names that only statistics understand.
+    #[error("Channel id not authorized for this method.")]
+    ChannelIdNotAuthorized,
+    /// A message has no bytes. Its channels exist by now, as they do in the original.
+    #[error("Empty post requests are not allowed.")]
+    EmptyMessage,
+    /// Only channels with a stored message may be subscribed to, and this one has none.
+    #[error("Subscriber could not create channels.")]
+    SubscriberCannotCreate,
+    /// The channel has as many subscribers as allowed.
+    #[error("Subscribers limit per channel has been exceeded.")]
+    TooManySubscribers,
+    /// There are as many channels as allowed.
+    #[error("Number of channels were exceeded.")]
+    TooManyChannels,
+    /// Channels and stored messages take up all the memory they may. The original gives no text.
+    #[error("The memory for channels and messages is full.")]
+    MemoryFull,
+}

@@ -1,0 +1,80 @@
+//! `/pub?id=`: publish, ask, delete. Must not know: who listens.
+
+use super::PubsubService;
+use super::errors::Refusal;
+use super::headers::{self, EVENT_ID, EVENT_TYPE, EXPLAIN};
+use super::statistics::written;
+use crate::server::body::Bodies;
+use crate::server::credentials::same_secret;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hearth_pubsub::message::{EventField, Publication};
+use hearth_pubsub::path::ChannelPath;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+const METHODS: &str = "GET, POST, PUT, DELETE";
+
+pub(super) async fn answer(service: &PubsubService, bodies: &Bodies, path: &ChannelPath, request: Request) -> Response {
+    let mut response = serve(service, bodies, path, request).await.unwrap_or_else(Refusal::into_response);
+    let headers = response.headers_mut();
+    headers::allow_origins(headers, service.settings().publisher.allowed_origins.as_ref(), METHODS);
+    headers::forbid_caching(headers);
+    response
+}
+
+async fn serve(
+    service: &PubsubService,
+    bodies: &Bodies,
+    path: &ChannelPath,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let settings = &service.settings().publisher;
+    // Preflights included: the original asks for the secret before it looks at the method.
+    if !knows(&settings.secret, request.headers()) {
+        return Err(Refusal::Secret);
+    }
+    let (head, body) = request.into_parts();
+    let ids = path.ids();
+    match head.method {
+        Method::OPTIONS => Ok(StatusCode::OK.into_response()),
+        Method::GET => {
+            let report = service.info(&ids)?.ok_or(Refusal::NoSuchChannel)?;
+            Ok(written(&report, &head.headers))
+        }
+        Method::POST | Method::PUT => {
+            service.check(&ids)?;
+            let body = bodies.read(body, settings.body_limit).await?;
+            let publication = Publication {
+                // Copied, or a small message would keep the whole buffer of its connection.
+                body: Bytes::copy_from_slice(&body),
+                event_id: event_field(&head.headers, &EVENT_ID),
+                event_type: event_field(&head.headers, &EVENT_TYPE),
+            };
+            let infos = service.publish_to(&ids, &publication)?;
+            let report = if settings.channel_info_on_publish { service.report(infos) } else { None };
+            Ok(report.map_or_else(|| StatusCode::OK.into_response(), |report| written(&report, &head.headers)))
+        }
+        Method::DELETE => {
+            service.check(&ids)?;
+            let body = bodies.read(body, settings.body_limit).await?;
+            let text = (!body.is_empty()).then(|| Bytes::copy_from_slice(&body));
+            match service.delete(&ids, text)? {
+                0 => Err(Refusal::NoSuchChannel),
+                _ => Ok((StatusCode::OK, [(EXPLAIN, "Channel deleted.")]).into_response()),
+            }
+        }
+        _ => Err(Refusal::Method(METHODS)),
+    }
+}
+
+/// Whether the request bears the secret: the whole header, without a scheme. An empty secret asks for nothing.
+fn knows(secret: &str, headers: &HeaderMap) -> bool {
+    let given = headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+    secret.is_empty() || same_secret(given, secret.as_bytes())
+}
+
+fn event_field(headers: &HeaderMap, name: &HeaderName) -> Option<EventField> {
+    headers.get(name).and_then(|value| EventField::new(value.as_bytes()))
+}
