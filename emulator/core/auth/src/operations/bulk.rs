@@ -1,6 +1,6 @@
 //! What an admin does with many accounts: `batchGet`, `batchDelete`, `query`, and the emulator's deletion of all.
 
-use super::{Answer, Call, json};
+use super::{Answer, Call, given, json};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::store::{Accounts, Order, Store};
@@ -42,6 +42,32 @@ pub fn list(store: &(impl Accounts + ?Sized), call: &Call<'_>, request: List) ->
     Ok(Answer::kind("identitytoolkit#DownloadAccountResponse")
         .with("users", users.iter().map(json).collect::<Vec<Value>>())
         .with_some("nextPageToken", next))
+}
+
+/// The shape of `downloadAccount`, the former `batchGet`: the parameters are in the body, and so is the project.
+pub const DOWNLOAD_SCHEMA: Schema = &[
+    ("maxResults", Kind::Int64),
+    ("nextPageToken", Kind::Text),
+    ("targetProjectId", Kind::Text),
+    ("tenantId", Kind::Text),
+];
+
+/// The request of `downloadAccount`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Download {
+    target_project_id: Option<String>,
+    #[serde(flatten)]
+    list: List,
+}
+
+/// As [`list`].
+///
+/// # Errors
+/// The request names no project.
+pub fn download(store: &(impl Accounts + ?Sized), call: &Call<'_>, request: Download) -> Result<Answer, Error> {
+    given(&request.target_project_id).ok_or(Error::InsufficientPermission)?;
+    list(store, call, request.list)
 }
 
 /// The shape of a `batchDelete` request.

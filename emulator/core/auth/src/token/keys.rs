@@ -28,7 +28,7 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// `private` is the PKCS#8 or PKCS#1 DER of an RSA key pair, `public` the PKCS#1 DER of its public key.
+    /// `private` and `public` are an RSA key pair's halves as PKCS#1 DER.
     ///
     /// # Errors
     /// The id is not made of letters and digits.
