@@ -1,7 +1,7 @@
 //! What a request brings: its body or query as JSON, and whose accounts it means. Must not know: what is done with it.
 
 use super::Params;
-use super::table::{Auth, From, Operation};
+use super::table::{Auth, Operation, Source};
 use crate::auth::errors::Refusal;
 use crate::auth::service::AuthService;
 use crate::server::body::{Bodies, ReadBody};
@@ -30,12 +30,12 @@ pub(super) async fn read(
     body: Body,
 ) -> Result<(Value, Option<ReadBody>), Refusal> {
     let limit = if privileged { ADMIN_LIMIT } else { CLIENT_LIMIT };
-    let (value, share) = match operation.from {
+    let (value, share) = match operation.source {
         // Clients send bodies with DELETE too; they mean nothing.
-        From::Nothing => (Value::Object(Map::new()), None),
-        From::Query => (object(head.uri.query().unwrap_or_default()), None),
-        From::Json | From::JsonOrForm => {
-            let is_form = content_type(head, operation.from)?;
+        Source::Nothing => (Value::Object(Map::new()), None),
+        Source::Query => (object(head.uri.query().unwrap_or_default()), None),
+        Source::Json | Source::JsonOrForm => {
+            let is_form = content_type(head, operation.source)?;
             let body = bodies.read(body, limit).await?;
             let value = if is_form { form(&body) } else { json(&body)? };
             (value, Some(body))
@@ -47,13 +47,13 @@ pub(super) async fn read(
 }
 
 /// Whether the body is a form. Without a type it is JSON.
-fn content_type(head: &Parts, from: From) -> Result<bool, Refusal> {
+fn content_type(head: &Parts, source: Source) -> Result<bool, Refusal> {
     let Some(given) = head.headers.get(CONTENT_TYPE) else { return Ok(false) };
     let given = String::from_utf8_lossy(given.as_bytes());
     let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "" | "application/json" => Ok(false),
-        "application/x-www-form-urlencoded" if from == From::JsonOrForm => Ok(true),
+        "application/x-www-form-urlencoded" if source == Source::JsonOrForm => Ok(true),
         _ => Err(Refusal::ContentType(given.into_owned())),
     }
 }

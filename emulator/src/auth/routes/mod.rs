@@ -58,13 +58,13 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
         table::Does::Read(run) => service.read(scope, privileged, move |store, call| run(store, call, body)).await?,
         table::Does::Write(run) => service.write(scope, privileged, move |store, call| run(store, call, body)).await?,
     };
-    success(service, answer)
+    success(service, answer).await
 }
 
-fn success(service: &AuthService, answer: Answer) -> Result<Response, Refusal> {
+async fn success(service: &AuthService, answer: Answer) -> Result<Response, Refusal> {
     let Answer { mut body, id_token } = answer;
     if let Some(wanted) = id_token {
-        let token = service.encode(&wanted.claims)?;
+        let token = service.encode(wanted.claims).await?;
         for field in wanted.fields {
             body.insert((*field).to_owned(), token.clone().into());
         }

@@ -38,14 +38,14 @@ pub(super) enum Run {
 
 /// An operation as routes need it.
 pub(super) struct Operation {
-    pub(super) from: From,
+    pub(super) source: Source,
     pub(super) schema: Schema,
     pub(super) run: Does,
 }
 
 /// Where an operation's fields come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Source {
     Nothing,
     Query,
     Json,
@@ -62,12 +62,12 @@ pub(super) enum Does {
     Write(Writing),
 }
 
-const fn reading(from: From, schema: Schema, run: Reading) -> Operation {
-    Operation { from, schema, run: Does::Read(run) }
+const fn reading(source: Source, schema: Schema, run: Reading) -> Operation {
+    Operation { source, schema, run: Does::Read(run) }
 }
 
-const fn writing(from: From, schema: Schema, run: Writing) -> Operation {
-    Operation { from, schema, run: Does::Write(run) }
+const fn writing(source: Source, schema: Schema, run: Writing) -> Operation {
+    Operation { source, schema, run: Does::Write(run) }
 }
 
 /// The request's own type; its shape has been checked.
@@ -78,38 +78,43 @@ fn typed<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
 
-pub(super) const SIGN_UP: Run = Run::Operation(&writing(From::Json, sign_up::SCHEMA, |store, call, body| {
+pub(super) const SIGN_UP: Run = Run::Operation(&writing(Source::Json, sign_up::SCHEMA, |store, call, body| {
     sign_up::sign_up(store, call, typed(body)?)
 }));
-pub(super) const LOOKUP: Run =
-    Run::Operation(&reading(From::Json, lookup::SCHEMA, |store, call, body| lookup::lookup(store, call, typed(body)?)));
-pub(super) const UPDATE: Run =
-    Run::Operation(&writing(From::Json, update::SCHEMA, |store, call, body| update::update(store, call, typed(body)?)));
-pub(super) const DELETE_ACCOUNT: Run =
-    Run::Operation(&writing(From::Json, delete::SCHEMA, |store, call, body| delete::delete(store, call, typed(body)?)));
-pub(super) const GRANT: Run = Run::Operation(&writing(From::JsonOrForm, grant::SCHEMA, |store, call, body| {
+pub(super) const LOOKUP: Run = Run::Operation(&reading(Source::Json, lookup::SCHEMA, |store, call, body| {
+    lookup::lookup(store, call, typed(body)?)
+}));
+pub(super) const UPDATE: Run = Run::Operation(&writing(Source::Json, update::SCHEMA, |store, call, body| {
+    update::update(store, call, typed(body)?)
+}));
+pub(super) const DELETE_ACCOUNT: Run = Run::Operation(&writing(Source::Json, delete::SCHEMA, |store, call, body| {
+    delete::delete(store, call, typed(body)?)
+}));
+pub(super) const GRANT: Run = Run::Operation(&writing(Source::JsonOrForm, grant::SCHEMA, |store, call, body| {
     grant::grant(store, call, typed(body)?)
 }));
-pub(super) const BATCH_GET: Run =
-    Run::Operation(&reading(From::Query, bulk::LIST_SCHEMA, |store, call, body| bulk::list(store, call, typed(body)?)));
-pub(super) const DOWNLOAD: Run = Run::Operation(&reading(From::Json, bulk::DOWNLOAD_SCHEMA, |store, call, body| {
+pub(super) const BATCH_GET: Run = Run::Operation(&reading(Source::Query, bulk::LIST_SCHEMA, |store, call, body| {
+    bulk::list(store, call, typed(body)?)
+}));
+pub(super) const DOWNLOAD: Run = Run::Operation(&reading(Source::Json, bulk::DOWNLOAD_SCHEMA, |store, call, body| {
     bulk::download(store, call, typed(body)?)
 }));
 pub(super) const BATCH_DELETE: Run =
-    Run::Operation(&writing(From::Json, bulk::BATCH_DELETE_SCHEMA, |store, call, body| {
+    Run::Operation(&writing(Source::Json, bulk::BATCH_DELETE_SCHEMA, |store, call, body| {
         bulk::batch_delete(store, call, typed(body)?)
     }));
-pub(super) const QUERY: Run = Run::Operation(&reading(From::Json, bulk::QUERY_SCHEMA, |store, call, body| {
+pub(super) const QUERY: Run = Run::Operation(&reading(Source::Json, bulk::QUERY_SCHEMA, |store, call, body| {
     bulk::query(store, call, typed(body)?)
 }));
 pub(super) const DELETE_ALL: Run =
-    Run::Operation(&writing(From::Nothing, &[], |store, call, body| bulk::delete_all(store, call, typed(body)?)));
+    Run::Operation(&writing(Source::Nothing, &[], |store, call, body| bulk::delete_all(store, call, typed(body)?)));
 pub(super) const PROJECTS: Run =
-    Run::Operation(&reading(From::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
 pub(super) const GET_CONFIG: Run =
-    Run::Operation(&reading(From::Nothing, &[], |store, call, body| config::get(store, call, typed(body)?)));
-pub(super) const UPDATE_CONFIG: Run =
-    Run::Operation(&writing(From::Json, config::SCHEMA, |store, call, body| config::update(store, call, typed(body)?)));
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::get(store, call, typed(body)?)));
+pub(super) const UPDATE_CONFIG: Run = Run::Operation(&writing(Source::Json, config::SCHEMA, |store, call, body| {
+    config::update(store, call, typed(body)?)
+}));
 
 /// One row.
 pub(super) struct Row {

@@ -1,7 +1,10 @@
 //! Operations in emulator mode, over HTTP.
 
 use super::*;
+use crate::auth::ServiceError;
 use crate::storage::Durability;
+use futures_util::FutureExt;
+use hearth_auth::store::Scope;
 
 #[tokio::test]
 async fn an_anonymous_sign_in_to_the_byte() {
@@ -280,4 +283,25 @@ async fn the_purge_takes_what_is_old_and_anonymous() {
     assert_eq!(house.verify(&old[1].text("idToken")).await, Err(TokenRefused::Account));
     let got = house.admin("POST", "projects/demo/accounts:query", json!({})).await;
     assert_eq!(got.text("recordsCount"), "3");
+}
+
+#[tokio::test]
+async fn a_full_queue_is_said_to_be_full() {
+    let house = House::emulator();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let scope = || Scope::project("demo");
+    let hold = house.service.write(scope(), true, move |_, _| {
+        // An error means that the test let go, which is what is waited for.
+        let _ = held.recv();
+        Ok(())
+    });
+    assert_eq!(hold.now_or_never(), None);
+    let push = || house.service.write(scope(), true, |_, _| Ok(())).now_or_never();
+    let refused = (0..10_000).find_map(|_| push());
+    assert_eq!(refused, Some(Err(ServiceError::Busy)));
+    let got = house.post("accounts:signUp", json!({})).await;
+    assert_eq!(got.error(), (503, "too many operations are waiting".to_owned()));
+    drop(release);
+    house.service.close().await;
+    assert_eq!(push(), Some(Err(ServiceError::Stopped)));
 }

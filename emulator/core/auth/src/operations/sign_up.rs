@@ -12,7 +12,7 @@ use serde_json::Value;
 /// The fewest characters of a password, as UTF-16 units.
 pub(super) const SHORTEST_PASSWORD: usize = 6;
 /// A seeded source repeats the ids of an earlier run one after the other, so that many may be taken.
-const MOST_DRAWS: usize = 10_000_000;
+const MOST_DRAWS: usize = 1_000_000;
 
 /// The request's shape.
 pub const SCHEMA: Schema = &[
