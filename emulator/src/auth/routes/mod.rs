@@ -53,10 +53,9 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
     // The share of the memory budget is given back when the answer is there.
     let (input, _share) = input::read(&room.bodies, operation, privileged, &head, body).await?;
     let scope = input::scope(service, row.auth, privileged, &params, &input)?;
-    let body = input;
     let answer = match operation.run {
-        table::Does::Read(run) => service.read(scope, privileged, move |store, call| run(store, call, body)).await?,
-        table::Does::Write(run) => service.write(scope, privileged, move |store, call| run(store, call, body)).await?,
+        table::Does::Read(run) => service.read(scope, privileged, move |store, call| run(store, call, input)).await?,
+        table::Does::Write(run) => service.write(scope, privileged, move |store, call| run(store, call, input)).await?,
     };
     success(service, answer).await
 }
