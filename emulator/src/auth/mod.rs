@@ -1,1 +1,17 @@
-//! Placeholder.
+//! Firebase Auth's room: the Identity Toolkit and Secure Token APIs over accounts in SQLite.
+//!
+//! A request goes from `routes` to the [`AuthService`] to the store; what it means is decided by `hearth_auth`. Must not
+//! know: the database, the functions, the push stream.
+
+mod errors;
+mod routes;
+mod service;
+mod signing_key;
+mod store;
+mod writer;
+
+pub use routes::router;
+pub use service::{AuthService, OpenError, ServiceError};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,20 @@
 //! Firebase Auth without I/O: accounts, operations, tokens.
+//!
+//! Operations are plain functions over a [`store::Store`], the time and a source of random bytes. Must not know: HTTP,
+//! SQLite, threads, files, clocks.
+
+pub mod account;
+pub mod entropy;
+pub mod errors;
+pub mod operations;
+pub mod schema;
+pub mod store;
+pub mod token;
+
+#[cfg(test)]
+mod memory;
+
+pub use errors::Error;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = u64;

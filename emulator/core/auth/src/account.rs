@@ -1,0 +1,225 @@
+//! The account, as lookups, lists and exports show it (the Identity Toolkit's `UserInfo`).
+
+use crate::Millis;
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+
+/// The provider of accounts that gave no credential.
+pub const ANONYMOUS: &str = "anonymous";
+/// The provider of email addresses with a password or a sign-in link.
+pub const PASSWORD: &str = "password";
+/// The provider of phone numbers.
+pub const PHONE: &str = "phone";
+
+/// An account. Fields that are absent are left out of the JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Account {
+    /// The id, unique in its scope.
+    pub local_id: String,
+    /// The email, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Whether the owner has shown that the email is theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
+    /// The name to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The picture to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo_url: Option<String>,
+    /// The phone number, beginning with `+`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// Seconds since the Unix epoch; tokens issued before are revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_since: Option<String>,
+    /// Whether the account may not sign in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// Milliseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_login_at: Option<String>,
+    /// When tokens were last issued; ISO 8601.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_refresh_at: Option<String>,
+    /// Claims that go into ID tokens; a JSON object as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_attributes: Option<String>,
+    /// Whether the account signed in with a custom token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_auth: Option<bool>,
+    /// Who the owner is at the providers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_user_info: Option<Vec<ProviderUserInfo>>,
+    /// The first email, which can be recovered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_email: Option<String>,
+    /// The tenant the account belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+}
+
+/// Who the owner of an account is at a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProviderUserInfo {
+    /// The provider's id (`google.com`, `phone`).
+    pub provider_id: String,
+    /// The user's id at the provider.
+    pub raw_id: String,
+    /// The user's id at the provider, as a URI where the provider has such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub federated_id: Option<String>,
+    /// The email the provider gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The name the provider gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The picture the provider gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo_url: Option<String>,
+    /// The phone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// The user's handle at the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screen_name: Option<String>,
+}
+
+impl Account {
+    /// The providers, `phone` included.
+    pub fn providers(&self) -> &[ProviderUserInfo] {
+        self.provider_user_info.as_deref().unwrap_or_default()
+    }
+
+    /// Whether nothing ties the account to a person: no provider, email, phone number or custom sign-in.
+    pub fn is_anonymous(&self) -> bool {
+        self.providers().is_empty()
+            && self.email.is_none()
+            && self.phone_number.is_none()
+            && self.custom_auth != Some(true)
+    }
+
+    /// The latest of creation, sign-in and refresh.
+    pub fn last_seen(&self) -> Millis {
+        let refreshed = self.last_refresh_at.as_deref().and_then(|iso| DateTime::parse_from_rfc3339(iso).ok());
+        let refreshed = refreshed.and_then(|time| Millis::try_from(time.timestamp_millis()).ok());
+        [millis(self.created_at.as_deref()), millis(self.last_login_at.as_deref()), refreshed]
+            .into_iter()
+            .flatten()
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// When the owner signed in, in seconds: the last sign-in, or else the last refresh.
+    pub fn auth_time(&self) -> u64 {
+        millis(self.last_login_at.as_deref()).unwrap_or_else(|| self.last_seen()) / 1000
+    }
+
+    /// [`Account::valid_since`] as a number.
+    pub fn valid_since_seconds(&self) -> Option<i64> {
+        self.valid_since.as_deref()?.parse().ok()
+    }
+
+    /// Adds or replaces what the provider says of the owner.
+    pub fn upsert_provider(&mut self, info: ProviderUserInfo) {
+        let providers = self.provider_user_info.get_or_insert_default();
+        match providers.iter_mut().find(|known| known.provider_id == info.provider_id) {
+            Some(known) => *known = info,
+            None => providers.push(info),
+        }
+    }
+
+    /// Removes the provider, if it is there.
+    pub fn delete_provider(&mut self, provider_id: &str) {
+        if let Some(providers) = &mut self.provider_user_info {
+            providers.retain(|known| known.provider_id != provider_id);
+        }
+    }
+
+    /// Makes the entry of the provider `phone` agree with the phone number.
+    pub fn mirror_phone_number(&mut self) {
+        match self.phone_number.clone() {
+            Some(number) => self.upsert_provider(ProviderUserInfo {
+                provider_id: PHONE.to_owned(),
+                raw_id: number.clone(),
+                phone_number: Some(number),
+                ..ProviderUserInfo::default()
+            }),
+            None => self.delete_provider(PHONE),
+        }
+    }
+}
+
+/// The time as `2030-01-01T00:00:00.000Z`.
+pub fn iso(now: Millis) -> String {
+    let time = i64::try_from(now).ok().and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH);
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Whether it has the form `something@something`; the official emulator asks no more.
+pub fn is_email(text: &str) -> bool {
+    matches!(text.split_once('@'), Some((name, host)) if !name.is_empty() && !host.is_empty() && !host.contains('@'))
+}
+
+/// Whether it looks like an international number; the official emulator asks no more.
+pub fn is_phone_number(text: &str) -> bool {
+    text.starts_with('+')
+}
+
+fn millis(text: Option<&str>) -> Option<Millis> {
+    text?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_field_is_left_out() {
+        let account = Account { local_id: "a".to_owned(), disabled: Some(true), ..Account::default() };
+        let json = r#"{"localId":"a","disabled":true}"#;
+        assert_eq!(serde_json::to_string(&account).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Account>(json).unwrap(), account);
+    }
+
+    #[test]
+    fn last_seen_is_the_latest_of_three() {
+        let seen = |created: Option<&str>, login: Option<&str>, refresh: Option<&str>| {
+            let [created_at, last_login_at, last_refresh_at] = [created, login, refresh].map(|t| t.map(str::to_owned));
+            Account { created_at, last_login_at, last_refresh_at, ..Account::default() }.last_seen()
+        };
+        assert_eq!(seen(Some("5"), None, None), 5);
+        assert_eq!(seen(Some("5"), Some("9"), Some("1970-01-01T00:00:00.007Z")), 9);
+        assert_eq!(seen(Some("5"), Some("9"), Some(&iso(1_893_456_000_123))), 1_893_456_000_123);
+        assert_eq!(seen(None, Some("soon"), Some("later")), 0);
+    }
+
+    #[test]
+    fn a_phone_number_is_a_provider_too() {
+        let mut account = Account { phone_number: Some("+1".to_owned()), ..Account::default() };
+        account.mirror_phone_number();
+        assert_eq!(
+            serde_json::to_string(&account.provider_user_info).unwrap(),
+            r#"[{"providerId":"phone","rawId":"+1","phoneNumber":"+1"}]"#
+        );
+        account.phone_number = None;
+        account.mirror_phone_number();
+        assert_eq!(account.providers(), []);
+    }
+
+    #[test]
+    fn emails_have_one_at_sign() {
+        for (text, expected) in
+            [("a@b", true), ("a@", false), ("@b", false), ("a", false), ("", false), ("a@b@c", false)]
+        {
+            assert_eq!(is_email(text), expected, "{text}");
+        }
+    }
+}

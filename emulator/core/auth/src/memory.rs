@@ -1,0 +1,139 @@
+//! Doubles for tests: a store in memory, and random bytes that can be foretold.
+
+use crate::Millis;
+use crate::account::Account;
+use crate::entropy::Entropy;
+use crate::errors::StoreError;
+use crate::operations::config::Config;
+use crate::store::{Accounts, Order, Scope, Standing, Store};
+use crate::token::refresh::RefreshToken;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+
+/// Bytes from a counter.
+#[derive(Default)]
+pub(crate) struct Counting(Cell<u64>);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            // The top byte of a linear congruential generator: it does not repeat soon.
+            self.0.set(self.0.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+            *byte = self.0.get().to_be_bytes()[0];
+        }
+    }
+}
+
+/// A store without a disk.
+#[derive(Default)]
+pub(crate) struct Memory {
+    accounts: HashMap<Scope, BTreeMap<String, Account>>,
+    refresh_tokens: HashMap<String, (RefreshToken, Millis)>,
+    configs: HashMap<String, Config>,
+}
+
+impl Memory {
+    fn find(&self, scope: &Scope, matches: impl Fn(&Account) -> bool) -> Option<Account> {
+        self.accounts.get(scope)?.values().find(|account| matches(account)).cloned()
+    }
+}
+
+impl Accounts for Memory {
+    fn by_local_id(&self, scope: &Scope, local_id: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| account.local_id == local_id))
+    }
+
+    fn by_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| account.email.as_deref() == Some(email)))
+    }
+
+    fn by_phone_number(&self, scope: &Scope, phone_number: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| account.phone_number.as_deref() == Some(phone_number)))
+    }
+
+    fn by_provider(&self, scope: &Scope, provider_id: &str, raw_id: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| {
+            account.providers().iter().any(|info| info.provider_id == provider_id && info.raw_id == raw_id)
+        }))
+    }
+
+    fn standing(&self, scope: &Scope, local_id: &str) -> Result<Option<Standing>, StoreError> {
+        Ok(self.by_local_id(scope, local_id)?.map(|account| Standing {
+            disabled: account.disabled == Some(true),
+            valid_since: account.valid_since_seconds(),
+        }))
+    }
+
+    fn list(
+        &self,
+        scope: &Scope,
+        after: Option<&str>,
+        limit: Option<usize>,
+        order: Order,
+    ) -> Result<Vec<Account>, StoreError> {
+        let accounts = self.accounts.get(scope).into_iter().flat_map(BTreeMap::values);
+        let mut accounts: Vec<_> =
+            accounts.filter(|account| after.is_none_or(|after| account.local_id.as_str() > after)).cloned().collect();
+        if order == Order::Descending {
+            accounts.reverse();
+        }
+        accounts.truncate(limit.unwrap_or(usize::MAX));
+        Ok(accounts)
+    }
+
+    fn count(&self, scope: &Scope) -> Result<u64, StoreError> {
+        Ok(self.accounts.get(scope).map_or(0, BTreeMap::len) as u64)
+    }
+
+    fn refresh_token(&self, token: &str) -> Result<Option<(RefreshToken, Millis)>, StoreError> {
+        Ok(self.refresh_tokens.get(token).cloned())
+    }
+
+    fn config(&self, project: &str) -> Result<Config, StoreError> {
+        Ok(self.configs.get(project).cloned().unwrap_or_default())
+    }
+}
+
+impl Store for Memory {
+    fn put(&mut self, scope: &Scope, account: &Account) -> Result<(), StoreError> {
+        self.accounts.entry(scope.clone()).or_default().insert(account.local_id.clone(), account.clone());
+        Ok(())
+    }
+
+    fn delete(&mut self, scope: &Scope, local_id: &str) -> Result<(), StoreError> {
+        self.accounts.entry(scope.clone()).or_default().remove(local_id);
+        self.refresh_tokens.retain(|_, (token, _)| token.scope != *scope || token.local_id != local_id);
+        Ok(())
+    }
+
+    fn delete_all(&mut self, scope: &Scope) -> Result<(), StoreError> {
+        self.accounts.remove(scope);
+        self.refresh_tokens.retain(|_, (token, _)| token.scope != *scope);
+        Ok(())
+    }
+
+    fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError> {
+        let mut old = self.list(scope, None, None, Order::Ascending)?;
+        old.retain(|account| account.is_anonymous() && account.last_seen() < before);
+        old.sort_by_key(Account::last_seen);
+        old.truncate(limit);
+        old.iter().try_for_each(|account| self.delete(scope, &account.local_id))?;
+        Ok(old.len())
+    }
+
+    fn keep_refresh_token(&mut self, token: &str, of: &RefreshToken, now: Millis) -> Result<(), StoreError> {
+        self.refresh_tokens.insert(token.to_owned(), (of.clone(), now));
+        Ok(())
+    }
+
+    fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError> {
+        self.refresh_tokens
+            .retain(|_, (token, issued)| token.scope != *scope || token.local_id != local_id || *issued >= before);
+        Ok(())
+    }
+
+    fn set_config(&mut self, project: &str, config: &Config) -> Result<(), StoreError> {
+        self.configs.insert(project.to_owned(), config.clone());
+        Ok(())
+    }
+}

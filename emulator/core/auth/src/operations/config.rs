@@ -1,0 +1,141 @@
+//! What a project tells its clients, and the settings that the emulator's own API changes.
+
+use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing};
+use crate::errors::Error;
+use crate::schema::{Kind, Schema};
+use crate::store::{Accounts, Store};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A project's settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Config {
+    /// How users sign in.
+    pub sign_in: SignIn,
+    /// What is said of emails.
+    pub email_privacy_config: EmailPrivacyConfig,
+}
+
+/// How users sign in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SignIn {
+    /// Providers may bring the same email to several accounts.
+    pub allow_duplicate_emails: bool,
+}
+
+/// What is said of emails.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EmailPrivacyConfig {
+    /// Nobody can find out whether an email has an account.
+    pub enable_improved_email_privacy: bool,
+}
+
+/// The shape of a change.
+pub const SCHEMA: Schema = &[
+    ("signIn", Kind::Object(&[("allowDuplicateEmails", Kind::Flag)])),
+    ("emailPrivacyConfig", Kind::Object(&[("enableImprovedEmailPrivacy", Kind::Flag)])),
+];
+
+/// A change: what is absent stays.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Change {
+    sign_in: SignInChange,
+    email_privacy_config: EmailPrivacyChange,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SignInChange {
+    allow_duplicate_emails: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct EmailPrivacyChange {
+    enable_improved_email_privacy: Option<bool>,
+}
+
+/// `GET I1/projects`: what clients ask before they sign in.
+///
+/// # Errors
+/// A tenant has none of it.
+pub fn projects(_: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
+    if call.scope.tenant.is_some() {
+        return Err(Error::UnsupportedTenantOperation);
+    }
+    Ok(Answer::default().with("projectId", PROJECT_NUMBER).with("authorizedDomains", json!(["localhost"])))
+}
+
+/// The settings.
+///
+/// # Errors
+/// The store failed.
+pub fn get(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
+    Ok(answer(&store.config(&call.scope.project)?))
+}
+
+/// Changes the settings.
+///
+/// # Errors
+/// The store failed.
+pub fn update(store: &mut dyn Store, call: &Call<'_>, change: Change) -> Result<Answer, Error> {
+    let mut config = store.config(&call.scope.project)?;
+    let wanted = change.sign_in.allow_duplicate_emails;
+    config.sign_in.allow_duplicate_emails = wanted.unwrap_or(config.sign_in.allow_duplicate_emails);
+    let privacy = &mut config.email_privacy_config.enable_improved_email_privacy;
+    *privacy = change.email_privacy_config.enable_improved_email_privacy.unwrap_or(*privacy);
+    store.set_config(&call.scope.project, &config)?;
+    Ok(answer(&config))
+}
+
+fn answer(config: &Config) -> Answer {
+    match super::json(config) {
+        Value::Object(body) => Answer { body, id_token: None },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Answer::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::*;
+
+    fn check(house: &mut House, change: Value, duplicates: bool, privacy: bool) {
+        let expected = json!({
+            "signIn": {"allowDuplicateEmails": duplicates},
+            "emailPrivacyConfig": {"enableImprovedEmailPrivacy": privacy},
+        });
+        let answer = house.call(true, update, change.clone()).unwrap();
+        assert_eq!(Value::Object(answer.body), expected, "{change}");
+        let answer = house.call(true, |store, call, body| get(store, call, body), json!({})).unwrap();
+        assert_eq!(Value::Object(answer.body), expected, "{change}");
+    }
+
+    #[test]
+    fn what_a_change_does_not_name_stays() {
+        let mut house = House::new();
+        check(&mut house, json!({}), false, false);
+        check(&mut house, json!({"signIn": {"allowDuplicateEmails": true}}), true, false);
+        check(
+            &mut house,
+            json!({"emailPrivacyConfig": {"enableImprovedEmailPrivacy": true}, "signIn": {}}),
+            true,
+            true,
+        );
+        check(&mut house, json!({"signIn": {"allowDuplicateEmails": false}}), false, true);
+    }
+
+    #[test]
+    fn a_tenant_has_no_project() {
+        let mut house = House::new();
+        let run = |house: &mut House| house.call(false, |store, call, body| projects(store, call, body), json!({}));
+        let body = run(&mut house).unwrap().body;
+        assert_eq!(Value::Object(body), json!({"projectId": "12345", "authorizedDomains": ["localhost"]}));
+        house.scope.tenant = Some("t".to_owned());
+        assert_eq!(run(&mut house), Err(Error::UnsupportedTenantOperation));
+    }
+}

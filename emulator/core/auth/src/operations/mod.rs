@@ -1,0 +1,199 @@
+//! What callers can do, one file per capability: functions over a store, the time and random bytes.
+//!
+//! An operation checks in the order of the official emulator, since clients see the first complaint. Must not know:
+//! paths, methods, JSON text, or who may call (the shell decides whether a call is privileged).
+
+pub mod bulk;
+pub mod config;
+pub mod delete;
+pub mod grant;
+pub mod lookup;
+pub mod sign_up;
+pub mod update;
+
+use crate::Millis;
+use crate::account::{Account, iso};
+use crate::entropy::{Entropy, opaque_token};
+use crate::errors::Error;
+use crate::store::{Accounts, Scope, Store};
+use crate::token::refresh::RefreshToken;
+use crate::token::{LIFETIME, Tokens, claims};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What Firebase calls the project's number; the same for all projects, as in the official emulator.
+pub const PROJECT_NUMBER: &str = "12345";
+
+/// The circumstances of one call.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// Whose accounts are meant.
+    pub scope: &'a Scope,
+    /// Whether an admin calls.
+    pub privileged: bool,
+    /// The time.
+    pub now: Millis,
+    /// Random bytes.
+    pub entropy: &'a dyn Entropy,
+    /// The policy for ID tokens.
+    pub tokens: &'a Tokens,
+}
+
+/// What an operation answers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// The body, but for the ID token.
+    pub body: Map<String, Value>,
+    /// An ID token to be encoded, when everything else is done.
+    pub id_token: Option<IdTokenFor>,
+}
+
+/// An ID token to be encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdTokenFor {
+    /// Its claims.
+    pub claims: Map<String, Value>,
+    /// The fields of the body where it goes.
+    pub fields: &'static [&'static str],
+}
+
+impl Answer {
+    fn kind(kind: &str) -> Self {
+        Self::default().with("kind", kind)
+    }
+
+    fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.body.insert(field.to_owned(), value.into());
+        self
+    }
+
+    fn with_some(self, field: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(field, value),
+            None => self,
+        }
+    }
+
+    fn with_tokens(self, tokens: Option<NewTokens>) -> Self {
+        let Some(tokens) = tokens else { return self };
+        let mut answer = self.with("refreshToken", tokens.refresh_token).with("expiresIn", LIFETIME.to_string());
+        answer.id_token = Some(IdTokenFor { claims: tokens.claims, fields: &["idToken"] });
+        answer
+    }
+}
+
+/// What a sign-in yields.
+struct NewTokens {
+    claims: Map<String, Value>,
+    refresh_token: String,
+}
+
+/// Keeps `account` and issues tokens to it.
+fn sign_in(store: &mut dyn Store, call: &Call<'_>, account: &mut Account, provider: &str) -> Result<NewTokens, Error> {
+    account.last_refresh_at = Some(iso(call.now));
+    store.put(call.scope, account)?;
+    let extra_claims = Map::new();
+    let claims = claims::of(account, call.scope, provider, &extra_claims, call.now);
+    let local_id = account.local_id.clone();
+    let refresh = RefreshToken { scope: call.scope.clone(), local_id, provider: provider.to_owned(), extra_claims };
+    let refresh_token = if call.tokens.are_unsigned() {
+        refresh.encode()
+    } else {
+        let token = opaque_token(call.entropy);
+        store.keep_refresh_token(&token, &refresh, call.now)?;
+        token
+    };
+    Ok(NewTokens { claims, refresh_token })
+}
+
+/// The account an ID token stands for, and how its owner signed in.
+fn signed_in(
+    store: &(impl Accounts + ?Sized),
+    call: &Call<'_>,
+    id_token: &str,
+) -> Result<(Account, Option<String>), Error> {
+    let claims = call.tokens.read(id_token, &call.scope.project, call.now)?;
+    if claims.tenant() != call.scope.tenant.as_deref() {
+        return Err(Error::TenantIdMismatch);
+    }
+    let local_id = claims.user_id().ok_or(Error::UserNotFound)?;
+    let account = store.by_local_id(call.scope, local_id)?.ok_or(Error::UserNotFound)?;
+    if let Some(valid_since) = account.valid_since_seconds()
+        && claims.issued_at().is_none_or(|issued| issued < valid_since)
+    {
+        return Err(Error::TokenExpired);
+    }
+    if account.disabled == Some(true) {
+        return Err(Error::UserDisabled);
+    }
+    Ok((account, claims.sign_in_provider().map(str::to_owned)))
+}
+
+/// A field that is there and not empty; the two count as the same.
+fn given(field: &Option<String>) -> Option<&str> {
+    field.as_deref().filter(|text| !text.is_empty())
+}
+
+/// Our own structures always become JSON.
+fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    //! What operations share with each other, over the store double.
+
+    use super::*;
+    use crate::memory::{Counting, Memory};
+    use serde_json::json;
+
+    /// A house to call operations in.
+    pub(super) struct House {
+        pub(super) store: Memory,
+        pub(super) scope: Scope,
+        pub(super) now: Millis,
+        entropy: Counting,
+        tokens: Tokens,
+    }
+
+    impl House {
+        pub(super) fn new() -> Self {
+            Self {
+                store: Memory::default(),
+                scope: Scope::project("demo"),
+                now: 1_893_456_000_000,
+                entropy: Counting::default(),
+                tokens: Tokens::Unsigned,
+            }
+        }
+
+        /// Calls `operation` with a body in JSON.
+        pub(super) fn call<R: serde::de::DeserializeOwned>(
+            &mut self,
+            privileged: bool,
+            operation: fn(&mut dyn Store, &Call<'_>, R) -> Result<Answer, Error>,
+            body: Value,
+        ) -> Result<Answer, Error> {
+            let Self { store, scope, now, entropy, tokens } = self;
+            let call = Call { scope, privileged, now: *now, entropy, tokens };
+            operation(store, &call, serde_json::from_value(body).unwrap())
+        }
+
+        /// An anonymous sign-in: the account's id and its ID token.
+        pub(super) fn sign_up(&mut self) -> (String, String) {
+            let answer = self.call(false, sign_up::sign_up, json!({})).unwrap();
+            let token = self.tokens.encode(&answer.id_token.unwrap().claims).unwrap();
+            (answer.body["localId"].as_str().unwrap().to_owned(), token)
+        }
+
+        /// A token with its claims changed.
+        pub(super) fn forge(&self, claims: Value) -> String {
+            self.tokens.encode(claims.as_object().unwrap()).unwrap()
+        }
+
+        /// The account's record.
+        pub(super) fn account(&self, local_id: &str) -> Account {
+            self.store.by_local_id(&self.scope, local_id).unwrap().unwrap()
+        }
+    }
+}

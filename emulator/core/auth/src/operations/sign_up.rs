@@ -1,0 +1,283 @@
+//! `accounts:signUp` and `projects.accounts`: anonymous sign-in, and accounts that an admin creates.
+
+use super::{Answer, Call, given, sign_in, signed_in};
+use crate::account::{self, ANONYMOUS, Account};
+use crate::entropy::local_id;
+use crate::errors::Error;
+use crate::schema::{Kind, Schema};
+use crate::store::Store;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The fewest characters of a password, as UTF-16 units.
+pub(super) const SHORTEST_PASSWORD: usize = 6;
+/// A seeded source repeats the ids of an earlier run one after the other, so that many may be taken.
+const MOST_DRAWS: usize = 1_000_000;
+
+/// The request's shape.
+pub const SCHEMA: Schema = &[
+    ("disabled", Kind::Flag),
+    ("displayName", Kind::Text),
+    ("email", Kind::Text),
+    ("emailVerified", Kind::Flag),
+    ("idToken", Kind::Text),
+    ("localId", Kind::Text),
+    ("mfaInfo", Kind::List(&Kind::Any)),
+    ("password", Kind::Text),
+    ("phoneNumber", Kind::Text),
+    ("photoUrl", Kind::Text),
+    ("targetProjectId", Kind::Text),
+    ("tenantId", Kind::Text),
+];
+
+/// The request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request {
+    disabled: Option<bool>,
+    display_name: Option<String>,
+    email: Option<String>,
+    email_verified: Option<bool>,
+    id_token: Option<String>,
+    local_id: Option<String>,
+    mfa_info: Vec<Value>,
+    password: Option<String>,
+    phone_number: Option<String>,
+    photo_url: Option<String>,
+}
+
+/// Creates an account, or gives the one of an ID token the attributes.
+///
+/// # Errors
+/// As the official emulator; passwords and second factors are not there yet.
+pub fn sign_up(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    if call.privileged { create(store, call, request) } else { register(store, call, &request) }
+}
+
+fn register(store: &mut dyn Store, call: &Call<'_>, request: &Request) -> Result<Answer, Error> {
+    if given(&request.local_id).is_some() {
+        return Err(Error::UnexpectedUserId);
+    }
+    let [id_token, password, email] = [&request.id_token, &request.password, &request.email].map(given);
+    if id_token.is_some() || password.is_some() || email.is_some() {
+        email.ok_or(Error::MissingEmail)?;
+        password.ok_or(Error::MissingPassword)?;
+    }
+    free_email(store, call, request.email.as_deref())?;
+    check_secrets(request)?;
+    let mut account = new_account(store, call, None)?;
+    let tokens = sign_in(store, call, &mut account, ANONYMOUS)?;
+    Ok(answer(&account).with_tokens(Some(tokens)))
+}
+
+fn create(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    let wanted_id = given(&request.local_id);
+    if let Some(wanted_id) = wanted_id {
+        if given(&request.id_token).is_some() {
+            return Err(Error::UnexpectedUserId);
+        }
+        if store.by_local_id(call.scope, wanted_id)?.is_some() {
+            return Err(Error::DuplicateLocalId);
+        }
+    }
+    let phone_number = given(&request.phone_number).map(str::to_owned);
+    if let Some(phone_number) = &phone_number {
+        free_phone_number(store, call, phone_number)?;
+    }
+    let email = free_email(store, call, given(&request.email))?;
+    check_secrets(&request)?;
+    let mut account = match given(&request.id_token) {
+        Some(id_token) => {
+            let (account, _) = signed_in(store, call, id_token)?;
+            Account { last_login_at: Some(call.now.to_string()), ..account }
+        }
+        None => new_account(store, call, wanted_id)?,
+    };
+    account.display_name = request.display_name;
+    account.photo_url = request.photo_url;
+    account.email_verified = Some(request.email_verified.unwrap_or(false));
+    account.email = email.or(account.email);
+    account.phone_number = phone_number.or(account.phone_number);
+    account.disabled = request.disabled.filter(|disabled| *disabled).or(account.disabled);
+    account.mirror_phone_number();
+    store.put(call.scope, &account)?;
+    Ok(answer(&account))
+}
+
+fn answer(account: &Account) -> Answer {
+    Answer::kind("identitytoolkit#SignupNewUserResponse")
+        .with("localId", account.local_id.clone())
+        .with_some("displayName", account.display_name.clone())
+        .with_some("email", account.email.clone())
+}
+
+/// An account that nobody has yet, with the wanted id or a drawn one.
+fn new_account(store: &dyn Store, call: &Call<'_>, wanted_id: Option<&str>) -> Result<Account, Error> {
+    let id = match wanted_id {
+        Some(id) => id.to_owned(),
+        None => unused_id(store, call)?,
+    };
+    let now = Some(call.now.to_string());
+    Ok(Account {
+        local_id: id,
+        created_at: now.clone(),
+        last_login_at: now,
+        tenant_id: call.scope.tenant.clone(),
+        ..Account::default()
+    })
+}
+
+fn unused_id(store: &dyn Store, call: &Call<'_>) -> Result<String, Error> {
+    for _ in 0..MOST_DRAWS {
+        let id = local_id(call.entropy);
+        if store.standing(call.scope, &id)?.is_none() {
+            return Ok(id);
+        }
+    }
+    Err(Error::NoUnusedId)
+}
+
+/// The email in lower case, if it has the form of one and is nobody's.
+pub(super) fn free_email(store: &dyn Store, call: &Call<'_>, email: Option<&str>) -> Result<Option<String>, Error> {
+    let Some(email) = email else { return Ok(None) };
+    if !account::is_email(email) {
+        return Err(Error::InvalidEmail);
+    }
+    let email = email.to_lowercase();
+    match store.by_email(call.scope, &email)? {
+        Some(_) => Err(Error::EmailExists),
+        None => Ok(Some(email)),
+    }
+}
+
+/// Nothing, if the number has the form of one and is nobody's.
+pub(super) fn free_phone_number(store: &dyn Store, call: &Call<'_>, phone_number: &str) -> Result<(), Error> {
+    if !account::is_phone_number(phone_number) {
+        return Err(Error::InvalidPhoneNumber);
+    }
+    match store.by_phone_number(call.scope, phone_number)? {
+        Some(_) => Err(Error::PhoneNumberExists),
+        None => Ok(()),
+    }
+}
+
+/// Passwords and second factors are refused rather than forgotten.
+fn check_secrets(request: &Request) -> Result<(), Error> {
+    check_password(&request.password)?;
+    if request.mfa_info.is_empty() { Ok(()) } else { Err(Error::field_not_implemented("mfaInfo")) }
+}
+
+/// As [`check_secrets`], of the password alone.
+pub(super) fn check_password(password: &Option<String>) -> Result<(), Error> {
+    match given(password) {
+        None => Ok(()),
+        Some(password) if password.encode_utf16().count() < SHORTEST_PASSWORD => Err(Error::WeakPassword),
+        Some(_) => Err(Error::field_not_implemented("password")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::*;
+    use crate::store::Accounts;
+    use serde_json::json;
+
+    fn check(house: &mut House, privileged: bool, body: Value, expected: Result<&str, Error>) {
+        let result = house.call(privileged, sign_up, body.clone()).map(|answer| Value::Object(answer.body).to_string());
+        assert_eq!(result.as_deref(), expected.as_deref(), "{body}");
+    }
+
+    #[test]
+    fn anyone_can_sign_up_anonymously() {
+        let mut house = House::new();
+        let answer = house.call(false, sign_up, json!({"displayName": "ignored", "emailVerified": true})).unwrap();
+        let fields: Vec<_> = answer.body.keys().map(String::as_str).collect();
+        assert_eq!(fields, ["kind", "localId", "refreshToken", "expiresIn"]);
+        let record = house.account(answer.body["localId"].as_str().unwrap());
+        let expected = Account {
+            local_id: record.local_id.clone(),
+            created_at: Some("1893456000000".to_owned()),
+            last_login_at: Some("1893456000000".to_owned()),
+            last_refresh_at: Some("2030-01-01T00:00:00.000Z".to_owned()),
+            ..Account::default()
+        };
+        assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn a_taken_id_is_drawn_again() {
+        let mut house = House::new();
+        let first = house.sign_up().0;
+        let mut again = House::new();
+        std::mem::swap(&mut house.store, &mut again.store);
+        let second = again.sign_up().0;
+        assert_ne!(first, second);
+        assert_eq!(again.store.count(&again.scope), Ok(2));
+    }
+
+    #[test]
+    fn users_hear_the_first_complaint() {
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"email": "taken@b"})).unwrap();
+        for (body, expected) in [
+            (json!({"localId": "x", "password": "p"}), Error::UnexpectedUserId),
+            (json!({"idToken": "x"}), Error::MissingEmail),
+            (json!({"password": "secret"}), Error::MissingEmail),
+            (json!({"email": "a@b"}), Error::MissingPassword),
+            (json!({"email": ""}), Error::InvalidEmail),
+            (json!({"email": "", "password": ""}), Error::InvalidEmail),
+            (json!({"email": "ab", "password": "p"}), Error::InvalidEmail),
+            (json!({"email": "TAKEN@b", "password": "p"}), Error::EmailExists),
+            (json!({"email": "a@b", "password": "short"}), Error::WeakPassword),
+            (json!({"email": "a@b", "password": "secret"}), Error::field_not_implemented("password")),
+            (json!({"mfaInfo": [{}]}), Error::field_not_implemented("mfaInfo")),
+        ] {
+            check(&mut house, false, body, Err(expected));
+        }
+        assert_eq!(house.store.count(&house.scope), Ok(1), "nothing is left of a refusal");
+    }
+
+    #[test]
+    fn an_admin_creates_accounts_as_wanted() {
+        let mut house = House::new();
+        check(
+            &mut house,
+            true,
+            json!({"localId": "me", "email": "A@B", "displayName": "N", "phoneNumber": "+1", "disabled": true}),
+            Ok(r#"{"kind":"identitytoolkit#SignupNewUserResponse","localId":"me","displayName":"N","email":"a@b"}"#),
+        );
+        assert_eq!(
+            serde_json::to_value(house.account("me")).unwrap(),
+            json!({
+                "localId": "me", "email": "a@b", "emailVerified": false, "displayName": "N", "phoneNumber": "+1",
+                "disabled": true, "createdAt": "1893456000000", "lastLoginAt": "1893456000000",
+                "providerUserInfo": [{"providerId": "phone", "rawId": "+1", "phoneNumber": "+1"}],
+            })
+        );
+        for (body, expected) in [
+            (json!({"localId": "me", "phoneNumber": "x"}), Error::DuplicateLocalId),
+            (json!({"localId": "me", "idToken": "x"}), Error::UnexpectedUserId),
+            (json!({"phoneNumber": "1"}), Error::InvalidPhoneNumber),
+            (json!({"phoneNumber": "+1", "email": "x"}), Error::PhoneNumberExists),
+            (json!({"email": "x"}), Error::InvalidEmail),
+            (json!({"email": "a@B"}), Error::EmailExists),
+            (json!({"password": "short"}), Error::WeakPassword),
+            (json!({"password": "secret"}), Error::field_not_implemented("password")),
+            (json!({"idToken": "x"}), Error::InvalidIdToken),
+        ] {
+            check(&mut house, true, body, Err(expected));
+        }
+    }
+
+    #[test]
+    fn an_admin_gives_attributes_to_a_tokens_account() {
+        let mut house = House::new();
+        let (id, token) = house.sign_up();
+        house.now += 5;
+        house.call(true, sign_up, json!({"idToken": token, "email": "a@b"})).unwrap();
+        let account = house.account(&id);
+        assert_eq!((account.email.as_deref(), account.created_at.as_deref()), (Some("a@b"), Some("1893456000000")));
+        assert_eq!(account.last_login_at.as_deref(), Some("1893456000005"));
+    }
+}

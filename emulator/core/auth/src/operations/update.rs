@@ -1,0 +1,426 @@
+//! `accounts:update`: one's own account, or for an admin any.
+
+use super::sign_up::{check_password, free_email, free_phone_number};
+use super::{Answer, Call, given, json, sign_in, signed_in};
+use crate::account::{ANONYMOUS, Account, PASSWORD, PHONE, ProviderUserInfo};
+use crate::errors::Error;
+use crate::schema::{Kind, Schema};
+use crate::store::Store;
+use crate::token::claims;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The request's shape.
+pub const SCHEMA: Schema = &[
+    ("createdAt", Kind::Int64),
+    ("customAttributes", Kind::Text),
+    ("deleteAttribute", Kind::List(&DELETABLE)),
+    ("deletePasskey", Kind::List(&Kind::Text)),
+    ("deleteProvider", Kind::List(&Kind::Text)),
+    ("disableUser", Kind::Flag),
+    ("displayName", Kind::Text),
+    ("email", Kind::Text),
+    ("emailVerified", Kind::Flag),
+    ("idToken", Kind::Text),
+    ("lastLoginAt", Kind::Int64),
+    ("linkProviderUserInfo", Kind::Object(PROVIDER_USER_INFO)),
+    ("localId", Kind::Text),
+    ("mfa", Kind::Object(&[("enrollments", Kind::List(&Kind::Any))])),
+    ("oobCode", Kind::Text),
+    ("password", Kind::Text),
+    ("phoneNumber", Kind::Text),
+    ("photoUrl", Kind::Text),
+    ("provider", Kind::List(&Kind::Text)),
+    ("targetProjectId", Kind::Text),
+    ("tenantId", Kind::Text),
+    ("upgradeToFederatedLogin", Kind::Flag),
+    ("validSince", Kind::Int64),
+];
+
+const DELETABLE: Kind = Kind::Name(&[
+    "USER_ATTRIBUTE_NAME_UNSPECIFIED",
+    "EMAIL",
+    "DISPLAY_NAME",
+    "PROVIDER",
+    "PHOTO_URL",
+    "PASSWORD",
+    "RAW_USER_INFO",
+]);
+
+const PROVIDER_USER_INFO: Schema = &[
+    ("providerId", Kind::Text),
+    ("rawId", Kind::Text),
+    ("federatedId", Kind::Text),
+    ("email", Kind::Text),
+    ("displayName", Kind::Text),
+    ("photoUrl", Kind::Text),
+    ("phoneNumber", Kind::Text),
+    ("screenName", Kind::Text),
+];
+
+/// The request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request {
+    created_at: Option<String>,
+    custom_attributes: Option<String>,
+    delete_attribute: Vec<Attribute>,
+    delete_provider: Vec<String>,
+    disable_user: Option<bool>,
+    display_name: Option<String>,
+    email: Option<String>,
+    email_verified: Option<bool>,
+    id_token: Option<String>,
+    last_login_at: Option<String>,
+    link_provider_user_info: Option<ProviderUserInfo>,
+    local_id: Option<String>,
+    mfa: Option<Mfa>,
+    oob_code: Option<String>,
+    password: Option<String>,
+    phone_number: Option<String>,
+    photo_url: Option<String>,
+    provider: Option<Value>,
+    upgrade_to_federated_login: Option<Value>,
+    valid_since: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Attribute {
+    UserAttributeNameUnspecified,
+    Email,
+    DisplayName,
+    Provider,
+    PhotoUrl,
+    Password,
+    RawUserInfo,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Mfa {
+    enrollments: Vec<Value>,
+}
+
+/// Changes an account. New tokens are answered when the change revokes the caller's own.
+///
+/// A changed email is remembered in `initialEmail`; no code to recover it is made yet.
+///
+/// # Errors
+/// As the official emulator; passwords, codes and second factors are not there yet.
+pub fn update(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    check(call, &request)?;
+    let (mut account, provider) = match given(&request.id_token) {
+        Some(id_token) => {
+            let signed_in = signed_in(store, call, id_token)?;
+            if request.disable_user.is_some() {
+                return Err(Error::OperationNotAllowed);
+            }
+            signed_in
+        }
+        None => {
+            let local_id = given(&request.local_id).ok_or(Error::MissingLocalId)?;
+            (store.by_local_id(call.scope, local_id)?.ok_or(Error::UserNotFound)?, None)
+        }
+    };
+
+    let new_email = change_email(store, call, &mut account, provider.as_deref(), given(&request.email))?;
+    check_password(&request.password)?;
+    let revokes = new_email == Email::Changed || request.valid_since.is_some();
+    if revokes {
+        account.valid_since = Some((call.now / 1000).to_string());
+    }
+    if request.mfa.as_ref().is_some_and(|mfa| !mfa.enrollments.is_empty()) {
+        return Err(Error::field_not_implemented("mfa.enrollments"));
+    }
+    if call.privileged {
+        change_as_admin(store, call, &mut account, &request)?;
+    }
+    overwrite(&mut account.display_name, &request.display_name);
+    overwrite(&mut account.photo_url, &request.photo_url);
+    remove(&mut account, &request);
+    link(store, call, &mut account, request.link_provider_user_info)?;
+    account.mirror_phone_number();
+
+    let tokens = match provider.filter(|_| revokes) {
+        Some(provider) => Some(sign_in(store, call, &mut account, &provider)?),
+        None => {
+            store.put(call.scope, &account)?;
+            None
+        }
+    };
+    if let Some(since) = account.valid_since_seconds().filter(|_| revokes) {
+        let since = u64::try_from(since).unwrap_or(0).saturating_mul(1000);
+        store.revoke_refresh_tokens(call.scope, &account.local_id, since)?;
+    }
+    Ok(Answer::kind("identitytoolkit#SetAccountInfoResponse")
+        .with("localId", account.local_id)
+        .with_some("emailVerified", account.email_verified)
+        .with_some("providerUserInfo", account.provider_user_info.as_ref().map(json))
+        .with_some("email", account.email)
+        .with_some("displayName", account.display_name)
+        .with_some("photoUrl", account.photo_url)
+        .with_some("newEmail", given(&request.email).map(str::to_lowercase))
+        .with_tokens(tokens))
+}
+
+/// What can be said before the account is known.
+fn check(call: &Call<'_>, request: &Request) -> Result<(), Error> {
+    if request.provider.is_some() {
+        return Err(Error::field_not_implemented("provider"));
+    }
+    if request.upgrade_to_federated_login.is_some() {
+        return Err(Error::field_not_implemented("upgradeToFederatedLogin"));
+    }
+    if call.privileged {
+        given(&request.local_id).ok_or(Error::MissingLocalId)?;
+    } else {
+        given(&request.id_token).or(given(&request.oob_code)).ok_or(Error::InvalidReqType)?;
+        if request.custom_attributes.is_some() {
+            return Err(Error::InsufficientPermission);
+        }
+    }
+    if let Some(custom) = given(&request.custom_attributes) {
+        claims::check_custom(custom)?;
+    }
+    for attribute in &request.delete_attribute {
+        match attribute {
+            Attribute::Provider => return Err(Error::NotImplemented("deleteAttribute: PROVIDER".to_owned())),
+            Attribute::RawUserInfo => return Err(Error::NotImplemented("deleteAttribute: RAW_USER_INFO".to_owned())),
+            Attribute::UserAttributeNameUnspecified
+            | Attribute::Email
+            | Attribute::DisplayName
+            | Attribute::PhotoUrl
+            | Attribute::Password => {}
+        }
+    }
+    match given(&request.oob_code) {
+        Some(_) => Err(Error::field_not_implemented("oobCode")),
+        None => Ok(()),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Email {
+    Same,
+    Changed,
+}
+
+fn change_email(
+    store: &dyn Store,
+    call: &Call<'_>,
+    account: &mut Account,
+    provider: Option<&str>,
+    email: Option<&str>,
+) -> Result<Email, Error> {
+    let Some(email) = email else { return Ok(Email::Same) };
+    if account.email.as_deref().is_some_and(|current| current == email.to_lowercase()) {
+        return Ok(Email::Same);
+    }
+    let Some(email) = free_email(store, call, Some(email))? else { return Ok(Email::Same) };
+    let former = account.email.replace(email);
+    account.email_verified = Some(false);
+    if provider != Some(ANONYMOUS) && account.initial_email.is_none() {
+        account.initial_email = former;
+    }
+    Ok(Email::Changed)
+}
+
+fn change_as_admin(store: &dyn Store, call: &Call<'_>, account: &mut Account, request: &Request) -> Result<(), Error> {
+    overwrite(&mut account.disabled, &request.disable_user);
+    if let Some(phone_number) = given(&request.phone_number)
+        && account.phone_number.as_deref() != Some(phone_number)
+    {
+        free_phone_number(store, call, phone_number)?;
+        account.phone_number = Some(phone_number.to_owned());
+    }
+    overwrite(&mut account.email_verified, &request.email_verified);
+    overwrite(&mut account.custom_attributes, &request.custom_attributes);
+    overwrite(&mut account.created_at, &request.created_at);
+    overwrite(&mut account.last_login_at, &request.last_login_at);
+    overwrite(&mut account.valid_since, &request.valid_since);
+    Ok(())
+}
+
+fn overwrite<T: Clone>(field: &mut Option<T>, value: &Option<T>) {
+    if value.is_some() {
+        field.clone_from(value);
+    }
+}
+
+fn remove(account: &mut Account, request: &Request) {
+    let forget_email = |account: &mut Account| {
+        account.email = None;
+        account.email_verified = None;
+    };
+    for attribute in &request.delete_attribute {
+        match attribute {
+            Attribute::DisplayName => account.display_name = None,
+            Attribute::PhotoUrl => account.photo_url = None,
+            Attribute::Email => forget_email(account),
+            // No account has a password yet; the others have been refused.
+            Attribute::Password
+            | Attribute::UserAttributeNameUnspecified
+            | Attribute::Provider
+            | Attribute::RawUserInfo => {}
+        }
+    }
+    for provider in &request.delete_provider {
+        if provider == PASSWORD {
+            forget_email(account);
+        } else if provider == PHONE {
+            account.phone_number = None;
+        }
+        account.delete_provider(provider);
+    }
+}
+
+fn link(
+    store: &dyn Store,
+    call: &Call<'_>,
+    account: &mut Account,
+    info: Option<ProviderUserInfo>,
+) -> Result<(), Error> {
+    let Some(info) = info else { return Ok(()) };
+    if info.provider_id.is_empty() {
+        return Err(Error::MissingProviderId);
+    }
+    if info.raw_id.is_empty() {
+        return Err(Error::MissingRawId);
+    }
+    // Nobody has shown that the identity is the caller's; only an emulator takes users at their word.
+    if !call.privileged && !call.tokens.are_unsigned() {
+        return Err(Error::InsufficientPermission);
+    }
+    match store.by_provider(call.scope, &info.provider_id, &info.raw_id)? {
+        Some(other) if other.local_id != account.local_id => Err(Error::FederatedUserIdAlreadyLinked),
+        Some(_) | None => {
+            account.upsert_provider(info);
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::*;
+    use crate::operations::sign_up::sign_up;
+    use serde_json::json;
+
+    fn check(house: &mut House, privileged: bool, body: Value, expected: Error) {
+        assert_eq!(house.call(privileged, update, body.clone()), Err(expected), "{body}");
+    }
+
+    #[test]
+    fn users_hear_the_first_complaint() {
+        let mut house = House::new();
+        let token = house.sign_up().1;
+        house.call(true, sign_up, json!({"localId": "taken", "email": "taken@b"})).unwrap();
+        let link = json!({"providerId": "google.com", "rawId": "g"});
+        house.call(true, update, json!({"localId": "taken", "linkProviderUserInfo": link})).unwrap();
+        let absent = Error::field_not_implemented;
+        for (body, expected) in [
+            (json!({"provider": [], "upgradeToFederatedLogin": true}), absent("provider")),
+            (json!({"upgradeToFederatedLogin": false}), absent("upgradeToFederatedLogin")),
+            (json!({"localId": "x"}), Error::InvalidReqType),
+            (json!({"idToken": "", "customAttributes": "{"}), Error::InvalidReqType),
+            (json!({"idToken": "x", "customAttributes": ""}), Error::InsufficientPermission),
+            (
+                json!({"idToken": "x", "deleteAttribute": ["PROVIDER"]}),
+                Error::NotImplemented("deleteAttribute: PROVIDER".to_owned()),
+            ),
+            (
+                json!({"idToken": "x", "deleteAttribute": ["RAW_USER_INFO"]}),
+                Error::NotImplemented("deleteAttribute: RAW_USER_INFO".to_owned()),
+            ),
+            (json!({"idToken": "x", "oobCode": "c"}), absent("oobCode")),
+            (json!({"oobCode": "c"}), absent("oobCode")),
+            (json!({"idToken": "x", "disableUser": true}), Error::InvalidIdToken),
+            (json!({"idToken": token, "disableUser": false}), Error::OperationNotAllowed),
+            (json!({"idToken": token, "email": "x"}), Error::InvalidEmail),
+            (json!({"idToken": token, "email": "Taken@b"}), Error::EmailExists),
+            (json!({"idToken": token, "password": "short"}), Error::WeakPassword),
+            (json!({"idToken": token, "password": "secret"}), absent("password")),
+            (json!({"idToken": token, "mfa": {"enrollments": [{}]}}), absent("mfa.enrollments")),
+            (json!({"idToken": token, "linkProviderUserInfo": {"rawId": "g"}}), Error::MissingProviderId),
+            (json!({"idToken": token, "linkProviderUserInfo": {"providerId": "g"}}), Error::MissingRawId),
+            (json!({"idToken": token, "linkProviderUserInfo": link}), Error::FederatedUserIdAlreadyLinked),
+        ] {
+            check(&mut house, false, body, expected);
+        }
+    }
+
+    #[test]
+    fn admins_hear_the_first_complaint() {
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"localId": "a", "phoneNumber": "+1"})).unwrap();
+        house.call(true, sign_up, json!({"localId": "b", "phoneNumber": "+2"})).unwrap();
+        for (body, expected) in [
+            (json!({"customAttributes": "{"}), Error::MissingLocalId),
+            (json!({"localId": "x", "customAttributes": "{"}), Error::InvalidClaims),
+            (json!({"localId": "x", "customAttributes": r#"{"sub":1}"#}), Error::ForbiddenClaim("sub")),
+            (json!({"localId": "x", "customAttributes": "x".repeat(1001)}), Error::ClaimsTooLarge),
+            (json!({"localId": "x"}), Error::UserNotFound),
+            (json!({"localId": "a", "phoneNumber": "2"}), Error::InvalidPhoneNumber),
+            (json!({"localId": "a", "phoneNumber": "+2"}), Error::PhoneNumberExists),
+        ] {
+            check(&mut house, true, body, expected);
+        }
+    }
+
+    #[test]
+    fn an_admin_changes_everything() {
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"localId": "a", "email": "a@b", "displayName": "N"})).unwrap();
+        let change = json!({
+            "localId": "a", "email": "C@d", "emailVerified": true, "displayName": "M", "photoUrl": "P",
+            "phoneNumber": "+1", "disableUser": true, "customAttributes": "{\"r\":1}", "createdAt": "1",
+            "lastLoginAt": "2", "validSince": "3", "mfa": {}, "deletePasskey": ["p"],
+        });
+        let answer = house.call(true, update, change).unwrap();
+        let phone = json!([{"providerId": "phone", "rawId": "+1", "phoneNumber": "+1"}]);
+        assert_eq!(
+            Value::Object(answer.body),
+            json!({
+                "kind": "identitytoolkit#SetAccountInfoResponse", "localId": "a", "emailVerified": true,
+                "providerUserInfo": phone, "email": "c@d", "displayName": "M", "photoUrl": "P", "newEmail": "c@d",
+            })
+        );
+        assert_eq!(answer.id_token, None, "an admin's change signs nobody in");
+        assert_eq!(
+            serde_json::to_value(house.account("a")).unwrap(),
+            json!({
+                "localId": "a", "email": "c@d", "emailVerified": true, "displayName": "M", "photoUrl": "P",
+                "phoneNumber": "+1", "validSince": "3", "disabled": true, "createdAt": "1", "lastLoginAt": "2",
+                "customAttributes": "{\"r\":1}", "providerUserInfo": phone, "initialEmail": "a@b",
+            })
+        );
+        let removal = json!({
+            "localId": "a", "deleteAttribute": ["DISPLAY_NAME", "PHOTO_URL", "EMAIL", "PASSWORD"],
+            "deleteProvider": ["phone"], "displayName": "forgotten",
+        });
+        let answer = house.call(true, update, removal).unwrap();
+        let fields: Vec<_> = answer.body.keys().map(String::as_str).collect();
+        assert_eq!(fields, ["kind", "localId", "providerUserInfo"]);
+        let account = house.account("a");
+        assert_eq!((account.phone_number.as_deref(), account.providers().len(), account.email), (None, 0, None));
+    }
+
+    #[test]
+    fn a_new_email_revokes_and_renews_the_callers_tokens() {
+        let mut house = House::new();
+        let (id, old) = house.sign_up();
+        house.now += 1_000;
+        let answer = house.call(false, update, json!({"idToken": old, "email": "A@b", "emailVerified": true})).unwrap();
+        assert_eq!(answer.body["newEmail"], "a@b");
+        assert_eq!(answer.body["emailVerified"], false, "users cannot vouch for themselves");
+        assert!(answer.body.contains_key("refreshToken"));
+        let new = house.forge(Value::Object(answer.id_token.unwrap().claims));
+        check(&mut house, false, json!({"idToken": old}), Error::TokenExpired);
+        let answer = house.call(false, update, json!({"idToken": new, "email": "a@B", "displayName": "N"})).unwrap();
+        assert_eq!((answer.id_token, &answer.body["newEmail"]), (None, &json!("a@b")));
+        let account = house.account(&id);
+        assert_eq!((account.initial_email, account.display_name.as_deref()), (None, Some("N")));
+    }
+}

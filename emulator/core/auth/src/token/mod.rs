@@ -1,0 +1,205 @@
+//! ID tokens: which are issued, and which are accepted.
+//!
+//! One policy per server decides the algorithm; a token's own header never does (RFC 8725). Must not know: where keys
+//! are kept, nor whether a token's account still exists (operations and the service ask the store).
+
+pub mod claims;
+mod compact;
+mod keys;
+pub mod refresh;
+
+pub use keys::{Keys, UnusableKey};
+
+use crate::Millis;
+use crate::errors::Error;
+use claims::IdTokenClaims;
+use compact::Compact;
+use serde_json::{Map, Value};
+
+/// Seconds an ID token lasts.
+pub const LIFETIME: u64 = 3600;
+/// Seconds another server's clock may be ahead.
+const SKEW: u64 = 60;
+/// The longest account id, in bytes.
+const LONGEST_LOCAL_ID: usize = 128;
+
+/// The policy for ID tokens.
+#[derive(Debug)]
+pub enum Tokens {
+    /// Tokens carry no signature. Whoever can reach the server can be anyone: for emulators only.
+    Unsigned,
+    /// Tokens are signed with RS256; nothing else is accepted.
+    Signed(Keys),
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is no ID token.
+    Malformed,
+    /// Its algorithm, key or signature is not this server's.
+    Signature,
+    /// It is another project's, or for another purpose.
+    Project,
+    /// It is past its time.
+    Expired,
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Malformed | Refused::Signature | Refused::Project => Self::InvalidIdToken,
+            Refused::Expired => Self::TokenExpired,
+        }
+    }
+}
+
+impl Tokens {
+    /// Whether everyone can forge tokens.
+    pub fn are_unsigned(&self) -> bool {
+        matches!(self, Self::Unsigned)
+    }
+
+    /// The token with these claims.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn encode(&self, claims: &Map<String, Value>) -> Result<String, Error> {
+        match self {
+            Self::Unsigned => Ok(compact::unsigned(claims)),
+            Self::Signed(keys) => keys.sign(claims),
+        }
+    }
+
+    /// The claims of a token that came in a request to Auth itself. Signed tokens are verified. Unsigned ones are only
+    /// decoded, as the official emulator does: its tokens don't expire here, and real ones pass too.
+    ///
+    /// # Errors
+    /// The token is not one that an operation can work with.
+    pub fn read(&self, token: &str, project: &str, now: Millis) -> Result<IdTokenClaims, Error> {
+        let claims = match self {
+            Self::Unsigned => Compact::parse(token).ok_or(Error::InvalidIdToken)?.claims,
+            Self::Signed(_) => self.verify(token, project, now)?,
+        };
+        IdTokenClaims::new(claims).ok_or(Error::InvalidIdToken)
+    }
+
+    /// Everything that can be known of a token without asking for its account: form, algorithm, signature, project,
+    /// purpose, times.
+    ///
+    /// # Errors
+    /// The first of these that is wrong.
+    pub fn verify(&self, token: &str, project: &str, now: Millis) -> Result<Map<String, Value>, Refused> {
+        let token = Compact::parse(token).ok_or(Refused::Malformed)?;
+        match self {
+            Self::Unsigned if token.algorithm() == Some("none") && token.signature.is_empty() => {}
+            Self::Unsigned => return Err(Refused::Signature),
+            Self::Signed(keys) => keys.verify(&token)?,
+        }
+        let claims = token.claims;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        if text("iss") != Some(&claims::issuer(project)) || text("aud") != Some(project) {
+            return Err(Refused::Project);
+        }
+        if !text("sub").is_some_and(|sub| (1..=LONGEST_LOCAL_ID).contains(&sub.len())) {
+            return Err(Refused::Malformed);
+        }
+        let seconds = |name: &str| claims.get(name).and_then(Value::as_u64).ok_or(Refused::Malformed);
+        let (issued, signed_in, expires, now) = (seconds("iat")?, seconds("auth_time")?, seconds("exp")?, now / 1000);
+        if expires <= now {
+            return Err(Refused::Expired);
+        }
+        // An emulator's clock may have been set back since; a server's own tokens are never from the future.
+        if matches!(self, Self::Signed(_)) && issued.max(signed_in) > now.saturating_add(SKEW) {
+            return Err(Refused::Malformed);
+        }
+        Ok(claims)
+    }
+}
+
+/// The tenant a token names, whoever made the token: only for choosing whom to ask. Nothing may be granted for it.
+pub fn named_tenant(token: &str) -> Option<String> {
+    let claims = IdTokenClaims::new(Compact::parse(token)?.claims)?;
+    claims.tenant().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::json;
+
+    const NOW: Millis = 1_893_456_000_000;
+
+    fn claims(change: &[(&str, Value)]) -> Map<String, Value> {
+        let now = NOW / 1000;
+        let Value::Object(mut claims) = json!({
+            "auth_time": now, "user_id": "u", "firebase": {"identities": {}, "sign_in_provider": "anonymous"},
+            "iat": now, "exp": now + 3600, "aud": "demo", "iss": "https://securetoken.google.com/demo", "sub": "u",
+        }) else {
+            unreachable!()
+        };
+        for (name, value) in change {
+            if value.is_null() {
+                claims.shift_remove(*name);
+            } else {
+                claims.insert((*name).to_owned(), value.clone());
+            }
+        }
+        claims
+    }
+
+    fn check(change: &[(&str, Value)], expected: Result<(), Refused>) {
+        let token = Tokens::Unsigned.encode(&claims(change)).unwrap();
+        assert_eq!(Tokens::Unsigned.verify(&token, "demo", NOW).map(|_| ()), expected, "{change:?}");
+    }
+
+    #[test]
+    fn claims_decide() {
+        check(&[], Ok(()));
+        check(&[("iss", json!("https://securetoken.google.com/other"))], Err(Refused::Project));
+        check(&[("iss", json!("https://session.firebase.google.com/demo"))], Err(Refused::Project));
+        check(&[("aud", json!("other"))], Err(Refused::Project));
+        check(&[("aud", json!(["demo"]))], Err(Refused::Project));
+        check(&[("iss", Value::Null)], Err(Refused::Project));
+        check(&[("sub", json!(""))], Err(Refused::Malformed));
+        check(&[("sub", json!("u".repeat(129)))], Err(Refused::Malformed));
+        check(&[("sub", json!(1))], Err(Refused::Malformed));
+        check(&[("exp", json!(NOW / 1000))], Err(Refused::Expired));
+        check(&[("exp", json!(NOW / 1000 + 1))], Ok(()));
+        check(&[("exp", Value::Null)], Err(Refused::Malformed));
+        check(&[("iat", json!("now"))], Err(Refused::Malformed));
+    }
+
+    #[test]
+    fn an_emulator_refuses_every_algorithm_but_none() {
+        let parts = |header: &str, signature: &str| {
+            let claims = serde_json::to_string(&claims(&[])).unwrap();
+            format!("{}.{}.{signature}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
+        };
+        for (header, signature, expected) in [
+            (r#"{"alg":"none","typ":"JWT"}"#, "", None),
+            (r#"{"alg":"none","typ":"JWT"}"#, "c2ln", Some(Refused::Signature)),
+            (r#"{"alg":"HS256","typ":"JWT"}"#, "c2ln", Some(Refused::Signature)),
+            (r#"{"alg":"None"}"#, "", Some(Refused::Signature)),
+            ("{}", "", Some(Refused::Signature)),
+            ("[]", "", Some(Refused::Malformed)),
+        ] {
+            let token = parts(header, signature);
+            assert_eq!(Tokens::Unsigned.verify(&token, "demo", NOW).err(), expected, "{header} {signature}");
+        }
+        for token in ["", "a", "a.b", "a.b.c", "a.b.c.d", "...", "e30.e30"] {
+            assert_eq!(Tokens::Unsigned.verify(token, "demo", NOW).err(), Some(Refused::Malformed), "{token}");
+        }
+    }
+
+    #[test]
+    fn auth_itself_only_decodes_unsigned_tokens() {
+        let expired = Tokens::Unsigned.encode(&claims(&[("exp", json!(1))])).unwrap();
+        assert_eq!(Tokens::Unsigned.read(&expired, "demo", NOW).unwrap().user_id(), Some("u"));
+        let bare = Tokens::Unsigned.encode(&claims(&[("firebase", Value::Null)])).unwrap();
+        assert_eq!(Tokens::Unsigned.read(&bare, "demo", NOW), Err(Error::InvalidIdToken));
+        assert_eq!(Tokens::Unsigned.read("x", "demo", NOW), Err(Error::InvalidIdToken));
+    }
+}

@@ -1,0 +1,175 @@
+//! What a refusal looks like on the wire: the one table from errors to status and body.
+//!
+//! The shapes are those of the official emulator. Must not know: which request is refused.
+
+use super::service::ServiceError;
+use crate::server::body::BodyError;
+use axum::response::{IntoResponse, Response};
+use hearth_auth::Error;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderName, StatusCode};
+use serde_json::{Value, json};
+
+/// A request that gets no answer but this.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The operation was refused, or could not be done.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The body could not be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The body is no JSON; what the parser says.
+    #[error("Invalid JSON payload received. {0}")]
+    InvalidJson(String),
+    /// The body is neither JSON nor, where that is allowed, a form.
+    #[error("Invalid content-type: {0}")]
+    ContentType(String),
+    /// The `Authorization` is not one that is accepted here.
+    #[error(
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
+         authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
+    )]
+    InvalidCredentials,
+    /// There is no API key.
+    #[error("The request is missing a valid API key.")]
+    MissingKey,
+    /// There is no such path.
+    #[error("Not Found")]
+    NotFound,
+    /// The path has other methods.
+    #[error("Method {method} not allowed for {url}")]
+    MethodNotAllowed {
+        /// The method that was used.
+        method: String,
+        /// Path and query.
+        url: String,
+        /// The methods there are.
+        allowed: String,
+    },
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Service(error.into())
+    }
+}
+
+/// One entry of `errors`.
+enum Reason {
+    /// With the domain `global`.
+    Global(&'static str),
+    /// Without a domain.
+    Plain(&'static str),
+    /// The entry of unusable credentials, which has a text of its own.
+    Credentials,
+}
+
+impl Refusal {
+    fn row(&self) -> (StatusCode, Option<&'static str>, Reason) {
+        const INVALID: Reason = Reason::Global("invalid");
+        let internal = (StatusCode::INTERNAL_SERVER_ERROR, Some("INTERNAL"), Reason::Plain("internal"));
+        let unavailable = (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE"), Reason::Global("backendError"));
+        match self {
+            Self::Service(ServiceError::Refused(error)) => match error {
+                Error::ClaimsTooLarge
+                | Error::DuplicateLocalId
+                | Error::EmailExists
+                | Error::FederatedUserIdAlreadyLinked
+                | Error::ForbiddenClaim(_)
+                | Error::InsufficientPermission
+                | Error::ForeignProject
+                | Error::InvalidClaims
+                | Error::InvalidEmail
+                | Error::InvalidGrantType
+                | Error::InvalidIdToken
+                | Error::InvalidPhoneNumber
+                | Error::InvalidRefreshToken
+                | Error::InvalidReqType
+                | Error::LocalIdListExceedsLimit
+                | Error::MissingEmail
+                | Error::MissingGrantType
+                | Error::MissingIdToken
+                | Error::MissingLocalId
+                | Error::MissingPassword
+                | Error::MissingProviderId
+                | Error::MissingRawId
+                | Error::MissingRefreshToken
+                | Error::OperationNotAllowed
+                | Error::PhoneNumberExists
+                | Error::TenantIdMismatch
+                | Error::TokenExpired
+                | Error::UnexpectedUserId
+                | Error::UnsupportedTenantOperation
+                | Error::UserDisabled
+                | Error::UserNotFound
+                | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
+                Error::InvalidPayload(_) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID),
+                Error::NotImplemented(_) | Error::NoTenants => {
+                    (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
+                }
+                Error::NoUnusedId | Error::Signing(_) | Error::Store(_) => internal,
+            },
+            Self::Service(ServiceError::Busy | ServiceError::Stopped) | Self::Body(BodyError::Busy) => unavailable,
+            Self::Body(BodyError::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, Some("INVALID_ARGUMENT"), Reason::Global("uploadTooLarge"))
+            }
+            Self::Body(BodyError::TimedOut) => {
+                (StatusCode::REQUEST_TIMEOUT, Some("DEADLINE_EXCEEDED"), Reason::Global("requestTimeout"))
+            }
+            Self::Body(BodyError::Incomplete) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID),
+            Self::InvalidJson(_) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), Reason::Global("parseError")),
+            Self::ContentType(_) => (StatusCode::BAD_REQUEST, None, Reason::Plain("unknown")),
+            Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, Some("UNAUTHENTICATED"), Reason::Credentials),
+            Self::MissingKey => (StatusCode::FORBIDDEN, Some("PERMISSION_DENIED"), Reason::Global("forbidden")),
+            Self::NotFound => (StatusCode::NOT_FOUND, Some("NOT_FOUND"), Reason::Plain("notFound")),
+            // Its body is not made of these.
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, None, INVALID),
+        }
+    }
+
+    fn body(&self, code: StatusCode, status: Option<&str>, reason: &Reason) -> Value {
+        let message = self.to_string();
+        if let Self::MethodNotAllowed { .. } = self {
+            return json!({"message": message});
+        }
+        let error = match reason {
+            Reason::Global(reason) => json!({"message": message, "reason": reason, "domain": "global"}),
+            Reason::Plain(reason) => json!({"message": message, "reason": reason}),
+            Reason::Credentials => json!({
+                "message": "Invalid Credentials",
+                "domain": "global",
+                "reason": "authError",
+                "location": "Authorization",
+                "locationType": "header",
+            }),
+        };
+        let mut body = json!({"code": code.as_u16(), "message": message, "errors": [error]});
+        if let (Some(status), Some(fields)) = (status, body.as_object_mut()) {
+            fields.insert("status".to_owned(), status.into());
+        }
+        json!({"error": body})
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (code, status, reason) = self.row();
+        if code == StatusCode::INTERNAL_SERVER_ERROR {
+            // The causes of these are not for the wire.
+            tracing::error!(cause = ?self, "a request to Auth failed");
+        }
+        let mut response = (code, pretty(&self.body(code, status, &reason))).into_response();
+        if let Self::MethodNotAllowed { allowed, .. } = &self
+            && let Ok(allowed) = allowed.parse()
+        {
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+        response
+    }
+}
+
+/// JSON for people: errors and the status page.
+pub(super) fn pretty(body: &Value) -> ([(HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, "application/json; charset=utf-8")], format!("{body:#}"))
+}

@@ -1,0 +1,129 @@
+//! What a request brings: its body or query as JSON, and whose accounts it means. Must not know: what is done with it.
+
+use super::Params;
+use super::table::{Auth, Operation, Source};
+use crate::auth::errors::Refusal;
+use crate::auth::service::AuthService;
+use crate::server::body::{Bodies, ReadBody};
+use axum::body::Body;
+use hearth_auth::Error;
+use hearth_auth::schema::{camel_case_keys, conform};
+use hearth_auth::store::Scope;
+use hearth_auth::token::named_tenant;
+use hearth_auth::token::refresh::RefreshToken;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+/// The longest body of an admin.
+const ADMIN_LIMIT: usize = 10 * 1024 * 1024;
+/// The longest body of anyone else.
+const CLIENT_LIMIT: usize = 1024 * 1024;
+
+/// The request's fields, in the operation's shape, and the body's share of the memory budget.
+pub(super) async fn read(
+    bodies: &Bodies,
+    operation: &Operation,
+    privileged: bool,
+    head: &Parts,
+    body: Body,
+) -> Result<(Value, Option<ReadBody>), Refusal> {
+    let limit = if privileged { ADMIN_LIMIT } else { CLIENT_LIMIT };
+    let (value, share) = match operation.source {
+        // Clients send bodies with DELETE too; they mean nothing.
+        Source::Nothing => (Value::Object(Map::new()), None),
+        Source::Query => (object(head.uri.query().unwrap_or_default()), None),
+        Source::Json | Source::JsonOrForm => {
+            let is_form = content_type(head, operation.source)?;
+            let body = bodies.read(body, limit).await?;
+            let value = if is_form { form(&body) } else { json(&body)? };
+            (value, Some(body))
+        }
+    };
+    let mut value = camel_case_keys(value);
+    conform(&mut value, operation.schema).map_err(Error::from)?;
+    Ok((value, share))
+}
+
+/// Whether the body is a form. Without a type it is JSON.
+fn content_type(head: &Parts, source: Source) -> Result<bool, Refusal> {
+    let Some(given) = head.headers.get(CONTENT_TYPE) else { return Ok(false) };
+    let given = String::from_utf8_lossy(given.as_bytes());
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" | "application/json" => Ok(false),
+        "application/x-www-form-urlencoded" if source == Source::JsonOrForm => Ok(true),
+        _ => Err(Refusal::ContentType(given.into_owned())),
+    }
+}
+
+fn json(body: &[u8]) -> Result<Value, Refusal> {
+    if body.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    serde_json::from_slice(body).map_err(|error| Refusal::InvalidJson(error.to_string()))
+}
+
+fn form(body: &[u8]) -> Value {
+    object(&String::from_utf8_lossy(body))
+}
+
+fn object(query: &str) -> Value {
+    pairs(query).into_iter().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>().into()
+}
+
+/// The pairs of a query or a form.
+pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
+}
+
+/// Whose accounts are meant: the project and tenant of the path, or else of the body, or else of its token.
+pub(super) fn scope(
+    service: &AuthService,
+    auth: Auth,
+    privileged: bool,
+    params: &Params,
+    input: &Value,
+) -> Result<Scope, Refusal> {
+    let field = |name: &str| input.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let named = params.project.as_deref().or(field("targetProjectId"));
+    if named.is_some() && auth == Auth::AdminOrKey && !privileged {
+        return Err(Error::ForeignProject.into());
+    }
+    let mut tenants: Vec<String> = params.tenant.clone().into_iter().collect();
+    tenants.extend(field("tenantId").map(str::to_owned));
+    if service.is_emulator() {
+        tenants.extend(field("idToken").and_then(named_tenant));
+        if let Some(token) = field("refreshToken") {
+            tenants.extend(RefreshToken::decode(token).ok_or(Error::InvalidRefreshToken)?.scope.tenant);
+        }
+    }
+    let tenant = tenants.first().cloned();
+    if tenants.iter().any(|other| Some(other) != tenant.as_ref()) {
+        return Err(Error::TenantIdMismatch.into());
+    }
+    if tenant.is_some() && !service.is_emulator() {
+        return Err(Error::NoTenants.into());
+    }
+    Ok(Scope { tenant, ..Scope::project(named.unwrap_or(service.project())) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_and_forms_are_decoded() {
+        let check = |query: &str, expected: &[(&str, &str)]| {
+            let expected: Vec<_> = expected.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            assert_eq!(pairs(query), expected, "{query}");
+        };
+        check("", &[]);
+        check("a=b&c", &[("a", "b"), ("c", "")]);
+        check("&a=b=c&&", &[("a", "b=c")]);
+        check("a%5F=%C3%A9+%2B&b=%", &[("a_", "é +"), ("b", "%")]);
+    }
+}

@@ -1,0 +1,102 @@
+//! Auth over HTTP: from a request to the operation it names, and back. Must not know: the store.
+
+mod credentials;
+mod input;
+mod path;
+mod surfaces;
+mod table;
+
+use super::errors::{Refusal, pretty};
+use super::service::AuthService;
+use crate::server::body::Bodies;
+use crate::server::cors;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use hearth_auth::Error;
+use hearth_auth::operations::Answer;
+use http::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use table::Run;
+
+#[derive(Clone)]
+struct Room {
+    service: Arc<AuthService>,
+    bodies: Bodies,
+}
+
+/// Serves the Identity Toolkit, Secure Token and, in emulator mode, emulator APIs. Host names of the real services are
+/// the first segment of a path (`/identitytoolkit.googleapis.com/v1/accounts:signUp`).
+pub fn router(service: Arc<AuthService>, bodies: Bodies) -> Router {
+    Router::new().fallback(handle).layer(middleware::from_fn(cors::reflect)).with_state(Room { service, bodies })
+}
+
+async fn handle(State(room): State<Room>, request: Request) -> Response {
+    answer(&room, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let service = &room.service;
+    let (row, params) = table::find(&head, service.is_emulator())?;
+    let privileged = credentials::check(row.auth, &head, service.is_emulator())?;
+    let operation = match row.run {
+        Run::Status => return Ok(status()),
+        Run::NotYet => {
+            return Err(Error::NotImplemented(format!("{} is not implemented in the Auth Emulator.", row.id)).into());
+        }
+        Run::Operation(operation) => operation,
+    };
+    // The share of the memory budget is given back when the answer is there.
+    let (input, _share) = input::read(&room.bodies, operation, privileged, &head, body).await?;
+    let scope = input::scope(service, row.auth, privileged, &params, &input)?;
+    let answer = match operation.run {
+        table::Does::Read(run) => service.read(scope, privileged, move |store, call| run(store, call, input)).await?,
+        table::Does::Write(run) => service.write(scope, privileged, move |store, call| run(store, call, input)).await?,
+    };
+    success(service, answer).await
+}
+
+async fn success(service: &AuthService, answer: Answer) -> Result<Response, Refusal> {
+    let Answer { mut body, id_token } = answer;
+    if let Some(wanted) = id_token {
+        let token = service.encode(wanted.claims).await?;
+        for field in wanted.fields {
+            body.insert((*field).to_owned(), token.clone().into());
+        }
+    }
+    let json = Value::Object(body).to_string();
+    Ok(([(CONTENT_TYPE, "application/json")], Body::from(json)).into_response())
+}
+
+/// What the official emulator says at `/`, by which tools recognise it.
+fn status() -> Response {
+    pretty(&json!({"authEmulator": {
+        "ready": true,
+        "docs": "https://firebase.google.com/docs/emulator-suite",
+        "apiSpec": "/emulator/openapi.json",
+    }}))
+    .into_response()
+}
+
+/// Whom the path names.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Params {
+    project: Option<String>,
+    tenant: Option<String>,
+}
+
+impl Params {
+    fn set(&mut self, name: &str, value: &str) {
+        let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+        match name {
+            "project" => self.project = value,
+            "tenant" => self.tenant = value,
+            // No operation that is there asks for more.
+            _ => {}
+        }
+    }
+}

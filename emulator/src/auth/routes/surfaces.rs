@@ -1,0 +1,244 @@
+//! Every path of Auth: one row to a path, a method and an operation. Must not know: what an operation does.
+//!
+//! The paths and operation ids are those of the official emulator's API specification.
+
+use super::table::{
+    Auth, BATCH_DELETE, BATCH_GET, DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, LOOKUP, NOT_YET, PROJECTS,
+    QUERY, Run, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
+};
+use http::Method;
+
+/// Rows whose paths and ids begin alike.
+pub(super) struct Surface {
+    pub(super) base: &'static str,
+    pub(super) ids: &'static str,
+    pub(super) auth: Auth,
+    pub(super) rows: &'static [(Method, &'static str, &'static str, Run)],
+}
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+
+/// A later surface matters only for the paths that no earlier one has.
+pub(super) const SURFACES: &[Surface] = &[
+    // What clients call.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v1",
+        ids: "identitytoolkit.",
+        auth: Auth::AdminOrKey,
+        rows: &[
+            (POST, "/accounts:createAuthUri", "accounts.createAuthUri", NOT_YET),
+            (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
+            (POST, "/accounts:issueSamlResponse", "accounts.issueSamlResponse", NOT_YET),
+            (POST, "/accounts:lookup", "accounts.lookup", LOOKUP),
+            (POST, "/accounts:resetPassword", "accounts.resetPassword", NOT_YET),
+            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
+            (POST, "/accounts:sendVerificationCode", "accounts.sendVerificationCode", NOT_YET),
+            (POST, "/accounts:signInWithCustomToken", "accounts.signInWithCustomToken", NOT_YET),
+            (POST, "/accounts:signInWithEmailLink", "accounts.signInWithEmailLink", NOT_YET),
+            (POST, "/accounts:signInWithGameCenter", "accounts.signInWithGameCenter", NOT_YET),
+            (POST, "/accounts:signInWithIdp", "accounts.signInWithIdp", NOT_YET),
+            (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", NOT_YET),
+            (POST, "/accounts:signInWithPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
+            (POST, "/accounts:signUp", "accounts.signUp", SIGN_UP),
+            (POST, "/accounts:update", "accounts.update", UPDATE),
+            (POST, "/accounts:verifyIosClient", "accounts.verifyIosClient", NOT_YET),
+            (GET, "/projects", "getProjects", PROJECTS),
+            (GET, "/recaptchaParams", "getRecaptchaParams", NOT_YET),
+            (GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", NOT_YET),
+        ],
+    },
+    // What Admin SDKs call.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v1/projects/{project}",
+        ids: "identitytoolkit.projects.",
+        auth: Auth::AdminOrKey,
+        rows: &[
+            (POST, "/accounts", "accounts", SIGN_UP),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
+            (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
+            (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
+            (POST, "/accounts:lookup", "accounts.lookup", LOOKUP),
+            (POST, "/accounts:query", "accounts.query", QUERY),
+            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
+            (POST, "/accounts:update", "accounts.update", UPDATE),
+            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+            (POST, ":queryAccounts", "queryAccounts", QUERY),
+        ],
+    },
+    // The same of a tenant.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v1/projects/{project}/tenants/{tenant}",
+        ids: "identitytoolkit.projects.tenants.",
+        auth: Auth::AdminOrKey,
+        rows: &[
+            (POST, "/accounts", "accounts", SIGN_UP),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
+            (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
+            (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
+            (POST, "/accounts:lookup", "accounts.lookup", LOOKUP),
+            (POST, "/accounts:query", "accounts.query", QUERY),
+            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
+            (POST, "/accounts:update", "accounts.update", UPDATE),
+            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+        ],
+    },
+    // Second factors and what clients ask beforehand.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v2",
+        ids: "identitytoolkit.",
+        auth: Auth::AdminOrKey,
+        rows: &[
+            (POST, "/accounts:revokeToken", "accounts.revokeToken", NOT_YET),
+            (POST, "/accounts/mfaEnrollment:finalize", "accounts.mfaEnrollment.finalize", NOT_YET),
+            (POST, "/accounts/mfaEnrollment:start", "accounts.mfaEnrollment.start", NOT_YET),
+            (POST, "/accounts/mfaEnrollment:withdraw", "accounts.mfaEnrollment.withdraw", NOT_YET),
+            (POST, "/accounts/mfaSignIn:finalize", "accounts.mfaSignIn.finalize", NOT_YET),
+            (POST, "/accounts/mfaSignIn:start", "accounts.mfaSignIn.start", NOT_YET),
+            (GET, "/defaultSupportedIdps", "defaultSupportedIdps.list", NOT_YET),
+            (GET, "/passwordPolicy", "getPasswordPolicy", NOT_YET),
+            (GET, "/recaptchaConfig", "getRecaptchaConfig", NOT_YET),
+        ],
+    },
+    // Passkeys.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v2/accounts",
+        ids: "identitytoolkit.accounts.",
+        auth: Auth::Key,
+        rows: &[
+            (POST, "/passkeyEnrollment:start", "passkeyEnrollment.start", NOT_YET),
+            (POST, "/passkeyEnrollment:finalize", "passkeyEnrollment.finalize", NOT_YET),
+            (POST, "/passkeySignIn:start", "passkeySignIn.start", NOT_YET),
+            (POST, "/passkeySignIn:finalize", "passkeySignIn.finalize", NOT_YET),
+        ],
+    },
+    // A project's settings.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v2/projects/{project}",
+        ids: "identitytoolkit.projects.",
+        auth: Auth::AdminOrKey,
+        rows: &[
+            (GET, "/config", "getConfig", NOT_YET),
+            (PATCH, "/config", "updateConfig", NOT_YET),
+            (POST, "/identityPlatform:initializeAuth", "identityPlatform.initializeAuth", NOT_YET),
+            (POST, "/tenants", "tenants.create", NOT_YET),
+            (GET, "/tenants", "tenants.list", NOT_YET),
+            (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", NOT_YET),
+            (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", NOT_YET),
+            (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", NOT_YET),
+            (GET, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.get", NOT_YET),
+            (PATCH, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.patch", NOT_YET),
+            (POST, "/inboundSamlConfigs", "inboundSamlConfigs.create", NOT_YET),
+            (GET, "/inboundSamlConfigs", "inboundSamlConfigs.list", NOT_YET),
+            (DELETE, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.delete", NOT_YET),
+            (GET, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.get", NOT_YET),
+            (PATCH, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.patch", NOT_YET),
+            (POST, "/oauthIdpConfigs", "oauthIdpConfigs.create", NOT_YET),
+            (GET, "/oauthIdpConfigs", "oauthIdpConfigs.list", NOT_YET),
+            (DELETE, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.delete", NOT_YET),
+            (GET, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.get", NOT_YET),
+            (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
+        ],
+    },
+    // A tenant's settings.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v2/projects/{project}/tenants/{tenant}",
+        ids: "identitytoolkit.projects.tenants.",
+        auth: Auth::AdminOrKey,
+        rows: &[
+            (DELETE, "", "delete", NOT_YET),
+            (GET, "", "get", NOT_YET),
+            (PATCH, "", "patch", NOT_YET),
+            (POST, ":getIamPolicy", "getIamPolicy", NOT_YET),
+            (POST, ":setIamPolicy", "setIamPolicy", NOT_YET),
+            (POST, ":testIamPermissions", "testIamPermissions", NOT_YET),
+            (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", NOT_YET),
+            (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", NOT_YET),
+            (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", NOT_YET),
+            (GET, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.get", NOT_YET),
+            (PATCH, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.patch", NOT_YET),
+            (POST, "/inboundSamlConfigs", "inboundSamlConfigs.create", NOT_YET),
+            (GET, "/inboundSamlConfigs", "inboundSamlConfigs.list", NOT_YET),
+            (DELETE, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.delete", NOT_YET),
+            (GET, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.get", NOT_YET),
+            (PATCH, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.patch", NOT_YET),
+            (POST, "/oauthIdpConfigs", "oauthIdpConfigs.create", NOT_YET),
+            (GET, "/oauthIdpConfigs", "oauthIdpConfigs.list", NOT_YET),
+            (DELETE, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.delete", NOT_YET),
+            (GET, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.get", NOT_YET),
+            (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
+        ],
+    },
+    // Token refresh.
+    Surface {
+        base: "/securetoken.googleapis.com/v1",
+        ids: "securetoken.",
+        auth: Auth::Key,
+        rows: &[(POST, "/token", "token", GRANT)],
+    },
+    // What tests call.
+    Surface {
+        base: "/emulator/v1/projects/{project}",
+        ids: "emulator.projects.",
+        auth: Auth::Open,
+        rows: &[
+            (DELETE, "/accounts", "accounts.delete", DELETE_ALL),
+            (DELETE, "/tenants/{tenant}/accounts", "accounts.delete", DELETE_ALL),
+            (GET, "/config", "config.get", GET_CONFIG),
+            (PATCH, "/config", "config.update", UPDATE_CONFIG),
+            (GET, "/oobCodes", "oobCodes.list", NOT_YET),
+            (GET, "/tenants/{tenant}/oobCodes", "oobCodes.list", NOT_YET),
+            (GET, "/verificationCodes", "verificationCodes.list", NOT_YET),
+            (GET, "/tenants/{tenant}/verificationCodes", "verificationCodes.list", NOT_YET),
+        ],
+    },
+    // What people and tools open.
+    Surface {
+        base: "/",
+        ids: "emulator.",
+        auth: Auth::Open,
+        rows: &[
+            (GET, "", "status", STATUS),
+            (GET, "emulator/openapi.json", "openapi", NOT_YET),
+            (GET, "emulator/action", "action", NOT_YET),
+            (GET, "emulator/auth/handler", "auth.handler", NOT_YET),
+            (GET, "emulator/auth/iframe", "auth.iframe", NOT_YET),
+        ],
+    },
+    // The former names, which old SDKs and some Admin SDKs call.
+    Surface {
+        base: "/www.googleapis.com/identitytoolkit/v3/relyingparty",
+        ids: "identitytoolkit.",
+        auth: Auth::AdminOrKey,
+        rows: &[
+            (POST, "/createAuthUri", "accounts.createAuthUri", NOT_YET),
+            (POST, "/deleteAccount", "accounts.delete", DELETE_ACCOUNT),
+            (POST, "/emailLinkSignin", "accounts.signInWithEmailLink", NOT_YET),
+            (POST, "/getAccountInfo", "accounts.lookup", LOOKUP),
+            (POST, "/getOobConfirmationCode", "accounts.sendOobCode", NOT_YET),
+            (GET, "/getProjectConfig", "getProjects", PROJECTS),
+            (GET, "/getRecaptchaParam", "getRecaptchaParams", NOT_YET),
+            (POST, "/resetPassword", "accounts.resetPassword", NOT_YET),
+            (POST, "/sendVerificationCode", "accounts.sendVerificationCode", NOT_YET),
+            (POST, "/setAccountInfo", "accounts.update", UPDATE),
+            (POST, "/signupNewUser", "accounts.signUp", SIGN_UP),
+            (POST, "/verifyAssertion", "accounts.signInWithIdp", NOT_YET),
+            (POST, "/verifyCustomToken", "accounts.signInWithCustomToken", NOT_YET),
+            (POST, "/verifyPassword", "accounts.signInWithPassword", NOT_YET),
+            (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
+            (POST, "/downloadAccount", "projects.accounts.batchGet", DOWNLOAD),
+            (POST, "/uploadAccount", "projects.accounts.batchCreate", NOT_YET),
+        ],
+    },
+    // A former name that has no other.
+    Surface {
+        base: "/www.googleapis.com/identitytoolkit/v3/relyingparty",
+        ids: "",
+        auth: Auth::Open,
+        rows: &[(POST, "/signOutUser", "signOutUser", NOT_YET)],
+    },
+];

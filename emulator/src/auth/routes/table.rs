@@ -1,0 +1,175 @@
+//! From method and path to operation. Must not know: the paths, which are in `surfaces`.
+
+use super::Params;
+use super::path::matches;
+use super::surfaces::SURFACES;
+use crate::auth::errors::Refusal;
+use hearth_auth::Error;
+use hearth_auth::operations::{Answer, Call, bulk, config, delete, grant, lookup, sign_up, update};
+use hearth_auth::schema::Schema;
+use hearth_auth::store::{Accounts, Store};
+use http::Method;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::LazyLock;
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Auth {
+    /// An admin, or anyone with an API key.
+    AdminOrKey,
+    /// Anyone with an API key.
+    Key,
+    /// Anyone: an emulator's own surface, which no other server has.
+    Open,
+}
+
+/// What a row does.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// An operation.
+    Operation(&'static Operation),
+    /// The status page.
+    Status,
+    /// Known, but not there.
+    NotYet,
+}
+
+/// An operation as routes need it.
+pub(super) struct Operation {
+    pub(super) source: Source,
+    pub(super) schema: Schema,
+    pub(super) run: Does,
+}
+
+/// Where an operation's fields come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Nothing,
+    Query,
+    Json,
+    JsonOrForm,
+}
+
+type Reading = fn(&dyn Accounts, &Call<'_>, Value) -> Result<Answer, Error>;
+type Writing = fn(&mut dyn Store, &Call<'_>, Value) -> Result<Answer, Error>;
+
+/// Beside the writer, or through it.
+#[derive(Clone, Copy)]
+pub(super) enum Does {
+    Read(Reading),
+    Write(Writing),
+}
+
+const fn reading(source: Source, schema: Schema, run: Reading) -> Operation {
+    Operation { source, schema, run: Does::Read(run) }
+}
+
+const fn writing(source: Source, schema: Schema, run: Writing) -> Operation {
+    Operation { source, schema, run: Does::Write(run) }
+}
+
+/// The request's own type; its shape has been checked.
+fn typed<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
+    serde_json::from_value(body).map_err(|error| Error::InvalidPayload(error.to_string()))
+}
+
+pub(super) const NOT_YET: Run = Run::NotYet;
+pub(super) const STATUS: Run = Run::Status;
+
+pub(super) const SIGN_UP: Run = Run::Operation(&writing(Source::Json, sign_up::SCHEMA, |store, call, body| {
+    sign_up::sign_up(store, call, typed(body)?)
+}));
+pub(super) const LOOKUP: Run = Run::Operation(&reading(Source::Json, lookup::SCHEMA, |store, call, body| {
+    lookup::lookup(store, call, typed(body)?)
+}));
+pub(super) const UPDATE: Run = Run::Operation(&writing(Source::Json, update::SCHEMA, |store, call, body| {
+    update::update(store, call, typed(body)?)
+}));
+pub(super) const DELETE_ACCOUNT: Run = Run::Operation(&writing(Source::Json, delete::SCHEMA, |store, call, body| {
+    delete::delete(store, call, typed(body)?)
+}));
+pub(super) const GRANT: Run = Run::Operation(&writing(Source::JsonOrForm, grant::SCHEMA, |store, call, body| {
+    grant::grant(store, call, typed(body)?)
+}));
+pub(super) const BATCH_GET: Run = Run::Operation(&reading(Source::Query, bulk::LIST_SCHEMA, |store, call, body| {
+    bulk::list(store, call, typed(body)?)
+}));
+pub(super) const DOWNLOAD: Run = Run::Operation(&reading(Source::Json, bulk::DOWNLOAD_SCHEMA, |store, call, body| {
+    bulk::download(store, call, typed(body)?)
+}));
+pub(super) const BATCH_DELETE: Run =
+    Run::Operation(&writing(Source::Json, bulk::BATCH_DELETE_SCHEMA, |store, call, body| {
+        bulk::batch_delete(store, call, typed(body)?)
+    }));
+pub(super) const QUERY: Run = Run::Operation(&reading(Source::Json, bulk::QUERY_SCHEMA, |store, call, body| {
+    bulk::query(store, call, typed(body)?)
+}));
+pub(super) const DELETE_ALL: Run =
+    Run::Operation(&writing(Source::Nothing, &[], |store, call, body| bulk::delete_all(store, call, typed(body)?)));
+pub(super) const PROJECTS: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
+pub(super) const GET_CONFIG: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::get(store, call, typed(body)?)));
+pub(super) const UPDATE_CONFIG: Run = Run::Operation(&writing(Source::Json, config::SCHEMA, |store, call, body| {
+    config::update(store, call, typed(body)?)
+}));
+
+/// One row.
+pub(super) struct Row {
+    pub(super) method: Method,
+    /// The operation's id in the API's specification.
+    pub(super) id: String,
+    pub(super) auth: Auth,
+    pub(super) run: Run,
+    pattern: String,
+}
+
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let rows = SURFACES.iter().flat_map(|surface| surface.rows.iter().map(move |row| (surface, row)));
+    rows.map(|(surface, (method, path, id, run))| Row {
+        method: method.clone(),
+        id: format!("{}{id}", surface.ids),
+        auth: surface.auth,
+        run: *run,
+        pattern: format!("{}{path}", surface.base),
+    })
+    .collect()
+});
+
+/// The row of a request, and whom its path names. HEAD asks as GET does.
+pub(super) fn find(head: &Parts, is_emulator: bool) -> Result<(&'static Row, Params), Refusal> {
+    let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
+    let mut allowed: Vec<&str> = Vec::new();
+    for row in ROWS.iter().filter(|row| is_emulator || row.auth != Auth::Open) {
+        match matches(&row.pattern, head.uri.path()) {
+            Some(params) if row.method == *method => return Ok((row, params)),
+            Some(_) => allowed.push(row.method.as_str()),
+            None => {}
+        }
+    }
+    if allowed.is_empty() {
+        return Err(Refusal::NotFound);
+    }
+    let url = head.uri.path_and_query().map_or("/", |url| url.as_str()).to_owned();
+    Err(Refusal::MethodNotAllowed { method: head.method.to_string(), url, allowed: allowed.join(", ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_row_hides_another() {
+        let mut seen = HashSet::new();
+        for row in ROWS.iter() {
+            assert!(seen.insert((row.method.as_str(), row.pattern.as_str())), "{} {}", row.method, row.pattern);
+            let path = row.pattern.replace(['{', '}'], "");
+            let head = http::Request::builder().method(&row.method).uri(&path).body(()).unwrap().into_parts().0;
+            let (found, _) = find(&head, true).unwrap();
+            assert_eq!((&found.id, &found.pattern), (&row.id, &row.pattern), "{path}");
+        }
+    }
+}

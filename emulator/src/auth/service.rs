@@ -1,0 +1,284 @@
+//! The accounts of a server: one queue for what writes, readers beside it, and the check of ID tokens.
+//!
+//! Stands between the routes and the store. Must not know: HTTP.
+
+use super::signing_key;
+use super::store::{MIGRATIONS, SqliteStore};
+use super::writer::{self, Job, Message};
+use crate::clock::{Clock, Entropy, Millis};
+use crate::config::settings::AuthSettings;
+use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
+use crate::storage::{Readers, Storage, StorageError};
+use futures_util::future::BoxFuture;
+use hearth_auth::Error;
+use hearth_auth::errors::StoreError;
+use hearth_auth::operations::Call;
+use hearth_auth::store::{Accounts, Scope, Store};
+use hearth_auth::token::{Refused, Tokens};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// So many operations may wait for the writer. Their bodies are counted by `server::body`.
+const LONGEST_QUEUE: usize = 4096;
+/// So many accounts are purged in one step; others may write between two steps.
+const PURGE_STEP: usize = 500;
+
+impl hearth_auth::entropy::Entropy for Entropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        Self::fill(self, bytes);
+    }
+}
+
+/// Why Auth cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The signing key cannot be read or kept.
+    #[error("the signing key cannot be read or kept: {0}")]
+    SigningKey(rusqlite::Error),
+    /// The signing key is there but is none.
+    #[error("the signing key in the accounts' file is damaged")]
+    UnreadableKey,
+    /// No signing key can be made.
+    #[error("no signing key can be made")]
+    NoKey,
+    /// The writer's thread cannot be started.
+    #[error("the accounts' thread cannot be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Why an operation has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// It was refused, or the store failed it.
+    #[error(transparent)]
+    Refused(#[from] Error),
+    /// Too many operations wait.
+    #[error("too many operations are waiting")]
+    Busy,
+    /// The service is closed.
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+/// What every call needs, but for the time.
+struct House {
+    project: String,
+    tokens: Tokens,
+    clock: Clock,
+    entropy: Entropy,
+    readers: Readers,
+}
+
+/// The accounts of one server.
+pub struct AuthService {
+    house: Arc<House>,
+    inbox: mpsc::Sender<Message>,
+    writer: Mutex<Option<(JoinHandle<()>, oneshot::Receiver<()>)>>,
+}
+
+impl fmt::Debug for AuthService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AuthService").field("project", &self.house.project).finish_non_exhaustive()
+    }
+}
+
+impl AuthService {
+    /// Opens the file `auth` of `storage` and starts the writer. `project` is the one that API keys stand for.
+    /// `entropy` is used for ids and tokens alone; the signing key is always drawn from the system.
+    ///
+    /// # Errors
+    /// The file, the key or the thread is not to be had.
+    pub fn open(
+        storage: &Storage,
+        project: &str,
+        settings: AuthSettings,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Arc<Self>, OpenError> {
+        let file = storage.open("auth", MIGRATIONS)?;
+        let tokens = if settings.unsigned_tokens {
+            Tokens::Unsigned
+        } else {
+            Tokens::Signed(signing_key::load(&file.writer, clock.now())?)
+        };
+        let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
+        let (ended, end) = oneshot::channel();
+        let connection = file.writer;
+        let thread = std::thread::Builder::new().name("auth-writer".to_owned()).spawn(move || {
+            let work = writer::run(&connection, &mut messages);
+            tracing::debug!(jobs = work.jobs, commits = work.commits, "accounts closed");
+            drop(connection);
+            // Nobody may be waiting.
+            let _ = ended.send(());
+        });
+        let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
+        let house = House { project: project.to_owned(), tokens, clock, entropy, readers: file.readers };
+        Ok(Arc::new(Self { house: Arc::new(house), inbox, writer }))
+    }
+
+    /// Does what has been asked so far, then stops writing. Later operations answer [`ServiceError::Stopped`].
+    pub async fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((thread, end)) = writer else { return };
+        // If it is gone already, so is the thread.
+        let _ = self.inbox.send(Message::Stop).await;
+        let _ = end.await;
+        if thread.join().is_err() {
+            tracing::error!("the accounts' thread ended by a panic");
+        }
+    }
+
+    /// Deletes up to `limit` anonymous accounts of the project whose last sign-in, refresh and creation are before
+    /// `before` (milliseconds), those not seen for longest first; answers how many. Others are never touched.
+    ///
+    /// # Errors
+    /// The store failed, too many operations wait, or the service is closed. What was counted before stays deleted.
+    pub async fn delete_anonymous(&self, before: Millis, limit: usize) -> Result<usize, ServiceError> {
+        let mut deleted = 0;
+        while deleted < limit {
+            let step = PURGE_STEP.min(limit - deleted);
+            let scope = Scope::project(&self.house.project);
+            let gone = self
+                .write(scope, true, move |store, call| Ok(store.delete_anonymous(call.scope, before, step)?))
+                .await?;
+            deleted += gone;
+            if gone < step {
+                break;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// The project that API keys stand for.
+    pub(super) fn project(&self) -> &str {
+        &self.house.project
+    }
+
+    /// Emulator mode: tokens are unsigned, and whoever says so is an admin.
+    pub(super) fn is_emulator(&self) -> bool {
+        self.house.tokens.are_unsigned()
+    }
+
+    /// The ID token with these claims. A signature takes a millisecond, for which no connection has to wait.
+    pub(super) async fn encode(&self, claims: Map<String, Value>) -> Result<String, ServiceError> {
+        if self.is_emulator() {
+            return Ok(self.house.tokens.encode(&claims)?);
+        }
+        let house = Arc::clone(&self.house);
+        let sign = move || house.tokens.encode(&claims);
+        Ok(tokio::task::spawn_blocking(sign).await.map_err(|_| ServiceError::Stopped)??)
+    }
+
+    /// Runs an operation that writes, and answers once it is durable.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        scope: Scope,
+        privileged: bool,
+        operation: impl FnOnce(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let (reply, answer) = oneshot::channel();
+        let house = Arc::clone(&self.house);
+        let body = move |store: &mut dyn Store| operation(store, &house.call(&scope, privileged));
+        let job = Task { body: Some(body), result: None, reply };
+        self.inbox.try_send(Message::Run(Box::new(job))).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
+            mpsc::error::TrySendError::Closed(_) => ServiceError::Stopped,
+        })?;
+        Ok(answer.await.map_err(|_| ServiceError::Stopped)??)
+    }
+
+    /// Runs an operation that only reads, beside the writer.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        scope: Scope,
+        privileged: bool,
+        operation: impl FnOnce(&dyn Accounts, &Call<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let house = Arc::clone(&self.house);
+        let read = move || house.look(|store| operation(store, &house.call(&scope, privileged)));
+        Ok(tokio::task::spawn_blocking(read).await.map_err(|_| ServiceError::Stopped)??)
+    }
+}
+
+impl House {
+    fn call<'a>(&'a self, scope: &'a Scope, privileged: bool) -> Call<'a> {
+        Call { scope, privileged, now: self.clock.now(), entropy: &self.entropy, tokens: &self.tokens }
+    }
+
+    fn look<T>(&self, read: impl FnOnce(&dyn Accounts) -> Result<T, Error>) -> Result<T, Error> {
+        let done = self.readers.with(|connection| Ok(read(&SqliteStore(connection))));
+        done.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
+    }
+
+    /// Reads a row of SQLite for each token, and so is right at once about every change; nothing is remembered.
+    fn verify(&self, token: &str) -> Result<IdToken, TokenRefused> {
+        let claims = self.tokens.verify(token, &self.project, self.clock.now())?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let uid = text("sub").ok_or(TokenRefused::Malformed)?.to_owned();
+        let tenant = claims.get("firebase").and_then(|firebase| firebase.get("tenant")).and_then(Value::as_str);
+        let scope = Scope { tenant: tenant.map(str::to_owned), ..Scope::project(&self.project) };
+        let standing = self.look(|store| Ok(store.standing(&scope, &uid)?)).map_err(|error| {
+            tracing::error!(%error, "accounts cannot be read");
+            TokenRefused::Unavailable
+        })?;
+        let standing = standing.ok_or(TokenRefused::Account)?;
+        let issued = claims.get("iat").and_then(Value::as_i64);
+        let revoked = standing.valid_since.is_some_and(|since| issued.is_none_or(|issued| issued < since));
+        if standing.disabled || revoked {
+            return Err(TokenRefused::Account);
+        }
+        Ok(IdToken { uid, claims })
+    }
+}
+
+impl IdTokens for AuthService {
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
+        Box::pin(async { self.house.verify(token) })
+    }
+}
+
+impl From<Refused> for TokenRefused {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Malformed => Self::Malformed,
+            Refused::Signature => Self::Signature,
+            Refused::Project => Self::Project,
+            Refused::Expired => Self::Expired,
+        }
+    }
+}
+
+/// An operation on its way to the writer.
+struct Task<F, T> {
+    body: Option<F>,
+    result: Option<Result<T, Error>>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<F, T> Job for Task<F, T>
+where
+    F: FnOnce(&mut dyn Store) -> Result<T, Error> + Send,
+    T: Send,
+{
+    fn run(&mut self, store: &mut dyn Store) -> bool {
+        self.result = self.body.take().map(|body| body(store));
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    fn reply(self: Box<Self>, outcome: Result<(), String>) {
+        let result = match (self.result, outcome) {
+            (Some(result), Ok(())) => result,
+            // A refusal doesn't stand either: it may have been for what another operation wrote, which isn't kept.
+            (_, Err(error)) => Err(StoreError(error).into()),
+            (None, Ok(())) => Err(StoreError("the operation did not run".to_owned()).into()),
+        };
+        // Whoever asked may have gone.
+        let _ = self.reply.send(result);
+    }
+}

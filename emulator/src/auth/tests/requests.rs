@@ -1,0 +1,258 @@
+//! What section every request passes first: paths, methods, credentials, bodies, projects.
+
+use super::*;
+
+#[tokio::test]
+async fn the_status_page_says_that_the_emulator_is_ready() {
+    let house = House::emulator();
+    let page = r#"{
+  "authEmulator": {
+    "ready": true,
+    "docs": "https://firebase.google.com/docs/emulator-suite",
+    "apiSpec": "/emulator/openapi.json"
+  }
+}"#;
+    for (method, expected) in [("GET", page), ("HEAD", "")] {
+        let got = house.send(Request::builder().method(method).uri("/"), Body::empty()).await;
+        assert_eq!((got.status.as_u16(), got.text.as_str()), (200, expected));
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_told_apart() {
+    let house = House::emulator();
+    let got = house.post("accounts:nonsense", json!({})).await;
+    let expected = r#"{
+  "error": {
+    "code": 404,
+    "message": "Not Found",
+    "errors": [
+      {
+        "message": "Not Found",
+        "reason": "notFound"
+      }
+    ],
+    "status": "NOT_FOUND"
+  }
+}"#;
+    assert_eq!((got.status.as_u16(), got.text.as_str()), (404, expected));
+    let got = house.send(Request::get(format!("{V1}/accounts:signUp?key=k")), Body::empty()).await;
+    let expected = json!({"message": format!("Method GET not allowed for {V1}/accounts:signUp?key=k")});
+    assert_eq!((got.status.as_u16(), got.json()), (405, expected));
+    assert_eq!(got.headers["allow"], "POST");
+}
+
+#[tokio::test]
+async fn known_operations_that_are_not_there_say_so() {
+    let house = House::emulator();
+    for (path, id) in [
+        ("accounts:signInWithPassword", "identitytoolkit.accounts.signInWithPassword"),
+        ("projects/demo/accounts:batchCreate", "identitytoolkit.projects.accounts.batchCreate"),
+        ("/identitytoolkit.googleapis.com/v2/projects/demo/tenants", "identitytoolkit.projects.tenants.create"),
+        (
+            "/www.googleapis.com/identitytoolkit/v3/relyingparty/verifyPassword",
+            "identitytoolkit.accounts.signInWithPassword",
+        ),
+        ("/www.googleapis.com/identitytoolkit/v3/relyingparty/signOutUser", "signOutUser"),
+    ] {
+        let got = house.admin("POST", path, json!({})).await;
+        let message = format!("{id} is not implemented in the Auth Emulator.");
+        let expected = json!({"error": {
+            "code": 501,
+            "message": message,
+            "errors": [{"message": message, "reason": "unimplemented"}],
+            "status": "NOT_IMPLEMENTED",
+        }});
+        assert_eq!((got.status.as_u16(), got.json()), (501, expected), "{path}");
+    }
+    let got = house.send(Request::get("/emulator/v1/projects/demo/oobCodes"), Body::empty()).await;
+    assert_eq!(got.status.as_u16(), 501);
+    let passkey = "/identitytoolkit.googleapis.com/v2/accounts/passkeySignIn:start";
+    assert_eq!(house.admin("POST", passkey, json!({})).await.status.as_u16(), 403, "passkeys want a key");
+}
+
+#[tokio::test]
+async fn browsers_of_every_origin_may_ask() {
+    let house = House::emulator();
+    let preflight = Request::options(format!("{V1}/accounts:signUp"))
+        .header("origin", "http://app.example")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "x-client-version")
+        .header("access-control-request-private-network", "true");
+    let got = house.send(preflight, Body::empty()).await;
+    assert_eq!((got.status.as_u16(), got.text.as_str()), (204, ""));
+    assert_eq!(got.headers["access-control-allow-origin"], "http://app.example");
+    assert_eq!(got.headers["access-control-allow-headers"], "x-client-version");
+    assert_eq!(got.headers["access-control-allow-private-network"], "true");
+    let request = Request::post(format!("{V1}/accounts:signUp")).header("origin", "http://app.example");
+    let got = house.send(request, "{}").await;
+    assert_eq!(got.status.as_u16(), 403);
+    assert_eq!(got.headers["access-control-allow-origin"], "http://app.example", "errors can be read too");
+}
+
+#[tokio::test]
+async fn callers_show_a_key_or_that_they_are_admins() {
+    let house = House::emulator();
+    let path = format!("{V1}/accounts:signUp");
+    let with_key = format!("{path}?key=k");
+    for (uri, header, status) in [
+        (&with_key, None, 200),
+        (&path, Some(("x-goog-api-key", "k")), 200),
+        (&path, Some(("authorization", "Bearer owner")), 200),
+        (&path, Some(("authorization", "bEArEr OWNER")), 200),
+        (&path, Some(("authorization", "Bearer ya29.any")), 200),
+        (&path, None, 403),
+        (&format!("{path}?key="), None, 403),
+        (&path, Some(("x-goog-api-key", "")), 403),
+        (&path, Some(("authorization", "Basic owner")), 403),
+        (&with_key, Some(("authorization", "Basic owner")), 200),
+        (&with_key, Some(("authorization", "Bearer other")), 401),
+        (&path, Some(("authorization", "Bearer Ya29.any")), 401),
+    ] {
+        let request = header.into_iter().fold(Request::post(uri), |request, (name, value)| request.header(name, value));
+        let got = house.send(request, "{}").await;
+        assert_eq!(got.status.as_u16(), status, "{uri} {header:?}");
+        match status {
+            401 => assert_eq!(
+                (&got.json()["error"]["status"], &got.json()["error"]["errors"]),
+                (
+                    &json!("UNAUTHENTICATED"),
+                    &json!([{
+                        "message": "Invalid Credentials", "domain": "global", "reason": "authError",
+                        "location": "Authorization", "locationType": "header",
+                    }])
+                )
+            ),
+            403 => assert_eq!(
+                got.json()["error"],
+                json!({
+                    "code": 403, "message": "The request is missing a valid API key.",
+                    "errors": [{
+                        "message": "The request is missing a valid API key.", "reason": "forbidden", "domain": "global",
+                    }],
+                    "status": "PERMISSION_DENIED",
+                })
+            ),
+            _ => {}
+        }
+    }
+    let got = house.admin("POST", "/securetoken.googleapis.com/v1/token", json!({})).await;
+    assert_eq!(got.status.as_u16(), 403, "only keys open the token exchange");
+    let got = house.send(Request::post(TOKEN).header("authorization", "Bearer other"), "{}").await;
+    assert_eq!(got.error(), (400, "MISSING_GRANT_TYPE".to_owned()), "which does not look at bearers");
+}
+
+#[tokio::test]
+async fn bodies_are_read_leniently_but_not_blindly() {
+    let house = House::emulator();
+    let check = async |content_type: &str, body: &str, expected: (u16, &str)| {
+        let request = Request::post(format!("{V1}/accounts:update")).header("authorization", "Bearer owner");
+        let request = if content_type.is_empty() { request } else { request.header("content-type", content_type) };
+        let got = house.send(request, body.to_owned()).await;
+        assert_eq!(got.error(), (expected.0, expected.1.to_owned()), "{content_type} {body}");
+        got
+    };
+    let json = "application/json; charset=utf-8";
+    check(json, "", (400, "MISSING_LOCAL_ID")).await;
+    check("", r#"{"localId":"x"}"#, (400, "USER_NOT_FOUND")).await;
+    check(
+        json,
+        r#"{"local_id":"x","valid_since":1611780718,"delete_attribute":[1],"unknown":{}}"#,
+        (400, "USER_NOT_FOUND"),
+    )
+    .await;
+    for (body, complaint) in [
+        (r#"{"displayName":true}"#, "/displayName must be string"),
+        (r#"{"localId":null}"#, "/localId must be string"),
+        (r#"{"emailVerified":"true"}"#, "/emailVerified must be boolean"),
+        (r#"{"deleteAttribute":["NONE"]}"#, "/deleteAttribute/0 must be equal to one of the allowed values"),
+        (r#"{"linkProviderUserInfo":{"rawId":[]}}"#, "/linkProviderUserInfo/rawId must be string"),
+        ("[]", " must be object"),
+    ] {
+        let got = check(json, body, (400, &format!("Invalid JSON payload received. {complaint}"))).await;
+        assert_eq!(
+            (&got.json()["error"]["status"], &got.json()["error"]["errors"][0]["reason"]),
+            (&json!("INVALID_ARGUMENT"), &json!("invalid"))
+        );
+    }
+    let deep = "[".repeat(200);
+    for body in ["{", "{a:1}", &deep] {
+        let got = house.send(Request::post(format!("{V1}/accounts:signUp?key=k")), body.to_owned()).await;
+        let (status, message) = got.error();
+        assert!(status == 400 && message.starts_with("Invalid JSON payload received. "), "{message}");
+        assert_eq!(got.json()["error"]["errors"][0]["reason"], "parseError");
+        assert_eq!(got.json()["error"]["status"], "INVALID_ARGUMENT");
+    }
+    check("text/plain", "{}", (400, "Invalid content-type: text/plain")).await;
+    check("application/x-www-form-urlencoded", "a=b", (400, "Invalid content-type: application/x-www-form-urlencoded"))
+        .await;
+}
+
+#[tokio::test]
+async fn bodies_have_a_limit_by_caller() {
+    let house = House::emulator();
+    let body = |length: usize| json!({"localId": "x".repeat(length)});
+    let got = house.post("accounts:signUp", body(1024 * 1024)).await;
+    assert_eq!(got.error(), (413, "the request body is too large".to_owned()));
+    assert_eq!(got.json()["error"]["status"], "INVALID_ARGUMENT");
+    let got = house.admin("POST", "accounts:update", body(1024 * 1024)).await;
+    assert_eq!(got.error(), (400, "USER_NOT_FOUND".to_owned()));
+    let got = house.admin("POST", "accounts:update", body(10 * 1024 * 1024)).await;
+    assert_eq!(got.status.as_u16(), 413);
+}
+
+#[tokio::test]
+async fn only_admins_choose_the_project() {
+    let house = House::emulator();
+    let foreign = "INSUFFICIENT_PERMISSION : Only authenticated requests can specify target_project_id.";
+    for (path, body) in [
+        ("accounts:signUp", json!({"targetProjectId": "other"})),
+        ("accounts:signUp", json!({"target_project_id": "demo"})),
+        ("projects/demo/accounts", json!({})),
+        ("projects/other/accounts:lookup", json!({})),
+    ] {
+        assert_eq!(house.post(path, body).await.error(), (400, foreign.to_owned()), "{path}");
+    }
+    let count = async |project: &str| {
+        let got = house.admin("POST", &format!("projects/{project}:queryAccounts"), json!({})).await;
+        got.text("recordsCount")
+    };
+    house.admin("POST", "accounts:signUp", json!({"targetProjectId": "other"})).await;
+    house.admin("POST", "projects/third/accounts", json!({"localId": "me", "email": "a@b"})).await;
+    house.admin("POST", "projects/fourth/accounts", json!({"localId": "me", "email": "a@b"})).await;
+    house.sign_up().await;
+    assert_eq!([count("demo").await, count("other").await, count("third").await], ["1", "1", "1"]);
+}
+
+#[tokio::test]
+async fn tenants_keep_their_accounts_to_themselves() {
+    let house = House::emulator();
+    let got = house.post("accounts:signUp", json!({"tenantId": "t"})).await;
+    let (id, token, refresh) = (got.text("localId"), got.text("idToken"), got.text("refreshToken"));
+    let claims: Value = serde_json::from_str(&part(&token, 1)).unwrap();
+    assert_eq!(claims["firebase"]["tenant"], "t");
+    let got = house.post("accounts:lookup", json!({"idToken": token})).await;
+    assert_eq!((&got.json()["users"][0]["localId"], &got.json()["users"][0]["tenantId"]), (&json!(id), &json!("t")));
+    assert_eq!(house.verify(&token).await, Ok(id.clone()));
+    let grant = json!({"grantType": "refresh_token", "refreshToken": refresh});
+    assert_eq!(house.post(TOKEN, grant).await.text("user_id"), id);
+    for (path, body) in [
+        ("accounts:lookup", json!({"idToken": token, "tenantId": "u"})),
+        ("projects/demo/tenants/u/accounts:lookup", json!({"idToken": token})),
+        ("projects/demo/tenants/u/accounts:delete", json!({"localId": id, "tenantId": "t"})),
+    ] {
+        assert_eq!(house.admin("POST", path, body).await.error(), (400, "TENANT_ID_MISMATCH".to_owned()), "{path}");
+    }
+    for (path, expected) in [
+        ("projects/demo/accounts:query", "0"),
+        ("projects/demo/tenants//accounts:query", "0"),
+        ("projects/demo/tenants/t/accounts:query", "1"),
+    ] {
+        assert_eq!(house.admin("POST", path, json!({})).await.text("recordsCount"), expected, "{path}");
+    }
+    let got = house.admin("GET", "projects/demo/accounts:batchGet?tenantId=t", json!({})).await;
+    assert_eq!(got.json()["users"][0]["localId"], json!(id));
+    let got = house.send(Request::delete("/emulator/v1/projects/demo/tenants/t/accounts"), Body::empty()).await;
+    assert_eq!((got.status.as_u16(), got.text.as_str()), (200, "{}"));
+    assert_eq!(house.verify(&token).await, Err(TokenRefused::Account));
+}
