@@ -1,4 +1,6 @@
 //! The functions from outside, over in-memory doubles of their ports.
+//!
+//! The modules say that they are tests so that the lints treat them as such.
 
 #[cfg(test)]
 mod doubles;

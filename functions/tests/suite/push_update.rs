@@ -67,7 +67,7 @@ async fn an_update_is_published_under_every_name() {
     for (index, name) in NAMES.iter().enumerate() {
         let call = post().header("x-session-token", &token);
         let call = call.header("content-type", "Application/json; charset=UTF-8");
-        let sent = format!(r#"{{"extra":1,"playing":true,"position":1234.50,{}"#, &UPDATE[1..]);
+        let sent = format!(r#"{{"extra":1,"playing":true,"position":1234.50,{}"#, UPDATE.trim_start_matches('{'));
         let answer = suite.call(name, call.body(&sent)).await;
         let expect =
             format!(r#"{{"channel":"{code}","published_messages":{},"stored_messages":1,"subscribers":7}}"#, index + 1);
