@@ -279,7 +279,7 @@ mod tests {
         }
         // What goes by the hour goes on by the hour.
         check("0 * * * *", zone, from, &["2026-11-01T05:00", "2026-11-01T06:00", "2026-11-01T07:00"]);
-        check("every 12 hours synchronized", zone, from, &["2026-11-01T16:00", "2026-11-02T05:00", "2026-11-02T17:00"]);
+        check("every 12 hours synchronized", zone, from, &["2026-11-01T17:00", "2026-11-02T05:00", "2026-11-02T17:00"]);
     }
 
     #[test]
