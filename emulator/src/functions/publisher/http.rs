@@ -1,6 +1,4 @@
-//! Where updates go when they do not go to the suite's own push stream: another server, or the log.
-//!
-//! Must not know: what an update is, or who sends it.
+//! Publishes to another server over HTTP.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -208,114 +206,28 @@ impl Publisher for HttpPublisher {
     }
 }
 
-/// Writes updates to the log instead of sending them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogPublisher;
-
-impl Publisher for LogPublisher {
-    /// Always works. Nothing was published and nobody listens, and that is what it says.
-    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<ChannelInfo, NotPublished>> {
-        tracing::info!(channel, message = %String::from_utf8_lossy(&message), "not sent: updates go to the log");
-        let info =
-            ChannelInfo { channel: channel.to_owned(), published_messages: 0, stored_messages: 0, subscribers: 0 };
-        Box::pin(std::future::ready(Ok(info)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::scripted_server::Server;
+    use super::super::scripted_server::Step::{self, Answer as Answers, CloseTheConnection, SayNothing};
     use super::*;
-    use hyper::server::conn::http1;
-    use hyper::service::service_fn;
-    use hyper_util::rt::TokioIo;
-    use std::collections::VecDeque;
-    use std::io;
-    use std::sync::{Arc, Mutex};
     use tokio::net::TcpListener;
 
     const TAKEN: &str = r#"{"channel": "abcde", "published_messages": 3, "stored_messages": 1, "subscribers": 2}"#;
 
-    /// What the server does with a request.
-    #[derive(Clone, Copy)]
-    enum Step {
-        Answer(u16, &'static str),
-        CloseTheConnection,
-        SayNothing,
-    }
-    use Step::{Answer as Answers, CloseTheConnection, SayNothing};
-
-    /// A server that does one step a request, the last one again and again, and notes what it was asked.
-    #[derive(Clone)]
-    struct Server {
-        url: String,
-        steps: Arc<Mutex<VecDeque<Step>>>,
-        requests: Arc<Mutex<Vec<String>>>,
-        connections: Arc<Mutex<usize>>,
+    /// A publisher that waits long enough for a busy machine.
+    fn publisher(server: &Server, secret: &str) -> HttpPublisher {
+        with_limits(server, secret, Duration::from_secs(20), Duration::from_secs(60))
     }
 
-    impl Server {
-        async fn start(steps: &[Step]) -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let server = Self {
-                url: format!("http://{}", listener.local_addr().unwrap()),
-                steps: Arc::new(Mutex::new(steps.iter().copied().collect())),
-                requests: Arc::default(),
-                connections: Arc::default(),
-            };
-            let accepting = server.clone();
-            tokio::spawn(async move {
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    *accepting.connections.lock().unwrap() += 1;
-                    let asked = accepting.clone();
-                    let service = service_fn(move |request| asked.clone().answer(request));
-                    tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-                }
-            });
-            server
-        }
+    /// One that gives up soon.
+    fn hasty_publisher(server: &Server) -> HttpPublisher {
+        with_limits(server, "s", Duration::from_millis(200), Duration::from_millis(1000))
+    }
 
-        /// An error closes the connection.
-        async fn answer(self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
-            let (head, body) = request.into_parts();
-            let mut text = format!("{} {}\n", head.method, head.uri);
-            for (name, value) in &head.headers {
-                text += &format!("{name}: {}\n", value.to_str().unwrap());
-            }
-            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-            text += &format!("\n{}", String::from_utf8(body.to_vec()).unwrap());
-            self.requests.lock().unwrap().push(text);
-            let step = {
-                let mut steps = self.steps.lock().unwrap();
-                if steps.len() > 1 { steps.pop_front().unwrap() } else { steps[0] }
-            };
-            match step {
-                Answers(status, body) => {
-                    Ok(Response::builder().status(status).body(Full::from(body)).map_err(io::Error::other)?)
-                }
-                CloseTheConnection => Err(io::ErrorKind::ConnectionReset.into()),
-                SayNothing => std::future::pending().await,
-            }
-        }
-
-        /// A publisher that waits long enough for a busy machine.
-        fn publisher(&self, secret: &str) -> HttpPublisher {
-            self.with_limits(secret, Duration::from_secs(20), Duration::from_secs(60))
-        }
-
-        /// One that gives up soon.
-        fn hasty_publisher(&self) -> HttpPublisher {
-            self.with_limits("s", Duration::from_millis(200), Duration::from_millis(1000))
-        }
-
-        fn with_limits(&self, secret: &str, attempt: Duration, total: Duration) -> HttpPublisher {
-            let patience = Patience { attempt, total, first_pause: Duration::from_millis(2) };
-            HttpPublisher::with_patience(&self.url, secret, patience).unwrap()
-        }
-
-        fn requests(&self) -> Vec<String> {
-            self.requests.lock().unwrap().clone()
-        }
+    fn with_limits(server: &Server, secret: &str, attempt: Duration, total: Duration) -> HttpPublisher {
+        let patience = Patience { attempt, total, first_pause: Duration::from_millis(2) };
+        HttpPublisher::with_patience(&server.url, secret, patience).unwrap()
     }
 
     fn message() -> Bytes {
@@ -325,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_goes_out_as_the_server_wants_it() {
         let server = Server::start(&[Answers(200, TAKEN)]).await;
-        let info = server.publisher("the secret").publish("a/b&c d%\u{e9}", message()).await.unwrap();
+        let info = publisher(&server, "the secret").publish("a/b&c d%\u{e9}", message()).await.unwrap();
         let expect =
             ChannelInfo { channel: "abcde".to_owned(), published_messages: 3, stored_messages: 1, subscribers: 2 };
         assert_eq!(info, expect);
@@ -350,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn one_connection_serves_many_messages() {
         let server = Server::start(&[Answers(200, TAKEN)]).await;
-        let publisher = server.publisher("s");
+        let publisher = publisher(&server, "s");
         for _ in 0..5 {
             publisher.publish("abcde", message()).await.unwrap();
         }
@@ -360,7 +272,7 @@ mod tests {
     /// What a publish comes to, and after how many requests.
     async fn check(steps: &[Step], expect: Result<u64, &str>, requests: usize) {
         let server = Server::start(steps).await;
-        let result = server.publisher("s").publish("abcde", message()).await;
+        let result = publisher(&server, "s").publish("abcde", message()).await;
         match (&result, expect) {
             (Ok(info), Ok(published)) => assert_eq!(info.published_messages, published),
             (Err(NotPublished(reason)), Err(part)) => assert!(reason.contains(part), "{reason}"),
@@ -374,7 +286,7 @@ mod tests {
         check(&[Answers(500, ""), Answers(503, ""), Answers(200, TAKEN)], Ok(3), 3).await;
         check(&[CloseTheConnection, Answers(200, TAKEN)], Ok(3), 2).await;
         let server = Server::start(&[SayNothing, Answers(200, TAKEN)]).await;
-        assert_eq!(server.hasty_publisher().publish("abcde", message()).await.unwrap().published_messages, 3);
+        assert_eq!(hasty_publisher(&server).publish("abcde", message()).await.unwrap().published_messages, 3);
         assert!(server.requests().len() >= 2);
     }
 
@@ -398,13 +310,13 @@ mod tests {
     #[tokio::test]
     async fn it_is_given_up_when_time_is_up() {
         let server = Server::start(&[Answers(500, "")]).await;
-        let error = server.hasty_publisher().publish("abcde", message()).await.unwrap_err();
+        let error = hasty_publisher(&server).publish("abcde", message()).await.unwrap_err();
         assert!(error.0.contains("500"), "{error}");
         // Pauses of 2, 4, 8 … 512 ms: more than one try, and no flood of them.
         assert!((2..=10).contains(&server.requests().len()), "{}", server.requests().len());
 
         let server = Server::start(&[SayNothing]).await;
-        let error = server.hasty_publisher().publish("abcde", message()).await.unwrap_err();
+        let error = hasty_publisher(&server).publish("abcde", message()).await.unwrap_err();
         assert!(error.0.contains("no answer within"), "{error}");
         assert!((2..=6).contains(&server.requests().len()), "{}", server.requests().len());
     }
@@ -432,11 +344,5 @@ mod tests {
             check(url, "s", Some(PublisherError::Url(url.to_owned())));
         }
         check("http://127.0.0.1:8080", "a\nb", Some(PublisherError::Secret));
-    }
-
-    #[tokio::test]
-    async fn the_log_takes_everything_and_says_that_nobody_heard() {
-        let info = LogPublisher.publish("abcde", message()).await.unwrap();
-        assert_eq!((info.channel.as_str(), info.published_messages, info.subscribers), ("abcde", 0, 0));
     }
 }
