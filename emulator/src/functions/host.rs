@@ -1,0 +1,248 @@
+//! The host: knows the functions, and runs each call apart from all others.
+//!
+//! Every call is a task of its own under a task that watches it. A panic ends that call alone, one that takes too long is
+//! ended, and a client that goes away ends nothing: what it asked for is done. Must not know: paths, bodies, sockets,
+//! schedules.
+
+use super::errors::Failure;
+use super::routing::{Route, Routes};
+use crate::config::settings::FunctionsSettings;
+use hearth_functions::ports::Platform;
+use hearth_functions::registry::{HttpsFunction, HttpsHandler, REGION, Registry, ScheduledFunction};
+use hearth_functions::request::{HttpRequest, Reply};
+use http::HeaderMap;
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+/// All functions and what they run in.
+pub struct Host {
+    https: Vec<HttpsFunction>,
+    /// By `{region}-{name}`, aliases included.
+    handlers: HashMap<String, HttpsHandler>,
+    scheduled: Vec<Arc<Scheduled>>,
+    /// Every function's key, as a caller of an unknown one is told.
+    valid: String,
+    headers: HeaderMap,
+    platform: Platform,
+    project: String,
+    time_limit: Duration,
+    short_paths: bool,
+    open_triggers: bool,
+    background: AtomicBool,
+    calls: TaskTracker,
+}
+
+/// A scheduled function.
+pub(super) struct Scheduled {
+    pub(super) function: ScheduledFunction,
+    /// Held by the run that is under way.
+    running: Arc<Mutex<()>>,
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Host")
+            .field("project", &self.project)
+            .field("valid", &self.valid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scheduled {
+    /// `{region}-{name}`.
+    pub(super) fn key(&self) -> String {
+        key(&self.function.region, &self.function.name)
+    }
+}
+
+impl Host {
+    /// A host of `registry`'s functions for `project`, in which they use `platform`.
+    pub fn new(registry: Registry, platform: Platform, settings: &FunctionsSettings, project: &str) -> Arc<Self> {
+        let Registry { https, scheduled, headers } = registry;
+        // The keys as the official emulator has them: a background function's ends with its generation.
+        let https_keys = https.iter().flat_map(|function| function.names().map(|name| key(&function.region, name)));
+        let scheduled_keys = scheduled.iter().map(|function| trigger_key(&function.region, &function.name));
+        let valid = https_keys.chain(scheduled_keys).collect::<Vec<_>>().join(", ");
+        let by_key = |function: &HttpsFunction| {
+            let keys: Vec<String> = function.names().map(|name| key(&function.region, name)).collect();
+            let handler = Arc::clone(&function.handler);
+            keys.into_iter().map(move |key| (key, Arc::clone(&handler)))
+        };
+        Arc::new(Self {
+            handlers: https.iter().flat_map(by_key).collect(),
+            https,
+            scheduled: scheduled
+                .into_iter()
+                .map(|function| Arc::new(Scheduled { function, running: Arc::default() }))
+                .collect(),
+            valid,
+            headers,
+            platform,
+            project: project.to_owned(),
+            time_limit: settings.time_limit,
+            short_paths: settings.short_paths,
+            open_triggers: settings.open_triggers,
+            background: AtomicBool::new(true),
+            calls: TaskTracker::new(),
+        })
+    }
+
+    /// Switches background functions, which here are the scheduled ones, on or off. While they are off no schedule
+    /// fires, and what would run one answers 204.
+    pub fn set_background_triggers(&self, on: bool) {
+        self.background.store(on, Ordering::SeqCst);
+    }
+
+    /// Whether background functions run.
+    pub fn background_triggers(&self) -> bool {
+        self.background.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no call is under way. Ends at the latest a time limit after the last one began; to be called when the
+    /// listeners and the agenda have stopped, so that no new ones begin.
+    pub async fn finish(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub(super) fn project(&self) -> &str {
+        &self.project
+    }
+
+    pub(super) fn time_limit(&self) -> Duration {
+        self.time_limit
+    }
+
+    /// Whether the emulator's own paths are open.
+    pub(super) fn open_triggers(&self) -> bool {
+        self.open_triggers
+    }
+
+    pub(super) fn https(&self) -> &[HttpsFunction] {
+        &self.https
+    }
+
+    pub(super) fn scheduled(&self) -> &[Arc<Scheduled>] {
+        &self.scheduled
+    }
+
+    /// What a path means.
+    pub(super) fn find<'a>(&self, path: &'a str) -> Route<'a> {
+        let short_region = self.short_paths.then_some(REGION);
+        Routes { project: &self.project, short_region, triggers: self.open_triggers }.find(path)
+    }
+
+    /// Whether there is an HTTPS function of this key.
+    pub(super) fn serves(&self, key: &str) -> bool {
+        self.handlers.contains_key(key)
+    }
+
+    /// Calls an HTTPS function.
+    pub(super) async fn call(&self, key: &str, request: HttpRequest) -> Result<Reply, Failure> {
+        let Some(handler) = self.handlers.get(key) else { return Err(self.no_function(key)) };
+        self.watched(key.to_owned(), handler(request, self.platform.clone())).await
+    }
+
+    /// Runs a scheduled function because someone asks for it, after the run that may be under way.
+    pub(super) async fn trigger(&self, key: &str) -> Result<(), Failure> {
+        let scheduled = self.scheduled.iter().find(|scheduled| scheduled.key() == key);
+        let scheduled = scheduled.ok_or_else(|| self.no_function(key))?;
+        if !self.background_triggers() {
+            return Err(Failure::Disabled);
+        }
+        let running = Arc::clone(&scheduled.running).lock_owned().await;
+        self.run(scheduled, running).await
+    }
+
+    /// Runs a scheduled function because its time has come, unless its last run is still under way.
+    pub(super) async fn fire(&self, scheduled: &Scheduled) {
+        let key = scheduled.key();
+        if !self.background_triggers() {
+            tracing::debug!("\"{key}\" is due, but background functions are switched off");
+            return;
+        }
+        match Arc::clone(&scheduled.running).try_lock_owned() {
+            // A failure has been logged, and the next run comes all the same.
+            Ok(running) => drop(self.run(scheduled, running).await),
+            Err(_) => tracing::warn!("\"{key}\" is due, but its last run is still under way; this one is left out"),
+        }
+    }
+
+    /// `running` goes with the work, so that it is held until the work ends, whoever waits for it.
+    async fn run(&self, scheduled: &Scheduled, running: impl Send + 'static) -> Result<(), Failure> {
+        let (key, work) = (scheduled.key(), (scheduled.function.handler)(self.platform.clone()));
+        let work = async move {
+            let result = work.await;
+            drop(running);
+            result
+        };
+        self.watched(key.clone(), work).await?.map_err(|error| {
+            tracing::error!("\"{key}\" failed: {error}");
+            Failure::Failed
+        })
+    }
+
+    /// Runs `work` in a task of its own, for as long as the time limit lets it.
+    async fn watched<T: Send + 'static>(
+        &self,
+        key: String,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let limit = self.time_limit;
+        // The watcher is a task too: the caller may be dropped with its connection.
+        let watcher = self.calls.spawn(async move {
+            tracing::debug!("Beginning execution of \"{key}\"");
+            let begun = Instant::now();
+            let mut task = tokio::spawn(work);
+            let result = match tokio::time::timeout(limit, &mut task).await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(error)) => {
+                    let reason =
+                        error.try_into_panic().map_or_else(|error| error.to_string(), |panic| message(&*panic));
+                    tracing::error!("\"{key}\" panicked: {reason}");
+                    Err(Failure::Panicked)
+                }
+                Err(_) => {
+                    task.abort();
+                    tracing::error!("\"{key}\" was ended: it ran longer than {} ms", limit.as_millis());
+                    Err(Failure::TimedOut)
+                }
+            };
+            tracing::debug!("Finished \"{key}\" in {} ms", begun.elapsed().as_millis());
+            result
+        });
+        watcher.await.unwrap_or(Err(Failure::Panicked))
+    }
+
+    fn no_function(&self, asked: &str) -> Failure {
+        Failure::NoFunction { asked: asked.to_owned(), valid: self.valid.clone() }
+    }
+}
+
+fn key(region: &str, name: &str) -> String {
+    format!("{region}-{name}")
+}
+
+/// A background function's key with its generation, which is always the first.
+fn trigger_key(region: &str, name: &str) -> String {
+    format!("{region}-{name}-0")
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
