@@ -4,6 +4,15 @@
 //! needs of a disk). Time comes in as milliseconds since the Unix epoch, chance as a function that fills bytes. Must
 //! not know: sockets, files, threads, clocks.
 
+pub mod engine;
+pub mod journal;
+pub mod rules;
 pub mod tree;
 
+pub use engine::{
+    Answer, Change, Command, CommandError, Engine, Snapshot, Transaction, TransactionBody, TransactionError, Version,
+    Write, WriteError,
+};
+pub use journal::{Batch, Journal, JournalError, Loaded};
+pub use rules::{Caller, Ruleset};
 pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};
