@@ -20,7 +20,8 @@ pub struct Batch<'a> {
     pub before: &'a Node,
     /// The tree as it has to be stored.
     pub after: &'a Node,
-    /// Where the two may differ: at these paths and below them, nowhere else. In no order, with repetitions.
+    /// Where the two may differ: at these paths and below them. Above them only what follows from that: a leaf may
+    /// have become a branch, a branch may have gone with its last child. In no order, with repetitions.
     pub touched: &'a [Path],
     /// The last change of the batch.
     pub version: Version,

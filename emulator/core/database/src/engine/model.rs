@@ -66,21 +66,15 @@ fn set(model: &mut Value, path: &[String], value: Value) {
     *model = clean(std::mem::take(model));
 }
 
-fn clean(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let members: Map<_, _> = members
-                .into_iter()
-                .map(|(key, value)| (key, clean(value)))
-                .filter(|(_, value)| !value.is_null())
-                .collect();
-            if members.is_empty() { Value::Null } else { Value::Object(members) }
-        }
-        Value::Number(number) => match number.as_f64() {
-            Some(whole) if whole.fract() == 0.0 => json!(whole as i64),
-            _ => Value::Number(number),
-        },
-        other => other,
+fn clean(mut value: Value) -> Value {
+    if let Value::Object(members) = &mut value {
+        members.values_mut().for_each(|member| *member = clean(member.take()));
+        members.retain(|_, member| !member.is_null());
+        return if members.is_empty() { Value::Null } else { value };
+    }
+    match value.as_f64() {
+        Some(whole) if whole.fract() == 0.0 => json!(whole as i64),
+        _ => value,
     }
 }
 
