@@ -266,6 +266,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nor_does_it_lift_the_time_limit() {
+        let (begun, held) = (Arc::new(Notify::new()), Arc::new(()));
+        let notes = (Arc::clone(&begun), Arc::clone(&held));
+        let hangs = HttpsFunction::new("hangs", move |_, _| {
+            let (begun, held) = notes.clone();
+            async move {
+                begun.notify_one();
+                std::future::pending::<()>().await;
+                drop(held);
+                reply(String::new())
+            }
+        });
+        let host = host(Registry { https: vec![hangs], ..Registry::default() }, &settings());
+        let router = router(Arc::clone(&host), Bodies::default());
+        let call = tokio::spawn(async move { ask(&router, "GET", "/demo/us-central1/hangs", Body::empty()).await });
+        begun.notified().await;
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        // One here, one in the registry, and one in the call.
+        assert_eq!(Arc::strong_count(&held), 3);
+        host.finish().await;
+        assert_eq!(Arc::strong_count(&held), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn triggers_run_background_functions() {
         let host = host(registry(), &settings());
         let router = router(Arc::clone(&host), Bodies::default());

@@ -1,1 +1,18 @@
-//! The Realtime Database without I/O: tree, engine, rules, wire.
+//! The Realtime Database without I/O: tree, engine, rules.
+//!
+//! Reading order: `tree` (what is stored), `rules` (who may), `engine` (how it changes), `journal` (what the engine
+//! needs of a disk). Time comes in as milliseconds since the Unix epoch, chance as a function that fills bytes. Must
+//! not know: sockets, files, threads, clocks.
+
+pub mod engine;
+pub mod journal;
+pub mod rules;
+pub mod tree;
+
+pub use engine::{
+    Answer, Change, Command, CommandError, Engine, Snapshot, Transaction, TransactionBody, TransactionError, Version,
+    Write, WriteError,
+};
+pub use journal::{Batch, Journal, JournalError, Loaded};
+pub use rules::{Caller, Ruleset};
+pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};

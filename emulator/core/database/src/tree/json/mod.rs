@@ -1,0 +1,11 @@
+//! JSON in and out: text becomes nodes, and nodes text, with Firebase's own forms.
+//!
+//! Must not know: HTTP, or the words in which an API reports an error.
+
+mod error;
+mod read;
+mod write;
+
+pub use error::JsonError;
+pub use read::{Update, from_value, parse, parse_update};
+pub use write::{Form, Layout, encode, encode_shallow, encode_update, to_text, to_value};

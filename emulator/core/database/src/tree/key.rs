@@ -1,0 +1,219 @@
+//! Keys: what may be one, and in which order they stand.
+//!
+//! The order is the one of the clients, on which hashes and queries depend.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+/// A key has at most so many bytes of UTF-8 (firebase.google.com/docs/database/usage/limits).
+pub const MOST_KEY_BYTES: usize = 768;
+
+/// The name of a child. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Key(Arc<str>);
+
+/// Why a text is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing at all.
+    #[error("a key must not be empty")]
+    Empty,
+    /// More than [`MOST_KEY_BYTES`].
+    #[error("a key has {0} bytes, at most {MOST_KEY_BYTES} are allowed")]
+    TooLong(usize),
+    /// It holds one of `. $ # [ ] /` or a control character.
+    #[error("key {0:?} holds a character that is not allowed: . $ # [ ] / or a control character")]
+    Character(String),
+}
+
+impl Key {
+    /// Checks `text` and takes it as a key.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn new(text: &str) -> Result<Self, KeyError> {
+        if text.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        if text.len() > MOST_KEY_BYTES {
+            return Err(KeyError::TooLong(text.len()));
+        }
+        if text.bytes().any(|byte| matches!(byte, b'.' | b'$' | b'#' | b'[' | b']' | b'/' | 0..=0x1f | 0x7f)) {
+            return Err(KeyError::Character(text.to_owned()));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The key of an array's element.
+    pub fn index(index: usize) -> Self {
+        Self(index.to_string().into())
+    }
+
+    /// A key made by this crate, of allowed characters.
+    pub(super) fn generated(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The index of an array's element, if this is the one way to write it: no sign, no leading zeros.
+    pub fn as_index(&self) -> Option<usize> {
+        let text = self.as_str();
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        (digits && (text == "0" || !text.starts_with('0'))).then(|| text.parse().ok()).flatten()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Something that stands where a key stands. Lets a map of keys be searched by text, without making a key of it;
+/// `str` itself cannot serve, because its order is another one.
+pub(super) trait Named {
+    fn name(&self) -> &str;
+}
+
+impl Named for Key {
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Named for &str {
+    fn name(&self) -> &str {
+        self
+    }
+}
+
+impl<'a> Borrow<dyn Named + 'a> for Key {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+impl Ord for dyn Named + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(self.name(), other.name())
+    }
+}
+
+impl PartialOrd for dyn Named + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
+
+/// The order of keys: 32-bit integers first, by value and then by length; all others after them, as text.
+/// (`nameCompare` of the JavaScript SDK.)
+pub(super) fn compare(one: &str, other: &str) -> Ordering {
+    match (integer(one), integer(other)) {
+        (None, None) => compare_text(one, other),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        // The text decides between `-0` and `00`, which the clients take for equal.
+        (Some(a), Some(b)) => a.cmp(&b).then(one.len().cmp(&other.len())).then_with(|| one.cmp(other)),
+    }
+}
+
+/// The order of strings: by UTF-16 code units, as JavaScript and Java compare them. It differs from the order of
+/// UTF-8 only where a surrogate (U+10000 and above) meets U+E000 to U+FFFF.
+pub(super) fn compare_text(one: &str, other: &str) -> Ordering {
+    let (a, b) = (one.as_bytes(), other.as_bytes());
+    let Some((x, y)) = a.iter().zip(b).find(|(x, y)| x != y) else { return a.len().cmp(&b.len()) };
+    // A first byte of 0xf0 and above begins a surrogate pair, 0xee and 0xef begin U+E000 to U+FFFF.
+    match (*x >= 0xf0, *y >= 0xf0) {
+        (true, false) if *y >= 0xee => Ordering::Less,
+        (false, true) if *x >= 0xee => Ordering::Greater,
+        _ => x.cmp(y),
+    }
+}
+
+/// The value of a key like `-1`, `0` or `007`, if it is one of 32 bits.
+fn integer(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.bytes().next()?.is_ascii_digit() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stand_in_the_clients_order() {
+        let sorted = "-2147483648 -1 0 00 1 01 9 10 2147483647 -2147483649 2147483648 A _ a z é".split(' ');
+        let sorted: Vec<Key> = sorted.map(|text| Key::new(text).unwrap()).collect();
+        for (i, one) in sorted.iter().enumerate() {
+            for (j, other) in sorted.iter().enumerate() {
+                assert_eq!(one.cmp(other), i.cmp(&j), "{one} {other}");
+                assert_eq!((&one.as_str() as &dyn Named).cmp(other.borrow()), i.cmp(&j), "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_is_compared_by_utf16_units() {
+        let mut texts =
+            ["", "a", "aa", "ab", "é", "\u{d7ff}", "\u{e000}", "\u{ffff}", "\u{10000}", "\u{10ffff}", "a\u{10000}"];
+        texts.sort_by(|one, other| compare_text(one, other));
+        let mut expect = texts;
+        expect.sort_by_key(|text| text.encode_utf16().collect::<Vec<_>>());
+        assert_eq!(texts, expect);
+    }
+
+    #[test]
+    fn a_key_is_checked() {
+        let long = "é".repeat(384);
+        for text in ["a", "é", "a b", "-", "\u{80}", "1e5", "!\"%&'()*+,:;<=>?@\\^`{|}~", &long] {
+            assert_eq!(Key::new(text).map(|key| key.as_str().to_owned()), Ok(text.to_owned()));
+        }
+        assert_eq!(Key::new(""), Err(KeyError::Empty));
+        assert_eq!(Key::new(&format!("{long}x")), Err(KeyError::TooLong(769)));
+        for text in [".a", "a.b", "$", "a#", "[", "]", "a/b", "\u{0}", "\u{1f}", "\u{7f}", "\n"] {
+            assert_eq!(Key::new(text), Err(KeyError::Character(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn an_index_has_one_spelling() {
+        for (text, index) in [("0", Some(0)), ("10", Some(10)), ("01", None), ("-1", None), ("a", None), ("1a", None)] {
+            assert_eq!(Key::new(text).unwrap().as_index(), index, "{text}");
+        }
+    }
+}

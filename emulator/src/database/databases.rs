@@ -1,0 +1,268 @@
+//! All databases of a project, by namespace.
+//!
+//! Must not know: HTTP.
+
+use super::service::DatabaseService;
+use super::store::Store;
+use crate::clock::{Clock, Entropy};
+use crate::config::settings::DatabaseSettings;
+use crate::storage::{Storage, StorageError};
+use hearth_database::{Engine, Ruleset};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// So many databases may be open; each has a thread and a file.
+const MOST_DATABASES: usize = 64;
+/// A namespace becomes a file's name and part of a host's, neither of which may be longer.
+const MOST_NAME_BYTES: usize = 63;
+
+/// Why there is no database of a name.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseUnavailable {
+    /// The name can be none.
+    #[error("the namespace {0:?} is invalid: it has to be of letters, digits, '-' and '_'")]
+    InvalidName(String),
+    /// There is none, and none is made by being named.
+    #[error("the namespace {0:?} does not exist")]
+    Unknown(String),
+    /// There are too many already.
+    #[error("there are {MOST_DATABASES} databases already, which is the most")]
+    TooMany,
+    /// Its file cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// All databases have been closed.
+    #[error("the databases are closed")]
+    Closed,
+}
+
+/// The databases of one project.
+#[derive(Debug)]
+pub struct Databases {
+    project: String,
+    settings: DatabaseSettings,
+    storage: Storage,
+    clock: Clock,
+    entropy: Entropy,
+    default: Arc<DatabaseService>,
+    /// All that are open, the default one included; `None` once they are closed.
+    open: RwLock<Option<BTreeMap<String, Arc<DatabaseService>>>>,
+    /// Held while a file is opened, so that no file is opened twice and readers of `open` need not wait.
+    opening: Mutex<()>,
+}
+
+impl Databases {
+    /// Opens the default database of `project`.
+    ///
+    /// # Errors
+    /// Its file cannot be opened.
+    pub fn open(
+        storage: Storage,
+        project: &str,
+        settings: DatabaseSettings,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Arc<Self>, StorageError> {
+        let name = default_name(project);
+        let default = start(&storage, &name, settings, &clock, &entropy)?;
+        let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
+        let project = project.to_owned();
+        Ok(Arc::new(Self { project, settings, storage, clock, entropy, default, open, opening: Mutex::new(()) }))
+    }
+
+    /// The project's default database.
+    pub fn default_database(&self) -> Arc<DatabaseService> {
+        Arc::clone(&self.default)
+    }
+
+    /// The database of a namespace, opened if need be.
+    ///
+    /// A Firebase project has one default instance, called `{project}-default-rtdb` or, if it is older,
+    /// `{project}`. Which of the two it would be cannot be known here, so both mean the one default database, as does
+    /// no namespace at all. Letters may be of either case, as in the host names that namespaces come from.
+    ///
+    /// # Errors
+    /// See [`DatabaseUnavailable`].
+    pub async fn find(self: &Arc<Self>, namespace: Option<&str>) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
+        let name = self.resolve(namespace)?;
+        if let Some(service) = self.opened(&name)? {
+            return Ok(service);
+        }
+        let databases = Arc::clone(self);
+        // A panic there has been reported by the panic hook.
+        tokio::task::spawn_blocking(move || databases.open_now(name)).await.unwrap_or(Err(DatabaseUnavailable::Closed))
+    }
+
+    /// The namespaces that exist, open or not, sorted.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, StorageError> {
+        let mut names = self.storage.list("database")?;
+        names.extend(self.all_open().as_ref().into_iter().flat_map(BTreeMap::keys).cloned());
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Makes all changes that wait, closes all files, and takes nothing more. Can be called again.
+    pub async fn close(&self) {
+        let open = {
+            let _opening = self.opening();
+            self.open.write().unwrap_or_else(PoisonError::into_inner).take()
+        };
+        let services: Vec<_> = open.into_iter().flat_map(BTreeMap::into_values).collect();
+        services.iter().for_each(|service| service.close());
+        let joined = tokio::task::spawn_blocking(move || services.iter().for_each(|service| service.join()));
+        if joined.await.is_err() {
+            tracing::error!("closing the databases panicked");
+        }
+    }
+
+    fn resolve(&self, namespace: Option<&str>) -> Result<String, DatabaseUnavailable> {
+        let default = || default_name(&self.project);
+        let Some(namespace) = namespace else { return Ok(default()) };
+        let name = namespace.to_ascii_lowercase();
+        if name == self.project.to_ascii_lowercase() || name == default() {
+            return Ok(default());
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || name.len() > MOST_NAME_BYTES || !name.bytes().all(allowed) {
+            return Err(DatabaseUnavailable::InvalidName(namespace.to_owned()));
+        }
+        Ok(name)
+    }
+
+    fn opened(&self, name: &str) -> Result<Option<Arc<DatabaseService>>, DatabaseUnavailable> {
+        match &*self.all_open() {
+            Some(open) => Ok(open.get(name).cloned()),
+            None => Err(DatabaseUnavailable::Closed),
+        }
+    }
+
+    fn open_now(&self, name: String) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
+        let _opening = self.opening();
+        if let Some(service) = self.opened(&name)? {
+            return Ok(service);
+        }
+        let exists = self.storage.list("database")?.contains(&name);
+        if !exists && !self.settings.create_on_first_use {
+            return Err(DatabaseUnavailable::Unknown(name));
+        }
+        if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
+            return Err(DatabaseUnavailable::TooMany);
+        }
+        let service = start(&self.storage, &name, self.settings, &self.clock, &self.entropy)?;
+        match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
+            Some(open) => {
+                open.insert(name, Arc::clone(&service));
+                Ok(service)
+            }
+            None => Err(DatabaseUnavailable::Closed),
+        }
+    }
+
+    fn all_open(&self) -> std::sync::RwLockReadGuard<'_, Option<BTreeMap<String, Arc<DatabaseService>>>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opening(&self) -> MutexGuard<'_, ()> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The default database's namespace. A project's id may hold characters that a file's name may not.
+fn default_name(project: &str) -> String {
+    let plain = |character: char| if character.is_ascii_alphanumeric() || character == '_' { character } else { '-' };
+    format!("{}-default-rtdb", project.to_ascii_lowercase().chars().map(plain).collect::<String>())
+}
+
+fn start(
+    storage: &Storage,
+    name: &str,
+    settings: DatabaseSettings,
+    clock: &Clock,
+    entropy: &Entropy,
+) -> Result<Arc<DatabaseService>, StorageError> {
+    let rules = if settings.open { Ruleset::Open } else { Ruleset::Locked };
+    let failed = |source| StorageError::Io { path: format!("database/{name}").into(), source };
+    let store = Store::open(storage, name)?;
+    let engine = Engine::open(store, rules).map_err(|error| failed(std::io::Error::other(error)))?;
+    let entropy = entropy.stream(&format!("database/{name}"));
+    Ok(Arc::new(DatabaseService::start(name, engine, clock.clone(), entropy).map_err(failed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Durability;
+    use hearth_database::{Leaf, Node};
+
+    fn open(storage: &Storage, create_on_first_use: bool) -> Arc<Databases> {
+        let settings = DatabaseSettings { open: true, create_on_first_use };
+        Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
+    }
+
+    async fn put(databases: &Arc<Databases>, namespace: &str) {
+        let service = databases.find(Some(namespace)).await.unwrap();
+        service.transact(|transaction| Ok(transaction.set("a", Node::from(Leaf::Int(1)))?)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_name_of_the_default_database_is_the_same_one() {
+        let databases = open(&Storage::memory(), false);
+        for name in [None, Some("demo"), Some("Demo"), Some("demo-default-rtdb"), Some("DEMO-DEFAULT-RTDB")] {
+            assert!(Arc::ptr_eq(&databases.find(name).await.unwrap(), &databases.default_database()), "{name:?}");
+        }
+        assert_eq!(databases.names().unwrap(), ["demo-default-rtdb"]);
+    }
+
+    #[tokio::test]
+    async fn others_are_made_by_being_named_if_that_is_wanted() {
+        let databases = open(&Storage::memory(), true);
+        let (one, again) = (databases.find(Some("one")).await.unwrap(), databases.find(Some("ONE")).await.unwrap());
+        assert!(Arc::ptr_eq(&one, &again) && !Arc::ptr_eq(&one, &databases.default_database()));
+        let long = "x".repeat(64);
+        for name in ["", ".", "..", "a/b", "a.b", "é", "a b", "a\\b", &long] {
+            let found = databases.find(Some(name)).await;
+            assert!(matches!(found, Err(DatabaseUnavailable::InvalidName(_))), "{name}");
+        }
+        assert_eq!(databases.names().unwrap(), ["demo-default-rtdb", "one"]);
+        let found = open(&Storage::memory(), false).find(Some("one")).await;
+        assert!(matches!(found, Err(DatabaseUnavailable::Unknown(_))));
+    }
+
+    #[tokio::test]
+    async fn there_are_not_too_many() {
+        let databases = open(&Storage::memory(), true);
+        for number in 1..MOST_DATABASES {
+            databases.find(Some(&format!("n{number}"))).await.unwrap();
+        }
+        assert!(matches!(databases.find(Some("more")).await, Err(DatabaseUnavailable::TooMany)));
+        assert!(databases.find(Some("n1")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_there_after_a_close() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
+            let databases = open(&storage, true);
+            put(&databases, "demo").await;
+            put(&databases, "other").await;
+            databases.close().await;
+            databases.close().await;
+            assert!(matches!(databases.find(None).await, Err(DatabaseUnavailable::Closed)));
+            let late = databases.default_database().transact(|_| Ok(())).await;
+            assert!(matches!(late, Err(crate::database::ServiceError::Closed)));
+        }
+        // Nothing may hold the directory any more.
+        let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
+        let databases = open(&storage, false);
+        assert_eq!(databases.names().unwrap(), ["demo-default-rtdb", "other"]);
+        for name in ["demo", "other"] {
+            let root = databases.find(Some(name)).await.unwrap().snapshot().root;
+            assert_eq!(root.find("a"), &Node::from(Leaf::Int(1)), "{name}");
+        }
+    }
+}

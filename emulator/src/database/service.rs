@@ -1,0 +1,319 @@
+//! One database: its inbox, its writer's thread, and the state that everyone reads.
+//!
+//! inbox → engine → journal → publish → reply. Reads take the published state and never wait for the writer. Must not
+//! know: HTTP, SQLite, other databases.
+
+use super::inbox::{Bounds, Inbox, Refused};
+use crate::clock::{Clock, Entropy};
+use hearth_database::{
+    Answer, Caller, Command, CommandError, Engine, Journal, Location, Node, Snapshot, Transaction, TransactionError,
+    Write,
+};
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+const BOUNDS: Bounds =
+    Bounds { items: 16 * 1024, bytes: 256 * 1024 * 1024, batch_items: 1024, batch_bytes: 16 * 1024 * 1024 };
+
+/// Why a database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The engine did not.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Too much waits already; nothing was attempted.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// It is closed, or its writer has failed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+type Reply = oneshot::Sender<Result<Answer, CommandError>>;
+
+/// A database, open.
+#[derive(Debug)]
+pub struct DatabaseService {
+    name: String,
+    inbox: Arc<Inbox<(Command, Reply)>>,
+    published: Arc<RwLock<Snapshot>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl DatabaseService {
+    /// Starts the writer of `engine`.
+    pub(super) fn start<J: Journal + Send + 'static>(
+        name: &str,
+        engine: Engine<J>,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> std::io::Result<Self> {
+        let inbox = Arc::new(Inbox::new(BOUNDS));
+        let published = Arc::new(RwLock::new(engine.snapshot().clone()));
+        let writer = std::thread::Builder::new().name(format!("database {name}")).spawn({
+            let (inbox, published) = (Arc::clone(&inbox), Arc::clone(&published));
+            move || write(engine, &inbox, &published, &clock, &entropy)
+        })?;
+        Ok(Self { name: name.to_owned(), inbox, published, writer: Mutex::new(Some(writer)) })
+    }
+
+    /// Its namespace.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The state that the last acknowledged change made, or a later one.
+    pub fn snapshot(&self) -> Snapshot {
+        self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What `location` holds, if `caller` may know.
+    ///
+    /// # Errors
+    /// The rules forbid it.
+    pub fn read(&self, caller: Caller, location: &Location) -> Result<Node, CommandError> {
+        self.snapshot().read(caller, location)
+    }
+
+    /// Makes a change, and answers once it is durable and can be read.
+    ///
+    /// # Errors
+    /// See [`ServiceError`]; nothing was written, unless the process ends before it can answer.
+    pub async fn write(&self, write: Write) -> Result<Answer, ServiceError> {
+        self.submit(Command::Write(write)).await
+    }
+
+    /// Runs `body` alone on the writer, with an admin's rights, and hands out what it returns once what it set is
+    /// durable. An error of `body`, or a panic, undoes what it set. It must be quick: all other writes wait for it.
+    ///
+    /// # Errors
+    /// See [`ServiceError`]; nothing was written.
+    pub async fn transact<T: Send + 'static>(
+        &self,
+        body: impl FnOnce(&mut Transaction<'_>) -> Result<T, TransactionError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let boxed =
+            |transaction: &mut Transaction<'_>| body(transaction).map(|value| Box::new(value) as Box<dyn Any + Send>);
+        match self.submit(Command::Transaction(Box::new(boxed))).await? {
+            Answer::Done(value) => value.downcast().map(|value| *value).map_err(|_| ServiceError::Closed),
+            Answer::Written(_) | Answer::Updated(_) | Answer::Pushed { .. } => Err(ServiceError::Closed),
+        }
+    }
+
+    async fn submit(&self, command: Command) -> Result<Answer, ServiceError> {
+        let (reply, answer) = oneshot::channel();
+        let bytes = command.weight();
+        self.inbox.push((command, reply), bytes).map_err(|refused| match refused {
+            Refused::Full => ServiceError::Busy,
+            Refused::Closed => ServiceError::Closed,
+        })?;
+        Ok(answer.await.map_err(|_| ServiceError::Closed)??)
+    }
+
+    /// Takes no more changes. Those that wait are still made.
+    pub(super) fn close(&self) {
+        self.inbox.close();
+    }
+
+    /// Waits until the writer has ended and its file is closed. Blocks.
+    pub(super) fn join(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!(database = self.name, "the writer panicked");
+        }
+    }
+}
+
+impl Drop for DatabaseService {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Closes the inbox however the writer ends, so that nobody waits for an answer that cannot come.
+struct Leaving<'i>(&'i Inbox<(Command, Reply)>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+fn write<J: Journal>(
+    mut engine: Engine<J>,
+    inbox: &Inbox<(Command, Reply)>,
+    published: &RwLock<Snapshot>,
+    clock: &Clock,
+    entropy: &Entropy,
+) {
+    let _leaving = Leaving(inbox);
+    let mut batch = Vec::new();
+    let mut replies = Vec::new();
+    while inbox.take(&mut batch) {
+        let commands = batch.drain(..).map(|(command, reply)| {
+            replies.push(reply);
+            command
+        });
+        let publish = |snapshot: &Snapshot| {
+            let mut place = published.write().unwrap_or_else(PoisonError::into_inner);
+            let old = std::mem::replace(&mut *place, snapshot.clone());
+            // The old tree may be large; nobody shall wait while it is taken down.
+            drop(place);
+            drop(old);
+        };
+        let answers = engine.execute(commands, clock.now(), &mut |bytes| entropy.fill(bytes), publish);
+        for (reply, answer) in replies.drain(..).zip(answers) {
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_database::json::{self, Form};
+    use hearth_database::{Batch, Change, JournalError, Leaf, Loaded, Ruleset};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    /// Counts commits, fails when told to, and can be held.
+    #[derive(Default)]
+    struct Double {
+        commits: Arc<AtomicUsize>,
+        fails: Arc<AtomicBool>,
+        gate: Option<mpsc::Receiver<()>>,
+    }
+
+    impl Journal for Double {
+        fn load(&mut self) -> Result<Loaded, JournalError> {
+            Ok(Loaded::default())
+        }
+
+        fn commit(&mut self, _: Batch<'_>) -> Result<(), JournalError> {
+            if let Some(gate) = &self.gate {
+                let _ = gate.recv();
+            }
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(JournalError("disk full".into()));
+            }
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    fn start(journal: Double) -> Arc<DatabaseService> {
+        let engine = Engine::open(journal, Ruleset::Open).unwrap();
+        Arc::new(DatabaseService::start("test", engine, Clock::manual(5), Entropy::seeded(1)).unwrap())
+    }
+
+    async fn add(service: &DatabaseService) -> Result<i64, ServiceError> {
+        service
+            .transact(|transaction| {
+                let next = transaction.get("n").as_leaf().and_then(Leaf::as_f64).unwrap_or_default() as i64 + 1;
+                transaction.set("n", Node::from(Leaf::Int(next)))?;
+                Ok(next)
+            })
+            .await
+    }
+
+    fn set(path: &str, text: &str) -> Write {
+        let location = Location::parse(path).unwrap();
+        let change = Change::Set(json::parse(text.as_bytes(), 0).unwrap());
+        Write { caller: Caller::Client, location, if_match: None, change }
+    }
+
+    fn text(service: &DatabaseService) -> String {
+        json::to_text(&service.snapshot().root, Form::Export)
+    }
+
+    #[tokio::test]
+    async fn what_is_acknowledged_can_be_read() {
+        let service = start(Double::default());
+        service.write(set("a", r#"{".sv":"timestamp"}"#)).await.unwrap();
+        assert_eq!(text(&service), r#"{"a":5}"#);
+        assert_eq!(add(&service).await.unwrap(), 1);
+        assert_eq!(service.read(Caller::Client, &Location::parse("n").unwrap()), Ok(Leaf::Int(1).into()));
+    }
+
+    #[tokio::test]
+    async fn writes_that_wait_are_committed_together() {
+        let (open, gate) = mpsc::channel();
+        let journal = Double { gate: Some(gate), ..Double::default() };
+        let commits = Arc::clone(&journal.commits);
+        let service = start(journal);
+        let writers: Vec<_> = (0..500)
+            .map(|_| {
+                let service = Arc::clone(&service);
+                tokio::spawn(async move { add(&service).await })
+            })
+            .collect();
+        // On this runtime of one thread all have asked by the time the last one has.
+        tokio::task::yield_now().await;
+        (0..500).for_each(|_| open.send(()).unwrap());
+        let mut seen = Vec::new();
+        for writer in writers {
+            seen.push(writer.await.unwrap().unwrap());
+        }
+        assert_eq!(seen, (1..=500).collect::<Vec<_>>());
+        assert!(commits.load(Ordering::SeqCst) < 250, "{commits:?}");
+    }
+
+    #[tokio::test]
+    async fn a_failing_journal_is_an_error_and_reads_go_on() {
+        let journal = Double::default();
+        let fails = Arc::clone(&journal.fails);
+        let service = start(journal);
+        add(&service).await.unwrap();
+        fails.store(true, Ordering::SeqCst);
+        assert!(matches!(add(&service).await, Err(ServiceError::Command(CommandError::NotStored))));
+        assert_eq!(text(&service), r#"{"n":1}"#);
+        fails.store(false, Ordering::SeqCst);
+        assert_eq!(add(&service).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_panic_harms_nothing() {
+        let service = start(Double::default());
+        let panicked = service
+            .transact(|transaction| {
+                transaction.set("n", Node::from(Leaf::Int(9)))?;
+                if transaction.now() == 5 { panic!("as the test wants it") } else { Ok(()) }
+            })
+            .await;
+        assert!(matches!(panicked, Err(ServiceError::Command(CommandError::Panicked))));
+        assert_eq!(add(&service).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_inbox_refuses_and_a_closed_one_too() {
+        let (open, gate) = mpsc::channel();
+        let service = start(Double { gate: Some(gate), ..Double::default() });
+        let mut waiting = Vec::new();
+        // Each of these is over half of what may wait.
+        let large: Vec<_> = (0..14).map(|i| format!("\"{i}\":\"{}\"", "x".repeat(10 * 1024 * 1024))).collect();
+        let large = json::parse(format!("{{{}}}", large.join(",")).as_bytes(), 0).unwrap();
+        let write = Write { change: Change::Set(large), ..set("a", "1") };
+        let busy = loop {
+            let mut writing = Box::pin({
+                let (service, write) = (Arc::clone(&service), write.clone());
+                async move { service.write(write).await }
+            });
+            match futures_util::poll!(&mut writing) {
+                std::task::Poll::Pending => waiting.push(writing),
+                std::task::Poll::Ready(answer) => break answer,
+            }
+        };
+        assert!(matches!(busy, Err(ServiceError::Busy)), "{busy:?}");
+        assert!(waiting.len() <= 3);
+        service.close();
+        assert!(matches!(add(&service).await, Err(ServiceError::Closed)));
+        drop(open);
+        for writing in waiting {
+            assert!(writing.await.is_ok());
+        }
+        service.join();
+    }
+}
