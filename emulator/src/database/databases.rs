@@ -7,7 +7,7 @@ use super::store::Store;
 use crate::clock::{Clock, Entropy};
 use crate::config::settings::DatabaseSettings;
 use crate::storage::{Storage, StorageError};
-use hearth_database::{Engine, Ruleset};
+use hearth_database::{Caller, Engine, Ruleset};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -75,7 +75,8 @@ impl Databases {
         Arc::clone(&self.default)
     }
 
-    /// The database of a namespace, opened if need be.
+    /// The database of a namespace, opened if need be, and made if the settings say so and `caller` could write to
+    /// it: nobody shall fill the disk with empty databases.
     ///
     /// A Firebase project has one default instance, called `{project}-default-rtdb` or, if it is older,
     /// `{project}`. Which of the two it would be cannot be known here, so both mean the one default database, as does
@@ -83,14 +84,21 @@ impl Databases {
     ///
     /// # Errors
     /// See [`DatabaseUnavailable`].
-    pub async fn find(self: &Arc<Self>, namespace: Option<&str>) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
+    pub async fn find(
+        self: &Arc<Self>,
+        namespace: Option<&str>,
+        caller: Caller,
+    ) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
         let name = self.resolve(namespace)?;
         if let Some(service) = self.opened(&name)? {
             return Ok(service);
         }
         let databases = Arc::clone(self);
+        let create = self.settings.create_on_first_use && (self.settings.open || caller == Caller::Admin);
         // A panic there has been reported by the panic hook.
-        tokio::task::spawn_blocking(move || databases.open_now(name)).await.unwrap_or(Err(DatabaseUnavailable::Closed))
+        tokio::task::spawn_blocking(move || databases.open_now(name, create))
+            .await
+            .unwrap_or(Err(DatabaseUnavailable::Closed))
     }
 
     /// The namespaces that exist, open or not, sorted.
@@ -140,13 +148,13 @@ impl Databases {
         }
     }
 
-    fn open_now(&self, name: String) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
+    fn open_now(&self, name: String, create: bool) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
         let _opening = self.opening();
         if let Some(service) = self.opened(&name)? {
             return Ok(service);
         }
         let exists = self.storage.list("database")?.contains(&name);
-        if !exists && !self.settings.create_on_first_use {
+        if !exists && !create {
             return Err(DatabaseUnavailable::Unknown(name));
         }
         if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
@@ -199,12 +207,16 @@ mod tests {
     use hearth_database::{Leaf, Node};
 
     fn open(storage: &Storage, create_on_first_use: bool) -> Arc<Databases> {
-        let settings = DatabaseSettings { open: true, create_on_first_use };
+        opened(storage, true, create_on_first_use)
+    }
+
+    fn opened(storage: &Storage, open: bool, create_on_first_use: bool) -> Arc<Databases> {
+        let settings = DatabaseSettings { open, create_on_first_use };
         Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
     }
 
     async fn put(databases: &Arc<Databases>, namespace: &str) {
-        let service = databases.find(Some(namespace)).await.unwrap();
+        let service = databases.find(Some(namespace), Caller::Client).await.unwrap();
         service.transact(|transaction| Ok(transaction.set("a", Node::from(Leaf::Int(1)))?)).await.unwrap();
     }
 
@@ -212,7 +224,10 @@ mod tests {
     async fn every_name_of_the_default_database_is_the_same_one() {
         let databases = open(&Storage::memory(), false);
         for name in [None, Some("demo"), Some("Demo"), Some("demo-default-rtdb"), Some("DEMO-DEFAULT-RTDB")] {
-            assert!(Arc::ptr_eq(&databases.find(name).await.unwrap(), &databases.default_database()), "{name:?}");
+            assert!(
+                Arc::ptr_eq(&databases.find(name, Caller::Client).await.unwrap(), &databases.default_database()),
+                "{name:?}"
+            );
         }
         assert_eq!(databases.names().unwrap(), ["demo-default-rtdb"]);
     }
@@ -220,26 +235,38 @@ mod tests {
     #[tokio::test]
     async fn others_are_made_by_being_named_if_that_is_wanted() {
         let databases = open(&Storage::memory(), true);
-        let (one, again) = (databases.find(Some("one")).await.unwrap(), databases.find(Some("ONE")).await.unwrap());
+        let (one, again) = (
+            databases.find(Some("one"), Caller::Client).await.unwrap(),
+            databases.find(Some("ONE"), Caller::Client).await.unwrap(),
+        );
         assert!(Arc::ptr_eq(&one, &again) && !Arc::ptr_eq(&one, &databases.default_database()));
         let long = "x".repeat(64);
         for name in ["", ".", "..", "a/b", "a.b", "é", "a b", "a\\b", &long] {
-            let found = databases.find(Some(name)).await;
+            let found = databases.find(Some(name), Caller::Client).await;
             assert!(matches!(found, Err(DatabaseUnavailable::InvalidName(_))), "{name}");
         }
         assert_eq!(databases.names().unwrap(), ["demo-default-rtdb", "one"]);
-        let found = open(&Storage::memory(), false).find(Some("one")).await;
+        let found = open(&Storage::memory(), false).find(Some("one"), Caller::Client).await;
         assert!(matches!(found, Err(DatabaseUnavailable::Unknown(_))));
+    }
+
+    #[tokio::test]
+    async fn who_may_not_write_makes_no_database() {
+        let databases = opened(&Storage::memory(), false, true);
+        let found = databases.find(Some("one"), Caller::Client).await;
+        assert!(matches!(found, Err(DatabaseUnavailable::Unknown(_))));
+        assert!(databases.find(Some("one"), Caller::Admin).await.is_ok());
+        assert!(databases.find(Some("one"), Caller::Client).await.is_ok());
     }
 
     #[tokio::test]
     async fn there_are_not_too_many() {
         let databases = open(&Storage::memory(), true);
         for number in 1..MOST_DATABASES {
-            databases.find(Some(&format!("n{number}"))).await.unwrap();
+            databases.find(Some(&format!("n{number}")), Caller::Client).await.unwrap();
         }
-        assert!(matches!(databases.find(Some("more")).await, Err(DatabaseUnavailable::TooMany)));
-        assert!(databases.find(Some("n1")).await.is_ok());
+        assert!(matches!(databases.find(Some("more"), Caller::Client).await, Err(DatabaseUnavailable::TooMany)));
+        assert!(databases.find(Some("n1"), Caller::Client).await.is_ok());
     }
 
     #[tokio::test]
@@ -252,7 +279,7 @@ mod tests {
             put(&databases, "other").await;
             databases.close().await;
             databases.close().await;
-            assert!(matches!(databases.find(None).await, Err(DatabaseUnavailable::Closed)));
+            assert!(matches!(databases.find(None, Caller::Client).await, Err(DatabaseUnavailable::Closed)));
             let late = databases.default_database().transact(|_| Ok(())).await;
             assert!(matches!(late, Err(crate::database::ServiceError::Closed)));
         }
@@ -261,7 +288,7 @@ mod tests {
         let databases = open(&storage, false);
         assert_eq!(databases.names().unwrap(), ["demo-default-rtdb", "other"]);
         for name in ["demo", "other"] {
-            let root = databases.find(Some(name)).await.unwrap().snapshot().root;
+            let root = databases.find(Some(name), Caller::Client).await.unwrap().snapshot().root;
             assert_eq!(root.find("a"), &Node::from(Leaf::Int(1)), "{name}");
         }
     }

@@ -4,9 +4,12 @@
 //! `errors` (what each error looks like). The tree, the rules and the engine are `hearth_database`.
 
 mod databases;
+mod errors;
 mod inbox;
+mod rest;
 mod service;
 mod store;
 
 pub use databases::{DatabaseUnavailable, Databases};
+pub use rest::router;
 pub use service::{DatabaseService, ServiceError};

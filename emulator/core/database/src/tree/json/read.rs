@@ -12,6 +12,7 @@ use crate::tree::server_values::{Recorder, ServerValue, Unresolved, stand_in};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::Range;
 
@@ -361,6 +362,7 @@ impl<'de> Visitor<'de> for UpdateSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut update = Update::new();
+        let mut places = HashMap::new();
         while let Some(name) = members.next_key::<String>()? {
             let location = match Location::parse(&name) {
                 Ok(location) if location == Location::default() => {
@@ -376,9 +378,19 @@ impl<'de> Visitor<'de> for UpdateSeed<'_> {
             let mut reader = Reader::new(depth);
             match members.next_value_seed(NodeSeed(&mut reader)) {
                 Ok(node) => {
+                    let data = reader.recorder.finish(node);
                     // The last one of a name counts.
-                    update.retain(|(other, _)| *other != location);
-                    update.push((location, reader.recorder.finish(node)));
+                    match places.entry(location) {
+                        Entry::Vacant(entry) => {
+                            update.push((entry.key().clone(), data));
+                            entry.insert(update.len() - 1);
+                        }
+                        Entry::Occupied(entry) => {
+                            if let Some((_, place)) = update.get_mut(*entry.get()) {
+                                *place = data;
+                            }
+                        }
+                    }
                 }
                 Err(error) => {
                     *self.error = reader.error;
