@@ -1,2 +1,7 @@
-//! main.
-fn main() {}
+//! The `hearth` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hearth::cli::main()
+}

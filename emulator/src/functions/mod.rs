@@ -2,19 +2,21 @@
 //!
 //! Reading order: `router` (HTTP), `routing` (which function a path means), `host` (one call, kept apart from all
 //! others), `errors` (what the host answers by itself), `backends` (what it tells of its functions), `scheduler` and
-//! `schedule` (the clock's calls), `publisher`. The functions themselves are the crate `hearth-functions`. Must not know:
-//! any other product's room.
+//! `schedule` (the clock's calls), `publisher`, `secret`, `platform` (what the functions need, from the other rooms). The
+//! functions themselves are the crate `hearth-functions`. Must not know, but for `platform`: any other product's room.
 
 mod backends;
 #[cfg(test)]
 mod doubles;
 mod errors;
 mod host;
+pub mod platform;
 pub mod publisher;
 mod router;
 mod routing;
 pub mod schedule;
 pub mod scheduler;
+pub mod secret;
 
 pub use host::Host;
 pub use router::router;

@@ -7,7 +7,8 @@ mod migration;
 pub use migration::Migration;
 
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a connection to memory looks whether a lock is free.
+const MEMORY_WAIT: Duration = Duration::from_micros(50);
 
 /// More read connections than this are closed after use.
 const MOST_IDLE_READERS: usize = 8;
@@ -87,7 +91,8 @@ impl Storage {
             let path = path.to_path_buf();
             move |source| StorageError::Io { path, source }
         };
-        std::fs::create_dir_all(directory).map_err(io(directory))?;
+        // Others have no business in it: it holds passwords' hashes and signing keys.
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
         let lock_path = directory.join("lock");
         let lock = File::create(&lock_path).map_err(io(&lock_path))?;
         match lock.try_lock() {
@@ -157,14 +162,14 @@ impl Storage {
             flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         )
         .map_err(failed)?;
-        self.prepare(&writer).map_err(failed)?;
+        self.prepare(&mut writer).map_err(failed)?;
         migration::migrate(&mut writer, migrations, &location)?;
         Ok(OpenFile { writer, readers: Readers { location, flags, idle: Mutex::default() } })
     }
 
     /// Sets what SQLite keeps per connection or per file; the order matters: the busy timeout guards what follows it.
-    fn prepare(&self, writer: &Connection) -> rusqlite::Result<()> {
-        writer.busy_timeout(BUSY_TIMEOUT)?;
+    fn prepare(&self, writer: &mut Connection) -> rusqlite::Result<()> {
+        wait_for_locks(writer, matches!(self.place, Place::Memory(_)))?;
         match self.place {
             Place::Directory { .. } => {
                 writer.pragma_update(None, "journal_mode", "wal")?;
@@ -178,6 +183,19 @@ impl Storage {
         }
         writer.pragma_update(None, "foreign_keys", true)
     }
+}
+
+/// How long a connection waits for others. In memory a reader waits for the writer's whole transaction, which is short;
+/// SQLite's own back-off would sleep far longer than that.
+fn wait_for_locks(connection: &mut Connection, in_memory: bool) -> rusqlite::Result<()> {
+    if !in_memory {
+        return connection.busy_timeout(BUSY_TIMEOUT);
+    }
+    let waits = i32::try_from(BUSY_TIMEOUT.as_micros() / MEMORY_WAIT.as_micros()).unwrap_or(i32::MAX);
+    connection.busy_handler(Some(move |waited: i32| {
+        std::thread::sleep(MEMORY_WAIT);
+        waited < waits
+    }))
 }
 
 /// One SQLite file, open.
@@ -207,9 +225,9 @@ impl Readers {
         let connection = match idle {
             Some(connection) => connection,
             None => {
-                let opened =
+                let mut opened =
                     Connection::open_with_flags(&self.location, self.flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-                opened.busy_timeout(BUSY_TIMEOUT)?;
+                wait_for_locks(&mut opened, self.flags.contains(OpenFlags::SQLITE_OPEN_URI))?;
                 opened
             }
         };

@@ -1,0 +1,287 @@
+//! The composition root: the only file that names every concrete type.
+//!
+//! It takes the ports, opens the data, builds each service with what it needs of the others, and serves them until
+//! told to stop. Must not know: the command line, or what any service answers.
+
+use crate::auth::{self, AuthService};
+use crate::clock::{Agenda, Clock, Entropy};
+use crate::config::service::Service;
+use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, Settings};
+use crate::database::{self, Databases};
+use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
+use crate::functions::schedule::ScheduleError;
+use crate::functions::{self, Host, platform, scheduler, secret};
+use crate::hub::{self, Hub, Locator};
+use crate::pubsub::{self, PubsubService, PubsubSettings};
+use crate::server::body::Bodies;
+use crate::server::connections;
+use crate::server::credentials::{Credentials, IdTokens};
+use crate::server::ports::{Bound, bind};
+use crate::storage::{Storage, StorageError};
+use axum::Router;
+use hearth_functions::ports::Publisher;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Functions whose clients have gone have this long to end.
+const LAST_CALLS: Duration = Duration::from_millis(200);
+
+/// Everything that runs, until [`App::stop`].
+#[derive(Debug)]
+pub struct App {
+    mode: Mode,
+    project: String,
+    addresses: BTreeMap<Service, Vec<SocketAddr>>,
+    notices: Vec<String>,
+    agenda: Agenda,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    databases: Arc<Databases>,
+    auth: Arc<AuthService>,
+    functions: Option<Arc<Host>>,
+    _locator: Option<Locator>,
+}
+
+/// Why it did not start. Nothing is left running, and no port taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken, or its host unknown.
+    #[error("Could not start {}, {}", service.label(), port_problem(*service, endpoint, source))]
+    Port {
+        /// Who wanted it.
+        service: Service,
+        /// Where.
+        endpoint: Endpoint,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The accounts cannot be opened.
+    #[error(transparent)]
+    Auth(#[from] auth::OpenError),
+    /// A schedule cannot be understood.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// The pubsub server's URL or secret cannot be used.
+    #[error(transparent)]
+    Pubsub(#[from] PublisherError),
+    /// The generated session secret cannot be kept.
+    #[error("the generated jwt.secret cannot be kept: {0}")]
+    Secret(io::Error),
+    /// The system has no random source.
+    #[error("the system has no random bytes")]
+    Entropy,
+}
+
+fn port_problem(service: Service, endpoint: &Endpoint, source: &io::Error) -> String {
+    let Endpoint { host, port } = endpoint;
+    if source.kind() == io::ErrorKind::AddrInUse {
+        format!(
+            "port taken: {port} on {host} is in use. Choose another one in firebase.json (emulators.{service}.port) \
+             or with --port {service}=PORT; 0 means any free one."
+        )
+    } else {
+        format!("cannot listen on port {port} of {host}: {source}")
+    }
+}
+
+impl App {
+    /// Takes every port, opens the data and starts serving.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let bound = take_ports(&settings).await?;
+        let addresses: BTreeMap<Service, Vec<SocketAddr>> =
+            bound.iter().map(|(service, bound)| (*service, bound.addresses())).collect();
+        let storage = match &settings.data {
+            Some(path) => Storage::directory(path, settings.durability)?,
+            None => Storage::memory(),
+        };
+        let entropy = match settings.seed {
+            Some(seed) => Entropy::seeded(seed),
+            None => Entropy::from_system().map_err(|_| StartError::Entropy)?,
+        };
+        let clock = match settings.clock {
+            ClockSettings::System => Clock::system(),
+            ClockSettings::Manual { start } => Clock::manual(start),
+        };
+        let agenda = Agenda::new(clock.clone());
+        let stop = CancellationToken::new();
+        let bodies = Bodies::default();
+        let mut notices = Vec::new();
+
+        let auth =
+            AuthService::open(&storage, &settings.project, settings.auth, clock.clone(), entropy.stream("auth"))?;
+        let databases = Databases::open(
+            storage.clone(),
+            &settings.project,
+            settings.database,
+            clock.clone(),
+            entropy.stream("database"),
+        )?;
+        let pubsub = PubsubService::new(PubsubSettings::pogify(&settings.push_stream.secret), &agenda, stop.clone());
+        let credentials =
+            Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
+
+        let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
+        surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
+        surfaces.insert(Service::Database, database::router(Arc::clone(&databases), credentials, bodies.clone()));
+        surfaces.insert(Service::PushStream, pubsub::router(Arc::clone(&pubsub), bodies.clone()));
+        let mut functions = None;
+        if settings.services.contains_key(&Service::Functions) {
+            let mut functions_settings = settings.functions.clone();
+            if functions_settings.jwt_secret.is_none() {
+                let generated = secret::generate(&storage, &entropy.stream("jwt.secret"), settings.seed.is_some());
+                functions_settings.jwt_secret = Some(generated.map_err(StartError::Secret)?);
+                notices.push("functions: jwt.secret is not configured; using a generated one".to_owned());
+            }
+            let own_pubsub = settings.services.contains_key(&Service::PushStream).then(|| Arc::clone(&pubsub));
+            let (publisher, notice) = choose_publisher(&functions_settings, own_pubsub)?;
+            notices.push(notice);
+            let platform = platform::platform(
+                clock,
+                entropy.stream("functions"),
+                databases.default_database(),
+                Arc::clone(&auth),
+                publisher,
+            );
+            let registry = hearth_functions::registry(functions_config(functions_settings));
+            let host = Host::new(registry, platform, &settings.functions, &settings.project);
+            scheduler::start(&host, &agenda)?;
+            surfaces.insert(Service::Functions, functions::router(Arc::clone(&host), bodies.clone()));
+            functions = Some(host);
+        }
+        let hub = Hub {
+            services: addresses.clone(),
+            agenda: agenda.clone(),
+            triggers: functions
+                .clone()
+                .map(|host| Arc::new(move |enabled| host.set_background_triggers(enabled)) as hub::TriggerSwitch),
+            bodies,
+        };
+        let mut locator = None;
+        if settings.services.contains_key(&Service::Hub) {
+            locator = Locator::write(&settings.project, &hub.locator())
+                .inspect_err(|error| tracing::warn!(%error, "other tools will not find this suite"))
+                .ok();
+            surfaces.insert(Service::Hub, hub::router(hub));
+        }
+
+        let tasks = TaskTracker::new();
+        for (service, bound) in bound {
+            if let Some(router) = surfaces.remove(&service) {
+                tasks.spawn(connections::serve(bound, router, stop.clone()));
+            }
+        }
+        let running = agenda.clone();
+        let until = stop.clone();
+        tasks.spawn(async move { running.run(until).await });
+        tasks.close();
+        Ok(Self {
+            mode: settings.mode,
+            project: settings.project,
+            addresses,
+            notices,
+            agenda,
+            stop,
+            tasks,
+            databases,
+            auth,
+            functions,
+            _locator: locator,
+        })
+    }
+
+    /// Which preset runs.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The project's id.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// All addresses of each service, the one to use first.
+    pub fn addresses(&self) -> &BTreeMap<Service, Vec<SocketAddr>> {
+        &self.addresses
+    }
+
+    /// What the user should know about how it started.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// The clock and what depends on it.
+    pub fn agenda(&self) -> &Agenda {
+        &self.agenda
+    }
+
+    /// Ends every connection properly, then closes the data. Everything acknowledged is durable before this anyway.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+        if let Some(host) = self.functions
+            && tokio::time::timeout(LAST_CALLS, host.finish()).await.is_err()
+        {
+            tracing::warn!("functions are still at work; they are ended");
+        }
+        self.databases.close().await;
+        self.auth.close().await;
+    }
+}
+
+async fn take_ports(settings: &Settings) -> Result<BTreeMap<Service, Bound>, StartError> {
+    let mut bound = BTreeMap::new();
+    for (service, endpoint) in &settings.services {
+        let taken = bind(&endpoint.host, endpoint.port).await;
+        let taken =
+            taken.map_err(|source| StartError::Port { service: *service, endpoint: endpoint.clone(), source })?;
+        bound.insert(*service, taken);
+    }
+    Ok(bound)
+}
+
+/// Where updates go, and how to say so: the log if asked for, another server if configured, our own push stream if it
+/// runs, else the log.
+fn choose_publisher(
+    settings: &FunctionsSettings,
+    own: Option<Arc<PubsubService>>,
+) -> Result<(Arc<dyn Publisher>, String), StartError> {
+    Ok(match (&settings.pubsub_url, own) {
+        _ if settings.log_pubsub => {
+            (Arc::new(LogPublisher), "functions: updates are logged, not sent (toggles.log_pubsub)".to_owned())
+        }
+        (Some(url), _) => {
+            (Arc::new(HttpPublisher::new(url, &settings.pubsub_secret)?), format!("functions: updates go to {url}"))
+        }
+        (None, Some(own)) => {
+            (Arc::new(platform::OwnPushStream::new(own)), "functions: updates go to our own push stream".to_owned())
+        }
+        (None, None) => (
+            Arc::new(LogPublisher),
+            "functions: updates are logged, not sent: there is no push stream and no pubsub.url".to_owned(),
+        ),
+    })
+}
+
+/// What the functions are told of the settings.
+fn functions_config(settings: FunctionsSettings) -> hearth_functions::config::Config {
+    hearth_functions::config::Config {
+        jwt_secret: settings.jwt_secret.unwrap_or_default(),
+        skip_auth: settings.skip_auth,
+        skip_rate_limit: settings.skip_rate_limit,
+        anonymous_days: settings.anonymous_days,
+        purge_sessions: settings.purge_sessions,
+        purge_accounts: settings.purge_accounts,
+        ..hearth_functions::config::Config::default()
+    }
+}

@@ -1,0 +1,219 @@
+//! The command line: the flags frontend developers know from the official suite, and a few of ours.
+
+use crate::clock::{MANUAL_START, Millis};
+use crate::config::resolve::Wishes;
+use crate::config::service::Service;
+use crate::config::settings::{ClockSettings, Mode};
+use clap::{Args, Parser, Subcommand};
+use std::io;
+use std::path::PathBuf;
+
+/// Auth, Realtime Database, Functions and pubsub for Firebase apps, in one binary. No Firestore, no Cloud Storage.
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the emulators and keep them running.
+    #[command(name = "emulators:start")]
+    Start(StartArguments),
+    /// Start the emulators, run a script beside them, stop them, and exit with the script's code.
+    #[command(name = "emulators:exec")]
+    Exec(ExecArguments),
+    /// Serve in earnest: signed tokens, enforced auth, secrets required.
+    Serve(ServeArguments),
+}
+
+/// `emulators:start`.
+#[derive(Debug, Args)]
+pub struct StartArguments {
+    /// What all commands take.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// What the emulators take.
+    #[command(flatten)]
+    pub emulator: EmulatorArguments,
+}
+
+/// `emulators:exec`.
+#[derive(Debug, Args)]
+pub struct ExecArguments {
+    /// The script, for a shell; it finds the emulators through the usual environment variables.
+    pub script: String,
+    /// What all commands take.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// What the emulators take.
+    #[command(flatten)]
+    pub emulator: EmulatorArguments,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// What all commands take.
+    #[command(flatten)]
+    pub common: CommonArguments,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub struct CommonArguments {
+    /// The project: an id, or an alias of .firebaserc.
+    #[arg(short = 'P', long, value_name = "ID")]
+    pub project: Option<String>,
+    /// Where firebase.json is; otherwise it is looked for here and upwards.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Run these services only: auth, functions, database, pushStream.
+    #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
+    pub only: Option<Vec<Service>>,
+    /// Listen here, whatever firebase.json says.
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Listen on this port, whatever firebase.json says: auth=9099,database=0; 0 means any free one.
+    #[arg(long = "port", value_name = "SERVICE=PORT", value_delimiter = ',', value_parser = parse_port)]
+    pub ports: Vec<(Service, u16)>,
+    /// Once everything is ready, write {"auth": {"host", "port"}, …} to this file.
+    #[arg(long, value_name = "FILE")]
+    pub ports_file: Option<PathBuf>,
+    /// Keep data below this directory [default: .hearth beside firebase.json].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Flags of the emulators alone.
+#[derive(Debug, Args)]
+pub struct EmulatorArguments {
+    /// Keep no data.
+    #[arg(long, conflicts_with = "data_dir")]
+    pub ephemeral: bool,
+    /// Which clock to follow: system, manual (stands at 2030-01-01T00:00:00Z until it is moved through the hub), or
+    /// manual@TIME with a time like 2026-01-31T12:00:00Z or in milliseconds since 1970.
+    #[arg(long, value_name = "CLOCK", default_value = "system", value_parser = parse_clock)]
+    pub clock: ClockSettings,
+    /// Make ids, codes and push ids repeatable: the same number, the same bytes.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Allow a host that others can reach, although emulators accept unsigned tokens and open access.
+    #[arg(long)]
+    pub unsafe_network: bool,
+}
+
+impl CommonArguments {
+    /// These flags as wishes; what only emulators know stands at its default.
+    ///
+    /// # Errors
+    /// There is no working directory.
+    pub fn wishes(&self, mode: Mode) -> io::Result<Wishes> {
+        Ok(Wishes {
+            mode,
+            project: self.project.clone(),
+            config: self.config.clone(),
+            only: self.only.clone(),
+            host: self.host.clone(),
+            ports: self.ports.iter().copied().collect(),
+            data_dir: self.data_dir.clone(),
+            ephemeral: false,
+            unsafe_network: false,
+            clock: ClockSettings::System,
+            seed: None,
+            directory: std::env::current_dir()?,
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        })
+    }
+}
+
+impl EmulatorArguments {
+    /// Both kinds of flags as wishes.
+    ///
+    /// # Errors
+    /// There is no working directory.
+    pub fn wishes(&self, common: &CommonArguments) -> io::Result<Wishes> {
+        Ok(Wishes {
+            ephemeral: self.ephemeral,
+            unsafe_network: self.unsafe_network,
+            clock: self.clock,
+            seed: self.seed,
+            ..common.wishes(Mode::Emulator)?
+        })
+    }
+}
+
+fn parse_port(text: &str) -> Result<(Service, u16), String> {
+    let (service, port) = text.split_once('=').ok_or("expected SERVICE=PORT, like auth=9099")?;
+    let port = port.parse().map_err(|_| format!("{port:?} is not a port number (0 to 65535)"))?;
+    Ok((service.parse().map_err(|error: crate::config::service::UnknownService| error.to_string())?, port))
+}
+
+fn parse_clock(text: &str) -> Result<ClockSettings, String> {
+    match text.split_once('@') {
+        None if text == "system" => Ok(ClockSettings::System),
+        None if text == "manual" => Ok(ClockSettings::Manual { start: MANUAL_START }),
+        Some(("manual", time)) => parse_time(time)
+            .map(|start| ClockSettings::Manual { start })
+            .ok_or_else(|| format!("{time:?} is neither a time like 2026-01-31T12:00:00Z nor milliseconds since 1970")),
+        _ => Err("expected system, manual, or manual@TIME".to_owned()),
+    }
+}
+
+fn parse_time(text: &str) -> Option<Millis> {
+    let milliseconds = match text.parse::<i64>() {
+        Ok(milliseconds) => milliseconds,
+        Err(_) => chrono::DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis(),
+    };
+    Millis::try_from(milliseconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn clocks_are_parsed() {
+        for (text, clock) in [
+            ("system", Some(ClockSettings::System)),
+            ("manual", Some(ClockSettings::Manual { start: MANUAL_START })),
+            ("manual@1500", Some(ClockSettings::Manual { start: 1500 })),
+            ("manual@2030-01-01T00:00:00Z", Some(ClockSettings::Manual { start: MANUAL_START })),
+            ("manual@2030-01-01T01:00:00+01:00", Some(ClockSettings::Manual { start: MANUAL_START })),
+            ("manual@-1", None),
+            ("manual@noon", None),
+            ("sundial", None),
+        ] {
+            assert_eq!(parse_clock(text).ok(), clock, "{text}");
+        }
+    }
+
+    #[test]
+    fn ports_are_parsed() {
+        assert_eq!(parse_port("pushStream=0"), Ok((Service::PushStream, 0)));
+        for wrong in ["auth", "auth=", "auth=70000", "ui=1"] {
+            assert!(parse_port(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn flags_reach_the_wishes() {
+        let line = "hearth emulators:start -P demo --only auth,database --port auth=0,hub=1 --port database=2 --seed 7";
+        let Command::Start(start) = Arguments::try_parse_from(line.split(' ')).unwrap().command else { panic!() };
+        let wishes = start.emulator.wishes(&start.common).unwrap();
+        assert_eq!(wishes.only, Some(vec![Service::Auth, Service::Database]));
+        assert_eq!(wishes.ports.len(), 3);
+        assert_eq!((wishes.project.as_deref(), wishes.seed), (Some("demo"), Some(7)));
+    }
+}

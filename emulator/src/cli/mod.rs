@@ -1,0 +1,84 @@
+//! The command line: one file per command.
+//!
+//! Must not know: how a service works. It resolves settings, starts an [`App`], waits, and says what happened.
+
+mod announce;
+pub mod arguments;
+mod descendants;
+mod exec;
+pub mod exit;
+mod open_files;
+mod signals;
+mod start;
+
+use self::arguments::{Arguments, Command};
+use self::exit::Exit;
+use crate::app::{App, StartError};
+use crate::config::resolve::{Resolved, Wishes, resolve};
+use clap::Parser;
+use std::fmt::Display;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the command line of this process to its end.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("HEARTH_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    open_files::raise();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(Exit::System, error).into(),
+    };
+    let exit = runtime.block_on(run(arguments.command));
+    // What still runs (a function past its limit, say) must not hold up the end.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn run(command: Command) -> Exit {
+    match command {
+        Command::Start(arguments) => match arguments.emulator.wishes(&arguments.common) {
+            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
+            Err(error) => fail(Exit::System, error),
+        },
+        Command::Exec(arguments) => match arguments.emulator.wishes(&arguments.common) {
+            Ok(wishes) => exec::run(&wishes, arguments.common.ports_file.as_deref(), &arguments.script).await,
+            Err(error) => fail(Exit::System, error),
+        },
+        Command::Serve(arguments) => match arguments.common.wishes(crate::config::settings::Mode::SelfHost) {
+            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
+            Err(error) => fail(Exit::System, error),
+        },
+    }
+}
+
+/// Starts what `wishes` ask for, and says so; the exit code if that fails.
+async fn launch(wishes: &Wishes, ports_file: Option<&std::path::Path>) -> Result<App, Exit> {
+    let Resolved { settings, warnings } = resolve(wishes).map_err(|error| fail(Exit::Config, error))?;
+    announce::starting(&settings, &warnings);
+    let app = App::start(settings).await.map_err(|error| {
+        let exit = match &error {
+            StartError::Port { .. } => Exit::Port,
+            StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
+            StartError::Schedule(_) | StartError::Pubsub(_) => Exit::Config,
+            StartError::Entropy | StartError::Secret(_) => Exit::System,
+        };
+        fail(exit, error)
+    })?;
+    if let Some(file) = ports_file
+        && let Err(error) = announce::write_ports_file(file, app.addresses())
+    {
+        let path = file.display().to_string();
+        app.stop().await;
+        return Err(fail(Exit::System, format!("{path}: {error}")));
+    }
+    announce::ready(&app);
+    Ok(app)
+}
+
+fn fail(exit: Exit, error: impl Display) -> Exit {
+    // Standard error may be closed; there is nobody left to tell then.
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("\nError: {error}\n"));
+    exit
+}

@@ -1,0 +1,133 @@
+//! What functions need, from the rooms that have it: implements the ports of `hearth_functions`.
+//!
+//! The one file of this room that names other rooms; nothing else in it may.
+
+use crate::auth::AuthService;
+use crate::clock::{Clock, Entropy, Millis};
+use crate::database::DatabaseService;
+use crate::pubsub::PubsubService;
+use crate::server::credentials::{IdTokens, TokenRefused};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hearth_database::{TransactionError, json};
+use hearth_functions::ports::{
+    self, Accounts, ChannelInfo, Database, DatabaseError, NoUser, NotPublished, Platform, Publisher, Transaction,
+    TransactionBody, User,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Puts a platform together.
+pub fn platform(
+    clock: Clock,
+    entropy: Entropy,
+    database: Arc<DatabaseService>,
+    auth: Arc<AuthService>,
+    publisher: Arc<dyn Publisher>,
+) -> Platform {
+    Platform {
+        clock: Arc::new(clock),
+        entropy: Arc::new(entropy),
+        database: Arc::new(ProjectDatabase(database)),
+        accounts: Arc::new(ProjectAccounts(auth)),
+        publisher,
+    }
+}
+
+impl ports::Clock for Clock {
+    fn now(&self) -> Millis {
+        Self::now(self)
+    }
+}
+
+impl ports::Entropy for Entropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        Self::fill(self, bytes);
+    }
+}
+
+/// The project's default database.
+struct ProjectDatabase(Arc<DatabaseService>);
+
+impl Database for ProjectDatabase {
+    fn run(&self, body: TransactionBody) -> BoxFuture<'_, Result<(), DatabaseError>> {
+        let done = self.0.transact(move |transaction| {
+            body(&mut Steps(transaction)).map_err(|DatabaseError(reason)| TransactionError::Aborted(reason))
+        });
+        Box::pin(async move { done.await.map_err(|error| DatabaseError(error.to_string())) })
+    }
+}
+
+/// A transaction in JSON.
+struct Steps<'a, 'b>(&'a mut hearth_database::Transaction<'b>);
+
+impl Transaction for Steps<'_, '_> {
+    fn now(&self) -> Millis {
+        self.0.now()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        json::to_value(self.0.get(path))
+    }
+
+    fn set(&mut self, path: &str, value: Value) -> Result<(), DatabaseError> {
+        let depth = path.split('/').filter(|segment| !segment.is_empty()).count();
+        let data = json::from_value(&value, depth).map_err(|error| DatabaseError(error.to_string()))?;
+        self.0.set(path, data).map_err(|error| DatabaseError(error.to_string()))
+    }
+
+    fn children(&self, path: &str, after: Option<&str>, limit: usize) -> Vec<(String, Value)> {
+        let children = self.0.children(path, after, limit);
+        children.into_iter().map(|(key, node)| (key.to_string(), json::to_value(&node))).collect()
+    }
+}
+
+/// The project's accounts.
+struct ProjectAccounts(Arc<AuthService>);
+
+impl Accounts for ProjectAccounts {
+    fn verify<'a>(&'a self, id_token: &'a str) -> BoxFuture<'a, Result<User, NoUser>> {
+        Box::pin(async move {
+            match IdTokens::verify(&*self.0, id_token).await {
+                Ok(token) => Ok(User { uid: token.uid }),
+                Err(refused @ TokenRefused::Unavailable) => Err(NoUser::Unavailable(refused.to_string())),
+                Err(
+                    TokenRefused::Malformed
+                    | TokenRefused::Signature
+                    | TokenRefused::Expired
+                    | TokenRefused::Project
+                    | TokenRefused::Account,
+                ) => Err(NoUser::Refused),
+            }
+        })
+    }
+
+    fn delete_anonymous(&self, before: Millis, limit: usize) -> BoxFuture<'_, Result<usize, String>> {
+        Box::pin(async move { self.0.delete_anonymous(before, limit).await.map_err(|error| error.to_string()) })
+    }
+}
+
+/// Publishes to the push stream of this process, without a network between.
+pub struct OwnPushStream(Arc<PubsubService>);
+
+impl OwnPushStream {
+    /// Publishes to `service`.
+    pub fn new(service: Arc<PubsubService>) -> Self {
+        Self(service)
+    }
+}
+
+impl Publisher for OwnPushStream {
+    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<ChannelInfo, NotPublished>> {
+        let published = self.0.publish(channel, message);
+        Box::pin(std::future::ready(match published {
+            Ok(info) => Ok(ChannelInfo {
+                channel: info.id.to_string(),
+                published_messages: info.published_messages,
+                stored_messages: info.stored_messages as u64,
+                subscribers: info.subscribers as u64,
+            }),
+            Err(error) => Err(NotPublished(error.to_string())),
+        }))
+    }
+}

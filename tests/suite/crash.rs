@@ -1,0 +1,136 @@
+//! The server is killed in the middle of writes; whatever it acknowledged is there afterwards.
+
+use hearth_tests::process::{FREE_PORTS, Process, address};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hearth-under-test");
+/// Writes under way when the kill comes, and writers.
+const WRITES: usize = 10_000;
+const WRITERS: usize = 8;
+
+/// `HEARTH_CRASH_ROUNDS` rounds (`cargo xtask crash`), or a few.
+fn rounds() -> usize {
+    std::env::var("HEARTH_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
+}
+
+#[tokio::test]
+async fn no_acknowledged_write_is_lost_to_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = 0;
+    for round in 0..rounds() {
+        let (mut process, database) = start(folder.path()).await;
+        // Killed after a different share of the writes each time.
+        let kill_after = WRITES * (round % 19 + 1) / 20;
+        let written = write_until_killed(&mut process, database, round, kill_after).await;
+        drop(process);
+
+        let started = Instant::now();
+        let (process, database) = start(folder.path()).await;
+        let opened = started.elapsed();
+        let lost = missing(database, round, &written).await;
+        assert!(lost.is_empty(), "round {round}: acknowledged, then lost: {lost:?}");
+        acknowledged += written.len();
+        println!(
+            "round {round}: {} acknowledged before the kill, all there; open again after {opened:?}",
+            written.len()
+        );
+        process.signal(Signal::SIGKILL);
+        process.ended().await;
+    }
+    assert!(acknowledged > 0);
+}
+
+async fn start(folder: &Path) -> (Process, SocketAddr) {
+    let arguments = [
+        "emulators:start",
+        "--project",
+        "demo-crash",
+        "--only",
+        "database",
+        "--port",
+        FREE_PORTS,
+        "--ports-file",
+        "ports.json",
+    ];
+    let mut process = Process::start(BINARY, &arguments, folder);
+    process.ready().await;
+    (process, address(&folder.join("ports.json"), "database"))
+}
+
+/// Writes pairs that must be there both or not at all; the numbers of those that were acknowledged.
+async fn write_until_killed(
+    process: &mut Process,
+    database: SocketAddr,
+    round: usize,
+    kill_after: usize,
+) -> Vec<usize> {
+    let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let (next, acknowledged) = (Arc::clone(&next), Arc::clone(&acknowledged));
+            tokio::spawn(async move {
+                let mut mine = Vec::new();
+                let Ok(mut stream) = TcpStream::connect(database).await else { return mine };
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    if number >= WRITES || !patch(&mut stream, round, number).await {
+                        return mine;
+                    }
+                    mine.push(number);
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        })
+        .collect();
+    while acknowledged.load(Ordering::SeqCst) < kill_after {
+        tokio::task::yield_now().await;
+    }
+    process.signal(Signal::SIGKILL);
+    let mut written = Vec::new();
+    for writer in writers {
+        written.extend(writer.await.unwrap());
+    }
+    written
+}
+
+/// One atomic write of two places; whether it was acknowledged.
+async fn patch(stream: &mut TcpStream, round: usize, number: usize) -> bool {
+    let body = format!(r#"{{"left/{round}/{number}":{number},"right/{round}/{number}":{number}}}"#);
+    let request =
+        format!("PATCH /.json?print=silent HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    if stream.write_all(request.as_bytes()).await.is_err() {
+        return false;
+    }
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        match stream.read_buf(&mut answer).await {
+            Ok(read) if read > 0 => {}
+            _ => return false,
+        }
+    }
+    answer.starts_with(b"HTTP/1.1 204")
+}
+
+/// Acknowledged writes that are not there, and pairs of which only one half is.
+async fn missing(database: SocketAddr, round: usize, written: &[usize]) -> Vec<String> {
+    let side = async |side: &str| {
+        let path = format!("/{side}/{round}.json?format=export");
+        hearth_tests::client::send(database, "GET", &path, &[], "").await.json()
+    };
+    let (left, right) = (side("left").await, side("right").await);
+    let has = |side: &Value, number: usize| side.get(number.to_string()) == Some(&Value::from(number));
+    let mut missing: Vec<String> =
+        written.iter().filter(|number| !has(&left, **number)).map(ToString::to_string).collect();
+    if left != right {
+        missing.push("half of a pair".to_owned());
+    }
+    missing
+}

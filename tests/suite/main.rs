@@ -1,0 +1,9 @@
+//! Tests of the whole house, in one binary: in this process, and through the binary a user runs.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod bad_input;
+mod cli;
+mod crash;
+mod repeatable;
+mod self_host;
+mod sessions;
