@@ -19,7 +19,7 @@ const json = (method, body) => ({ method, body: JSON.stringify(body) });
 
 test('what is written is read, whole and in part', async () => {
   const put = await fetch(at('users/ada'), json('PUT', { name: 'Ada', tags: ['x', null, 'z'], gone: null }));
-  assert.deepEqual(await put.json(), { name: 'Ada', tags: ['x', null, 'z'], gone: null });
+  assert.deepEqual(await put.json(), { name: 'Ada', tags: ['x', null, 'z'] });
   assert.deepEqual(await (await fetch(at('users/ada'))).json(), { name: 'Ada', tags: ['x', null, 'z'] });
   assert.deepEqual(await (await fetch(at('users', '?shallow=true'))).json(), { ada: true });
   const patched = await fetch(at('users'), json('PATCH', { 'ada/name': 'Ada L.', bob: { name: 'Bob' } }));

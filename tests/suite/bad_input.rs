@@ -118,7 +118,9 @@ async fn what_is_too_large_is_refused_before_it_is_read() {
         let answer = send_raw(suite.address(service), head.as_bytes()).await;
         let answer = String::from_utf8_lossy(&answer);
         let status = if service == Service::Database { "HTTP/1.1 400" } else { "HTTP/1.1 413" };
-        assert!(answer.starts_with(status) && !answer.ends_with("\r\n\r\n"), "{service}: {answer}");
+        // The push stream says why in a header, the others in the body.
+        let says_why = answer.contains("x-nginx-pushstream-explain") || !answer.ends_with("\r\n\r\n");
+        assert!(answer.starts_with(status) && says_why, "{service}: {answer}");
     }
     suite.stop().await;
 }
@@ -141,7 +143,7 @@ async fn deep_and_long_values_are_refused() {
 #[tokio::test]
 async fn malformed_http_is_refused_everywhere() {
     let suite = Suite::start().await;
-    let giant = format!("GET / HTTP/1.1\r\nhost: x\r\nx-giant: {}\r\n\r\n", "x".repeat(100_000));
+    let giant = format!("GET / HTTP/1.1\r\nhost: x\r\nx-giant: {}\r\n\r\n", "x".repeat(300_000));
     let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(500));
     for service in SERVICES {
         for (bytes, status) in [

@@ -20,9 +20,9 @@ async fn by_hand_each_answers_when_it_is_done() {
     let suite = Suite::start().await;
     let mut seen = Transcript::default();
     let host = Host::start(&suite).await;
-    suite.advance(65 * MINUTE).await;
-    suite.write("sessionCodes/fresh", &json!(suite.now() - 65 * MINUTE)).await;
-    suite.write("sessionCodes/stale", &json!(suite.now() - 65 * MINUTE - 1)).await;
+    suite.advance(64 * MINUTE).await;
+    suite.write("sessionCodes/fresh", &json!(suite.now() - 65 * MINUTE + 1)).await;
+    suite.write("sessionCodes/stale", &json!(suite.now() - 65 * MINUTE)).await;
     seen.add("purgeStaleSessions", &run(&suite, "purgeStaleSessions").await);
     let codes = suite.read("sessionCodes").await;
     assert!(codes.get("stale").is_none() && codes.get("fresh").is_some(), "{codes}");
