@@ -408,6 +408,7 @@ async fn the_emulator_trusts_bearers() {
         ("GET /a.json?auth=bad\nAuthorization: Bearer owner", "", "200 1"),
         ("GET /a.json", "", &denied),
         ("PUT /a.json", "2", &denied),
+        ("PUT /a.json", "{ not even read", &denied),
         ("POST /a.json", "2", &denied),
         ("PATCH /a.json", r#"{"b":1}"#, &denied),
         ("DELETE /a.json", "", &denied),
