@@ -100,29 +100,8 @@ impl Failure {
 
     /// Writes to the log what the answer does not tell.
     pub(super) fn report(&self) {
-        match self {
-            Self::Storage(error) | Self::Database(DatabaseUnavailable::Storage(error)) => {
-                tracing::error!(%error, "a database cannot be opened");
-            }
-            Self::NotJson
-            | Self::Path(_)
-            | Self::Encoding
-            | Self::Method
-            | Self::Parameter(_)
-            | Self::Unsupported(_)
-            | Self::NoData
-            | Self::Data(_)
-            | Self::Update(_)
-            | Self::Body(_)
-            | Self::AuthToken(_)
-            | Self::Bearer(_)
-            | Self::AdminOnly
-            | Self::Database(_)
-            | Self::Service(_)
-            | Self::TooLarge
-            | Self::Crowded
-            | Self::TimedOut
-            | Self::Internal => {}
+        if let Self::Storage(error) | Self::Database(DatabaseUnavailable::Storage(error)) = self {
+            tracing::error!(%error, "a database cannot be opened");
         }
     }
 }
@@ -130,6 +109,7 @@ impl Failure {
 fn data(error: &JsonError, unreadable: &'static str) -> Cow<'static, str> {
     match error {
         JsonError::Syntax(_) | JsonError::NotAnObject => unreadable.into(),
+        JsonError::TooManyNodes => WRITE_TOO_LARGE.into(),
         // Firebase names no cause here.
         JsonError::Key(cause) => {
             format!("{unreadable} Perhaps you're using invalid characters in your key names. ({cause})").into()

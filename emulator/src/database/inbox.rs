@@ -4,6 +4,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The taker waits at most so long for as many items as the last batch had.
+const GATHER: Duration = Duration::from_micros(100);
 
 /// Bounds of an inbox and of the batches taken from it.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +44,15 @@ struct State<T> {
     waiting: VecDeque<(T, u64)>,
     bytes: u64,
     closed: bool,
-    /// Whether the taker sleeps; otherwise it need not be woken.
-    idle: bool,
+    /// The taker sleeps until so many wait; 0 while it is awake.
+    wake_at: usize,
+    /// How many the last batch had.
+    last: usize,
 }
 
 impl<T> Inbox<T> {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, idle: false };
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, wake_at: 0, last: 0 };
         Self { bounds, state: Mutex::new(state), arrived: Condvar::new() }
     }
 
@@ -62,7 +68,8 @@ impl<T> Inbox<T> {
         }
         state.waiting.push_back((item, bytes));
         state.bytes += bytes;
-        if std::mem::take(&mut state.idle) {
+        if state.wake_at > 0 && state.waiting.len() >= state.wake_at {
+            state.wake_at = 0;
             drop(state);
             self.arrived.notify_one();
         }
@@ -77,9 +84,20 @@ impl<T> Inbox<T> {
             if state.closed {
                 return false;
             }
-            state.idle = true;
+            state.wake_at = 1;
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        // Those who were answered together come back together, but not at once: without a short wait the first of
+        // them would have a commit of its own, which all others wait for.
+        let expected = state.last.min(self.bounds.batch_items);
+        if state.waiting.len() < expected && !state.closed {
+            state.wake_at = expected;
+            let few = |state: &mut State<T>| state.waiting.len() < expected && !state.closed;
+            let (gathered, _) =
+                self.arrived.wait_timeout_while(state, GATHER, few).unwrap_or_else(PoisonError::into_inner);
+            state = gathered;
+        }
+        state.wake_at = 0;
         let mut bytes = 0_u64;
         while batch.len() < self.bounds.batch_items
             && let Some((item, weight)) = state
@@ -90,6 +108,7 @@ impl<T> Inbox<T> {
             state.bytes -= weight;
             batch.push(item);
         }
+        state.last = batch.len();
         true
     }
 

@@ -355,6 +355,39 @@ mod tests {
     }
 
     #[test]
+    fn random_batches_are_stored_as_they_are() {
+        for seed in 0..4_u64 {
+            let mut state = seed;
+            let mut below = |limit: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) % limit
+            };
+            let storage = Storage::memory();
+            let mut engine = open(&storage);
+            for step in 0..200 {
+                let batch: Vec<_> = (0..1 + below(5))
+                    .map(|_| {
+                        let names = ["a", "a-b", "a0", "10", "9"];
+                        let keys: Vec<_> = (0..below(4)).map(|_| names[below(5) as usize]).collect();
+                        let (path, number) = (keys.join("/"), below(3));
+                        match below(7) {
+                            0 | 1 => (path, "null".to_owned()),
+                            2 => (format!("{path}/.priority"), number.to_string()),
+                            3 => (format!("{path}/.priority"), "null".to_owned()),
+                            4 => (path, format!("{{\"a\":{number},\"a-b\":{{\"9\":true}},\".priority\":{number}}}")),
+                            5 => (path, format!("{{\".value\":{number},\".priority\":{number}}}")),
+                            _ => (path, number.to_string()),
+                        }
+                    })
+                    .collect();
+                let batch: Vec<_> = batch.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+                run(&mut engine, &batch);
+                assert_eq!(stored(&storage), text(&engine), "seed {seed}, step {step}: {batch:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_database_is_the_same_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let mut before = (String::new(), Version::default());

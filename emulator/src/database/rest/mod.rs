@@ -78,7 +78,10 @@ impl Rest {
         let location = request::location(path)?;
         request::check_conditions(action, &parts.headers)?;
         let caller = access::caller(parts, &parameters, &self.credentials).await?;
-        let database = || self.databases.find(parameters.namespace.as_deref(), caller);
+        let database = self.databases.find(parameters.namespace.as_deref(), caller).await?;
+        if action != Action::Get && database.snapshot().rules.denies_writes(caller) {
+            return Err(CommandError::Denied.into());
+        }
         let depth = location.path.depth();
         let change = match action {
             Action::Get => {
@@ -86,7 +89,7 @@ impl Rest {
                     return Err(Failure::Unsupported("Event streams are not supported."));
                 }
                 let slice = parameters.query.check_read(parameters.shallow)?;
-                let node = database().await?.read(caller, &location)?;
+                let node = database.read(caller, &location)?;
                 return self.read(parts, &parameters, node, slice).await;
             }
             Action::Delete => Change::Remove,
@@ -108,7 +111,7 @@ impl Rest {
             }
         };
         let write = Write { caller, location, if_match: request::if_match(&parts.headers), change };
-        self.write(parts, &parameters, &*database().await?, write).await
+        self.write(parts, &parameters, &database, write).await
     }
 
     async fn read(
@@ -194,7 +197,7 @@ impl Rest {
             Rendered { etag, body: if silent { Vec::new() } else { body } }
         };
         let weight = if silent && !tagged { 0 } else { weight };
-        let rendered = self.encoder.render(weight, None, render).await?;
+        let rendered = response::render_echo(weight, render).await?;
         Ok(response::data(StatusCode::OK, rendered, parameters))
     }
 

@@ -107,6 +107,17 @@ impl Encoder {
     }
 }
 
+/// Encodes what a write answers. It has happened, so nothing may refuse this; the request's body has bounded it.
+pub(super) async fn render_echo(
+    weight: u64,
+    render: impl FnOnce() -> Rendered + Send + 'static,
+) -> Result<Rendered<Bytes>, Failure> {
+    if weight < WORTH_A_THREAD {
+        return Ok(render().into());
+    }
+    tokio::task::spawn_blocking(render).await.map(Into::into).map_err(|_| Failure::Internal)
+}
+
 /// Data, in the form the parameters ask for.
 pub(super) fn data(status: StatusCode, rendered: Rendered<Bytes>, parameters: &Parameters) -> Response {
     let Rendered { etag, body } = rendered;

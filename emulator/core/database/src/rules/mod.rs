@@ -33,6 +33,11 @@ impl Ruleset {
         self.admits(caller)
     }
 
+    /// Whether no write of `caller` can pass, whatever it is: then it need not be read.
+    pub fn denies_writes(&self, caller: Caller) -> bool {
+        !self.admits(caller)
+    }
+
     fn admits(&self, caller: Caller) -> bool {
         match (self, caller) {
             (Self::Open, _) | (_, Caller::Admin) => true,
@@ -56,6 +61,7 @@ mod tests {
             let null = Node::NULL;
             assert_eq!(ruleset.may_read(caller, &Path::ROOT, &null), may);
             assert_eq!(ruleset.may_write(caller, &Path::ROOT, &null, &null), may);
+            assert_eq!(ruleset.denies_writes(caller), !may);
         }
     }
 }

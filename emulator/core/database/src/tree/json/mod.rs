@@ -6,6 +6,6 @@ mod error;
 mod read;
 mod write;
 
-pub use error::JsonError;
+pub use error::{JsonError, MOST_NODES};
 pub use read::{Update, from_value, parse, parse_update};
 pub use write::{Form, Layout, encode, encode_shallow, encode_update, to_text, to_value};

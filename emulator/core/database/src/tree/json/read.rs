@@ -3,7 +3,7 @@
 //! Arrays become objects with the keys `0`, `1`, …; `.value`, `.priority` and `.sv` are read as what they stand for.
 //! Of names that occur twice in an object the last one counts, as in JavaScript.
 
-use super::JsonError;
+use super::{JsonError, MOST_NODES};
 use crate::tree::key::Key;
 use crate::tree::leaf::{Leaf, MOST_STRING_BYTES, Priority};
 use crate::tree::node::Node;
@@ -32,7 +32,7 @@ pub fn parse(text: &[u8], depth: usize) -> Result<Unresolved, JsonError> {
 /// # Errors
 /// See [`JsonError`].
 pub fn from_value(value: &Value, depth: usize) -> Result<Unresolved, JsonError> {
-    let mut reader = Reader::new(depth);
+    let mut reader = Reader::new(depth, MOST_NODES);
     let node = NodeSeed(&mut reader).deserialize(value);
     reader.finish(node)
 }
@@ -55,7 +55,7 @@ fn read<'de, R: serde_json::de::Read<'de>>(
     deserializer: &mut serde_json::Deserializer<R>,
     depth: usize,
 ) -> Result<Unresolved, JsonError> {
-    let mut reader = Reader::new(depth);
+    let mut reader = Reader::new(depth, MOST_NODES);
     let node = NodeSeed(&mut reader).deserialize(&mut *deserializer).and_then(|node| deserializer.end().map(|()| node));
     reader.finish(node)
 }
@@ -64,14 +64,16 @@ fn read<'de, R: serde_json::de::Read<'de>>(
 struct Reader {
     /// Keys above the data's top.
     depth: usize,
+    /// How many nodes there may still be.
+    nodes: usize,
     recorder: Recorder,
     /// serde's errors are texts; the real one waits here.
     error: Option<JsonError>,
 }
 
 impl Reader {
-    fn new(depth: usize) -> Self {
-        Self { depth, recorder: Recorder::default(), error: None }
+    fn new(depth: usize, nodes: usize) -> Self {
+        Self { depth, nodes, recorder: Recorder::default(), error: None }
     }
 
     fn finish(self, node: serde_json::Result<Node>) -> Result<Unresolved, JsonError> {
@@ -91,6 +93,7 @@ impl Reader {
     fn enter<E: Error>(&mut self, key: Key) -> Result<(), E> {
         let fits = self.depth + self.recorder.depth() < MOST_DEPTH;
         self.check(fits.then_some(()).ok_or(JsonError::TooDeep))?;
+        self.nodes = self.check(self.nodes.checked_sub(1).ok_or(JsonError::TooManyNodes))?;
         self.recorder.enter(key);
         Ok(())
     }
@@ -103,6 +106,23 @@ impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
         deserializer.deserialize_any(self)
+    }
+}
+
+/// Reads a node below the one at hand.
+struct ChildSeed<'r> {
+    reader: &'r mut Reader,
+    key: Key,
+}
+
+impl<'de> DeserializeSeed<'de> for ChildSeed<'_> {
+    type Value = (Key, Node);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(Key, Node), D::Error> {
+        self.reader.enter(self.key.clone())?;
+        let node = NodeSeed(&mut *self.reader).deserialize(deserializer)?;
+        self.reader.recorder.leave();
+        Ok((self.key, node))
     }
 }
 
@@ -144,14 +164,10 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Node, A::Error> {
         let mut children = Vec::new();
         for index in 0.. {
-            let key = Key::index(index);
-            self.0.enter(key.clone())?;
-            let element = elements.next_element_seed(NodeSeed(&mut *self.0))?;
-            self.0.recorder.leave();
-            match element {
+            match elements.next_element_seed(ChildSeed { reader: &mut *self.0, key: Key::index(index) })? {
                 None => break,
-                Some(node) if node.is_null() => {}
-                Some(node) => children.push((key, node)),
+                Some((_, node)) if node.is_null() => {}
+                Some(child) => children.push(child),
             }
         }
         Ok(Node::branch(children))
@@ -171,13 +187,11 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
                 Name::Priority => priority = reader.check(Single::of(&members.next_value()?))?,
                 Name::Key(key) => {
                     let mark = reader.recorder.mark();
-                    reader.enter(key.clone())?;
-                    let child = members.next_value_seed(NodeSeed(&mut *reader))?;
-                    reader.recorder.leave();
+                    let child = members.next_value_seed(ChildSeed { reader: &mut *reader, key })?;
                     if reader.recorder.mark() > mark {
                         marks.push((children.len(), mark..reader.recorder.mark()));
                     }
-                    children.push((key, child));
+                    children.push(child);
                 }
             }
         }
@@ -363,6 +377,7 @@ impl<'de> Visitor<'de> for UpdateSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut update = Update::new();
         let mut places = HashMap::new();
+        let mut nodes = MOST_NODES;
         while let Some(name) = members.next_key::<String>()? {
             let location = match Location::parse(&name) {
                 Ok(location) if location == Location::default() => {
@@ -375,9 +390,10 @@ impl<'de> Visitor<'de> for UpdateSeed<'_> {
             if depth > MOST_DEPTH {
                 return self.refuse(JsonError::TooDeep);
             }
-            let mut reader = Reader::new(depth);
+            let mut reader = Reader::new(depth, nodes);
             match members.next_value_seed(NodeSeed(&mut reader)) {
                 Ok(node) => {
+                    nodes = reader.nodes.saturating_sub(1);
                     let data = reader.recorder.finish(node);
                     // The last one of a name counts.
                     match places.entry(location) {
@@ -486,6 +502,22 @@ mod tests {
             assert!(parse(nested(2).as_bytes(), 30).is_ok());
             assert_eq!(parse(nested(3).as_bytes(), 30), Err(JsonError::TooDeep));
             assert_eq!(parse(open.repeat(1_000_000).as_bytes(), 0), Err(JsonError::TooDeep));
+        }
+        assert!(parse(b"[]", 32).is_ok() && parse(b"{}", 32).is_ok() && parse(b"1", 32).is_ok());
+    }
+
+    #[test]
+    fn nodes_are_counted() {
+        let read = |text: &str| {
+            let mut reader = Reader::new(0, 4);
+            let node = NodeSeed(&mut reader).deserialize(&mut serde_json::Deserializer::from_str(text));
+            reader.finish(node).map(drop)
+        };
+        for text in ["[1,2,3,4]", r#"{"a":{"b":1,"c":2},"d":{".value":1,".priority":2}}"#] {
+            assert_eq!(read(text), Ok(()), "{text}");
+        }
+        for text in ["[1,2,3,4,5]", r#"{"a":{"b":1,"c":2},"d":[1]}"#, r#"{"a":{},"b":{},"c":{},"d":{},"e":{}}"#] {
+            assert_eq!(read(text), Err(JsonError::TooManyNodes), "{text}");
         }
     }
 
