@@ -24,9 +24,10 @@ impl Entropy {
     ///
     /// # Errors
     /// The operating system has no random source.
-    pub fn from_system() -> Result<Self, aws_lc_rs::error::Unspecified> {
+    pub fn from_system() -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
-        aws_lc_rs::rand::fill(&mut seed)?;
+        // Not the cryptography library's generator, which gathers entropy of its own for 50 ms before its first byte.
+        getrandom::fill(&mut seed)?;
         Ok(Self::from_bytes(seed))
     }
 

@@ -52,10 +52,12 @@ fn parse(read: &[u8]) -> Option<Answer> {
     let head_end = read.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(read.get(..head_end)?).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
-    let length: usize = head.lines().find_map(|line| {
+    let announced = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    })?;
+    });
+    // These two have no body, and say nothing of its length.
+    let length: usize = if matches!(status, 204 | 304) { 0 } else { announced? };
     let body = read.get(head_end + 4..head_end + 4 + length)?;
     Some(Answer { status, body: body.to_vec() })
 }
