@@ -25,7 +25,9 @@ const ORIGINAL: [(&str, [&str; 2]); 2] =
 pub(super) async fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let duration = Duration::from_secs(arguments.seconds);
     let mut rows = vec![
-        ["", "connections", "requests/s", "p50, ms", "p99, ms", "the original, recorded"].map(str::to_owned).to_vec(),
+        ["", "connections", "requests/s", "p50, ms", "p99, ms", "server CPU, µs each", "the original, recorded"]
+            .map(str::to_owned)
+            .to_vec(),
     ];
     for (preset, command) in [("self-hosted", "serve"), ("emulator", "emulators:start")] {
         for connections in CONNECTIONS {
@@ -44,6 +46,7 @@ pub(super) async fn run(arguments: &BenchArguments) -> Result<(), Failure> {
                     figures.per_second.show(0),
                     figures.p50.show(2),
                     figures.p99.show(2),
+                    figures.processor.show(0),
                     recorded.to_owned(),
                 ]);
             }
@@ -67,22 +70,23 @@ struct Figures {
     per_second: Samples,
     p50: Samples,
     p99: Samples,
+    processor: Samples,
 }
 
 impl Figures {
-    fn add(&mut self, run: load::Run) {
+    fn add(&mut self, (run, processor): (load::Run, f64)) {
+        self.processor.add(processor);
         self.per_second.add(run.per_second);
         self.p50.add(run.p50);
         self.p99.add(run.p99);
     }
 }
 
+/// A run, and the microseconds of processor time the server spent on each of its requests.
+type Measured = (load::Run, f64);
+
 /// Signs users up, loads startSession, then pushUpdate on sessions that exist.
-async fn measure(
-    server: &mut Server,
-    connections: usize,
-    duration: Duration,
-) -> Result<(load::Run, load::Run), Failure> {
+async fn measure(server: &mut Server, connections: usize, duration: Duration) -> Result<(Measured, Measured), Failure> {
     let functions = server.address("functions")?;
     let users = usize::try_from((duration.as_secs() * USERS_PER_SECOND_OF_LOAD).max(1000))?;
     let tokens = sign_up(server.address("auth")?, users).await?;
@@ -90,7 +94,7 @@ async fn measure(
     let start = path("startSession");
     let requests: Vec<_> =
         tokens.iter().map(|token| request("POST", &start, &[("Authorization", token)], "")).collect();
-    let started = load::run(functions, Rc::new(requests), connections, duration, 201).await?;
+    let started = load(server, functions, requests, connections, duration, 201).await?;
 
     // Sessions to push to, one for each user that pushes.
     let mut connection = Connection::open(functions).await?;
@@ -103,8 +107,22 @@ async fn measure(
             [("Authorization", token.as_str()), ("X-Session-Token", session), ("Content-Type", "application/json")];
         pushes.push(request("POST", &path("pushUpdate"), &headers, UPDATE));
     }
-    let pushed = load::run(functions, Rc::new(pushes), connections, duration, 200).await?;
+    let pushed = load(server, functions, pushes, connections, duration, 200).await?;
     Ok((started, pushed))
+}
+
+async fn load(
+    server: &Server,
+    functions: SocketAddr,
+    requests: Vec<Vec<u8>>,
+    connections: usize,
+    duration: Duration,
+    expected: u16,
+) -> Result<Measured, Failure> {
+    let before = server.processor_seconds()?;
+    let run = load::run(functions, Rc::new(requests), connections, duration, expected).await?;
+    let used = server.processor_seconds()? - before;
+    Ok((run, used * 1e6 / (run.per_second * duration.as_secs_f64())))
 }
 
 /// Anonymous accounts; the `Authorization` header of each.
