@@ -62,6 +62,10 @@ async fn data_survives_every_kind_of_stop() {
         let list = "/identitytoolkit.googleapis.com/v1/projects/demo-cli/accounts:batchGet";
         let accounts = send(address(&ports, "auth"), "GET", list, &[("authorization", "Bearer owner")], "").await;
         assert_eq!(accounts.json()["users"].as_array().unwrap().len(), round + 1);
+        // What the push stream holds is gone, as in the original.
+        let push_stream = address(&ports, "pushStream");
+        assert_eq!(send(push_stream, "GET", "/pub?id=a", &[], "").await.status, 404);
+        assert_eq!(send(push_stream, "POST", "/pub?id=a", &[], "x").await.status, 200);
         process.signal(signal);
         process.ended().await;
     }
@@ -167,7 +171,9 @@ async fn exec_sets_the_environment_and_passes_the_exit_code() {
         r#"FIREBASE_CONFIG={"projectId":"demo-cli","storageBucket":"demo-cli.appspot.com","databaseURL":"https://demo-cli.firebaseio.com"}"#,
         "FIREBASE_DATABASE_EMULATOR_HOST=127.0.0.1:",
         "FIREBASE_EMULATOR_HUB=127.0.0.1:",
+        "FUNCTIONS_EMULATOR_HOST=127.0.0.1:",
         "GCLOUD_PROJECT=demo-cli",
+        "PUSH_STREAM_EMULATOR_HOST=127.0.0.1:",
     ] {
         assert!(environment.lines().any(|found| found.starts_with(line)), "{line} in {environment}");
     }
@@ -266,4 +272,25 @@ async fn half_a_request_does_not_hold_up_a_stop() {
     process.signal(Signal::SIGTERM);
     assert_eq!(process.ended().await.0.code(), Some(0));
     half.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ports_file_that_cannot_be_written_is_named() {
+    let folder = folder();
+    let arguments =
+        ["emulators:start", "--project", "demo-cli", "--port", FREE_PORTS, "--ports-file", "nowhere/ports.json"];
+    let (status, output) = Process::start(BINARY, &arguments, folder.path()).ended().await;
+    assert_eq!(status.code(), Some(4), "{output}");
+    assert!(output.contains("nowhere/ports.json"), "{output}");
+}
+
+#[tokio::test]
+async fn exec_leaves_what_is_set_already() {
+    let folder = folder();
+    let script = "echo project=$GCLOUD_PROJECT config=$FIREBASE_CONFIG";
+    let arguments = ["emulators:exec", script, "--project", "demo-cli", "--port", FREE_PORTS];
+    let environment = [("GCLOUD_PROJECT", "mine"), ("FIREBASE_CONFIG", "too")];
+    let (status, output) = Process::start_with(BINARY, &arguments, folder.path(), &environment).ended().await;
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(output.contains("project=mine config=too\n"), "{output}");
 }

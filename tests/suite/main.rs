@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod cli;
+mod compatibility;
 mod crash;
 mod repeatable;
 mod self_host;

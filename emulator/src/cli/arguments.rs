@@ -216,4 +216,25 @@ mod tests {
         assert_eq!(wishes.ports.len(), 3);
         assert_eq!((wishes.project.as_deref(), wishes.seed), (Some("demo"), Some(7)));
     }
+
+    #[test]
+    fn what_is_not_there_is_refused_with_2() {
+        for line in [
+            "emulators:start --import dir",
+            "emulators:start --export-on-exit",
+            "emulators:start --inspect-functions",
+            "emulators:start --log-verbosity DEBUG",
+            "emulators:exec true --ui",
+            "emulators:start --only firestore",
+            "emulators:start --ephemeral --data-dir here",
+            "emulators:export dir",
+            "serve --ephemeral",
+            "serve --clock manual",
+            "serve --seed 1",
+            "deploy",
+        ] {
+            let words = std::iter::once("hearth").chain(line.split(' '));
+            assert_eq!(Arguments::try_parse_from(words).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
 }

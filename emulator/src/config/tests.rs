@@ -167,3 +167,40 @@ fn the_emulators_toggles_can_be_turned_off() {
         assert_eq!((functions.skip_auth, functions.skip_rate_limit), (skips, skips));
     }
 }
+
+#[test]
+fn the_environment_names_the_project_and_stands_above_the_runtime_configuration() {
+    let folder = folder(&[(".runtimeconfig.json", r#"{"jwt": {"secret": "file"}, "pubsub": {"secret": "file"}}"#)]);
+    let mut wishes = wishes(Mode::SelfHost, folder.path());
+    for (name, value) in [
+        ("GCLOUD_PROJECT", ""),
+        ("GOOGLE_CLOUD_PROJECT", "named"),
+        ("HEARTH_JWT_SECRET", "environment"),
+        ("HEARTH_PUBSUB_SECRET", ""),
+    ] {
+        wishes.environment.insert(name.to_owned(), value.to_owned());
+    }
+    wishes.data_dir = Some("data".into());
+    let settings = resolve(&wishes).unwrap().settings;
+    assert_eq!(settings.project, "named");
+    assert_eq!(settings.functions.jwt_secret.as_deref(), Some("environment"));
+    assert_eq!(settings.push_stream.secret, "file");
+    assert_eq!(settings.data, Some(folder.path().join("data/named")));
+}
+
+#[test]
+fn rules_are_warned_of_and_one_project_is_not() {
+    let firebase = r#"{"database": {"rules": "r.json"}, "emulators": {"singleProjectMode": true}}"#;
+    let folder = folder(&[("firebase.json", firebase)]);
+    let mut wishes = wishes(Mode::Emulator, folder.path());
+    for (mode, warning) in [
+        (Mode::Emulator, "database rules are not evaluated yet: the database is open to everyone"),
+        (Mode::SelfHost, "database rules are not evaluated yet: the database refuses every client"),
+    ] {
+        wishes.mode = mode;
+        for name in ["HEARTH_JWT_SECRET", "HEARTH_PUBSUB_SECRET"] {
+            wishes.environment.insert(name.to_owned(), "x".to_owned());
+        }
+        assert_eq!(resolve(&wishes).unwrap().warnings, [warning]);
+    }
+}

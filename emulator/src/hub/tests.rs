@@ -79,4 +79,36 @@ async fn what_is_not_there_is_a_clear_error() {
     let router = hub(Clock::manual(0), None);
     assert_eq!(ask(&router, "GET", "/nothing", "").await.0, 404);
     assert_eq!(ask(&router, "DELETE", "/emulators", "").await.0, 405);
+    for path in ["/_admin/export", "/dataconnect/clearData"] {
+        let missing = json!({"error": format!("the hub has nothing at POST {path}")});
+        assert_eq!(ask(&router, "POST", path, "{}").await, (404, missing));
+    }
+}
+
+#[tokio::test]
+async fn pages_of_every_origin_may_read_it() {
+    let router = hub(Clock::manual(5), None);
+    for (method, status, body) in [("OPTIONS", 204, ""), ("GET", 200, "{\n  \"now\": 5,\n  \"manual\": true\n}")] {
+        let request =
+            Request::builder().method(method).uri("/emulator/v1/clock").header("origin", "http://app.example");
+        let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        assert_eq!(response.headers()["access-control-allow-origin"], "http://app.example");
+        assert_eq!(response.headers()["vary"], "Origin");
+        let methods = response.headers().get("access-control-allow-methods").map(|value| value.to_str().unwrap());
+        assert_eq!(methods, (method == "OPTIONS").then_some("GET,HEAD,PUT,PATCH,POST,DELETE"));
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+    }
+}
+
+#[test]
+fn a_locator_goes_with_its_process_unless_another_has_taken_it_over() {
+    let project = format!("demo-locator-{}", std::process::id());
+    let path = std::env::temp_dir().join(format!("hub-{project}.json"));
+    let first = Locator::write(&project, &json!({"pid": 1})).unwrap();
+    let second = Locator::write(&project, &json!({"pid": 2})).unwrap();
+    drop(first);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), r#"{"pid":2}"#);
+    drop(second);
+    assert!(!path.exists());
 }

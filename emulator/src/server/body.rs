@@ -143,4 +143,10 @@ mod tests {
         drop(held);
         assert!(bodies.read(Body::from("b"), 10).await.is_ok());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stands_still_is_given_up() {
+        let stuck = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        assert_eq!(Bodies::default().read(stuck, 10).await.unwrap_err(), BodyError::TimedOut);
+    }
 }

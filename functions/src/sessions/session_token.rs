@@ -110,6 +110,8 @@ mod tests {
     fn a_token_expires_after_thirty_minutes() {
         let tokens = SessionTokens::new("secret");
         let issued = tokens.issue("abcde", NOW).unwrap();
+        // {"typ":"JWT","alg":"HS256"}
+        assert!(issued.starts_with("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9."), "{issued}");
         let claims = tokens.read(&issued, NOW).unwrap();
         let expires = (NOW / 1000 + 1800) * 1000;
         assert_eq!(claims.session, "abcde");

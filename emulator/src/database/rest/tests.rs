@@ -191,6 +191,7 @@ async fn answers_come_in_the_form_that_is_asked_for() {
             "200 content-disposition=attachment; filename=\"_ _.json\"; filename*=UTF-8''%C3%A9%20%22%2Ejson 5",
         ),
         ("GET /p.json?timeout=15min&unknown=1&ac=x", "", "200 5"),
+        ("GET /p.json?print=silent&print=pretty", "", "200 5"),
         ("PUT /p.json?disableTriggers=true&writeSizeLimit=unlimited", "6", "200 6"),
     ])
     .await;
@@ -387,7 +388,10 @@ async fn bad_parameters_are_told_why() {
             &error(501, "Event streams are not supported."),
         ),
         ("GET /.settings/rules.json", "", &error(501, "The endpoints of .settings are not supported.")),
+        ("PUT /.settings/rules.json", "{}", &error(501, "The endpoints of .settings are not supported.")),
+        ("POST /.settings/functionTriggers.json", "{}", &error(501, "The endpoints of .settings are not supported.")),
         ("GET /.ws?v=5", "", &error(501, "Realtime connections are not supported; use the REST API.")),
+        ("GET /.lp?start=t", "", &error(501, "Realtime connections are not supported; use the REST API.")),
         ("GET /a.json", "", "200 null"),
     ])
     .await;
@@ -581,4 +585,32 @@ async fn a_closed_database_is_unavailable() {
     api.databases.close().await;
     let closed = error(503, "The databases are closed.");
     api.check(&[("GET /a.json", "", &closed), ("PUT /a.json", "1", &closed)]).await;
+}
+
+#[tokio::test]
+async fn large_answers_are_bounded_in_size_in_number_and_in_time() {
+    const MOST: u64 = 256 * 1024 * 1024;
+    let encoder = Encoder::default();
+    let render = async |weight| encoder.render(weight, None, || Rendered { etag: None, body: vec![b'1'] }).await;
+    assert_eq!(
+        render(MOST + 1).await.unwrap_err().answer(),
+        (
+            StatusCode::BAD_REQUEST,
+            "Data requested exceeds the maximum size that can be accessed with a single request.".into()
+        )
+    );
+    let under_way = (render(MOST).await.unwrap(), render(MOST).await.unwrap());
+    assert!(matches!(render(WORTH_A_THREAD).await, Err(Failure::Crowded)));
+    drop(under_way);
+    assert!(render(WORTH_A_THREAD).await.is_ok());
+    let (go_on, waits) = std::sync::mpsc::channel::<()>();
+    let slow = move || {
+        // It ends when the sender is dropped.
+        let _ = waits.recv();
+        Rendered { etag: None, body: Vec::new() }
+    };
+    let limit = Some(std::time::Duration::from_millis(1));
+    let late = encoder.render(WORTH_A_THREAD, limit, slow).await.unwrap_err();
+    drop(go_on);
+    assert_eq!(late.answer(), (StatusCode::BAD_REQUEST, "The request took longer than its timeout.".into()));
 }

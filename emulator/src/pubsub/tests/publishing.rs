@@ -259,3 +259,34 @@ async fn functions_publish_without_the_secret() {
         assert_eq!(house.service.publish(channel, message), Err(expect), "{channel}");
     }
 }
+
+#[tokio::test]
+async fn of_the_channels_asked_for_those_that_exist_are_told_of() {
+    let house = house(settings(""));
+    house.publish("a", "x").await;
+    assert_eq!(house.send("GET", "/pub?id=none/a", &[], "").await.body, info(1, 1, 0));
+}
+
+#[tokio::test]
+async fn limits_reach_the_wire() {
+    let mut full = settings("");
+    full.channels.memory = NonZeroUsize::new(1000).unwrap();
+    let full = house(full);
+    let answer = full.send("POST", "/pub?id=a", &[], "x".repeat(900)).await;
+    let explanation = "The memory for channels and messages is full.";
+    assert_eq!((answer.status.as_u16(), answer.explanation()), (500, Some(explanation)));
+    let mut small = settings("");
+    small.channels.max_channel_id_length = NonZeroUsize::new(3);
+    let answer = house(small).send("GET", "/channels-stats?id=long", &[], "").await;
+    assert_eq!((answer.status.as_u16(), answer.explanation()), (400, Some("Channel id is too large.")));
+    assert_eq!(answer.header("x-nginx-pushstream-commit"), None);
+}
+
+#[tokio::test]
+async fn what_is_refused_makes_no_channel() {
+    let house = house(settings(""));
+    for (target, body, status) in [("/pub?id=new/a*", "x".to_owned(), 403), ("/pub?id=new", "x".repeat(2 << 20), 413)] {
+        assert_eq!(house.send("POST", target, &[], body).await.status, status, "{target}");
+        assert_eq!(house.send("GET", "/pub?id=new", &[], "").await.status, 404, "{target}");
+    }
+}

@@ -285,3 +285,65 @@ async fn a_listener_stays_when_its_channels_messages_expire() {
     house.agenda.advance(HOUR).await;
     assert_eq!(house.send("GET", "/pub?id=a", &[], "").await.status, 404);
 }
+
+#[tokio::test]
+async fn an_older_client_gets_the_stream_without_chunks() {
+    let house = house(settings(""));
+    let (address, _serving) = open(&house).await;
+    house.publish("a", "x").await;
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(b"GET /sub/a.b1 HTTP/1.0\r\nHost: box\r\n\r\n").await.unwrap();
+    let mut listener = Listener { socket, received: Vec::new() };
+    assert!(!listener.until("\r\n\r\n").await.contains("transfer-encoding"));
+    assert_eq!(listener.until("data: x\n\n").await, ": \ndata: x\n\n");
+    house.send("DELETE", "/pub?id=a", &[], "bye").await;
+    assert_eq!(listener.rest().await, "data: bye\n\n");
+}
+
+#[tokio::test]
+async fn who_wants_a_websocket_gets_a_stream_of_events() {
+    let house = house(settings(""));
+    let (address, _serving) = open(&house).await;
+    house.publish("a", "x").await;
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let mut listener = Listener::listen(address, "/sub/a.b1", upgrade).await;
+    assert!(listener.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(listener.until("\n\n").await.ends_with(": \ndata: x\n\n"));
+}
+
+#[tokio::test]
+async fn a_message_is_bytes_whatever_they_are() {
+    let house = house(settings(""));
+    house.send("POST", "/pub?id=a", &[("content-type", "x/y")], Bytes::from_static(b"\xff\0\x80")).await;
+    house.stop.cancel();
+    let request = Request::get("/sub/a.b1").body(Body::empty()).unwrap();
+    let body = house.router.clone().oneshot(request).await.unwrap().into_body();
+    let body = tokio::time::timeout(DEADLINE, body.collect()).await.expect("the stream does not end").unwrap();
+    assert_eq!(&body.to_bytes()[..], b": \ndata: \xff\0\x80\n\n");
+}
+
+#[tokio::test]
+async fn a_channel_has_room_for_so_many() {
+    let mut settings = settings("");
+    settings.channels.max_subscribers_per_channel = NonZeroUsize::new(1);
+    let house = house(settings);
+    let (address, _serving) = open(&house).await;
+    house.publish("a", "x").await;
+    let mut first = Listener::listen(address, "/sub/a", "").await;
+    first.until(": \n\r\n").await;
+    let refused = house.send("GET", "/sub/a", &[], "").await;
+    let explanation = "Subscribers limit per channel has been exceeded.";
+    assert_eq!((refused.status.as_u16(), refused.explanation()), (403, Some(explanation)));
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_the_connection() {
+    let house = house(settings(""));
+    let (address, _serving) = open(&house).await;
+    house.publish("a", "x").await;
+    let mut listener = Listener::listen(address, "/sub/none", "").await;
+    assert!(listener.until("\r\n\r\n").await.starts_with("HTTP/1.1 403 Forbidden\r\n"));
+    listener.socket.write_all(b"GET /sub/a HTTP/1.1\r\nHost: box\r\n\r\n").await.unwrap();
+    assert!(listener.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
