@@ -2,17 +2,18 @@
 //!
 //! The order is the one of the clients, on which hashes and queries depend.
 
+use smol_str::SmolStr;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
 
 /// A key has at most so many bytes of UTF-8 (firebase.google.com/docs/database/usage/limits).
 pub const MOST_KEY_BYTES: usize = 768;
 
-/// The name of a child. Cheap to clone.
+/// The name of a child. Cheap to clone: short ones, push ids among them, are held in place, so that copying a part of a
+/// large node's children does not touch memory all over.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Key(Arc<str>);
+pub struct Key(SmolStr);
 
 /// Why a text is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +49,7 @@ impl Key {
 
     /// The key of an array's element.
     pub fn index(index: usize) -> Self {
-        Self(index.to_string().into())
+        Self(smol_str::format_smolstr!("{index}"))
     }
 
     /// A key made by this crate, of allowed characters.
