@@ -25,6 +25,9 @@ pub(super) enum Refusal {
     /// The body is neither JSON nor, where that is allowed, a form.
     #[error("Invalid content-type: {0}")]
     ContentType(String),
+    /// The body is compressed, and compressed bodies are not read.
+    #[error("unsupported content encoding \"{0}\"")]
+    ContentEncoding(String),
     /// The `Authorization` is not one that is accepted here.
     #[error(
         "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
@@ -120,6 +123,9 @@ impl Refusal {
             Self::Body(BodyError::Incomplete) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID),
             Self::InvalidJson(_) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), Reason::Global("parseError")),
             Self::ContentType(_) => (StatusCode::BAD_REQUEST, None, Reason::Plain("unknown")),
+            Self::ContentEncoding(_) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, Some("INVALID_ARGUMENT"), Reason::Plain("encoding.unsupported"))
+            }
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, Some("UNAUTHENTICATED"), Reason::Credentials),
             Self::MissingKey => (StatusCode::FORBIDDEN, Some("PERMISSION_DENIED"), Reason::Global("forbidden")),
             Self::NotFound => (StatusCode::NOT_FOUND, Some("NOT_FOUND"), Reason::Plain("notFound")),
@@ -130,9 +136,6 @@ impl Refusal {
 
     fn body(&self, code: StatusCode, status: Option<&str>, reason: &Reason) -> Value {
         let message = self.to_string();
-        if let Self::MethodNotAllowed { .. } = self {
-            return json!({"message": message});
-        }
         let error = match reason {
             Reason::Global(reason) => json!({"message": message, "reason": reason, "domain": "global"}),
             Reason::Plain(reason) => json!({"message": message, "reason": reason}),
@@ -155,17 +158,16 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (code, status, reason) = self.row();
+        if let Self::MethodNotAllowed { allowed, .. } = &self {
+            // The official emulator leaves these to its router, which writes them in a form of its own.
+            let headers = [(CONTENT_TYPE, "application/json"), (ALLOW, allowed.as_str())];
+            return (code, headers, json!({"message": self.to_string()}).to_string()).into_response();
+        }
         if code == StatusCode::INTERNAL_SERVER_ERROR {
             // The causes of these are not for the wire.
             tracing::error!(cause = ?self, "a request to Auth failed");
         }
-        let mut response = (code, pretty(&self.body(code, status, &reason))).into_response();
-        if let Self::MethodNotAllowed { allowed, .. } = &self
-            && let Ok(allowed) = allowed.parse()
-        {
-            response.headers_mut().insert(ALLOW, allowed);
-        }
-        response
+        (code, pretty(&self.body(code, status, &reason))).into_response()
     }
 }
 

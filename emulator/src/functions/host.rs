@@ -156,9 +156,11 @@ impl Host {
         self.watched(key.to_owned(), handler(request, self.platform.clone())).await
     }
 
-    /// Runs a scheduled function because someone asks for it, after the run that may be under way.
+    /// Runs a scheduled function because someone asks for it, after the run that may be under way. `key` is its own or
+    /// its trigger's.
     pub(super) async fn trigger(&self, key: &str) -> Result<(), Failure> {
-        let scheduled = self.scheduled.iter().find(|scheduled| scheduled.key() == key);
+        let own = key.strip_suffix(GENERATION).unwrap_or(key);
+        let scheduled = self.scheduled.iter().find(|scheduled| scheduled.key() == own);
         let scheduled = scheduled.ok_or_else(|| self.no_function(key))?;
         if !self.background_triggers() {
             return Err(Failure::Disabled);
@@ -236,9 +238,12 @@ fn key(region: &str, name: &str) -> String {
     format!("{region}-{name}")
 }
 
-/// A background function's key with its generation, which is always the first.
+/// How a background trigger's key ends: with its generation, which is always the first.
+const GENERATION: &str = "-0";
+
+/// The key of a background function's trigger.
 fn trigger_key(region: &str, name: &str) -> String {
-    format!("{region}-{name}-0")
+    format!("{region}-{name}{GENERATION}")
 }
 
 /// What a panic said.

@@ -301,7 +301,7 @@ mod tests {
         check(&router, &path("us-central1-fails-0"), 500, "Internal Server Error").await;
         check(&router, &path("us-central1-falls-0"), 500, "Internal Server Error").await;
         check(&router, &path("us-central1-stays-0"), 504, "Gateway Timeout").await;
-        check(&router, &path("us-central1-nosuch-0"), 404, &unknown("us-central1-nosuch")).await;
+        check(&router, &path("us-central1-nosuch-0"), 404, &unknown("us-central1-nosuch-0")).await;
         check(&router, &path("us-central1-echo"), 404, &unknown("us-central1-echo")).await;
         check(&router, "GET /functions/projects/demo/triggers/us-central1-sweep-0", 404, "Not Found").await;
         check(&router, "POST /functions/projects/other/triggers/us-central1-sweep-0", 404, "Not Found").await;

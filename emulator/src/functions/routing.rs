@@ -30,7 +30,7 @@ pub(super) enum Route<'a> {
     },
     /// `/functions/projects/{project}/triggers/{key}`: runs a background function.
     Trigger {
-        /// `{region}-{name}`, without the generation.
+        /// `{region}-{name}`, with the generation or without.
         key: &'a str,
     },
     /// Nothing.
@@ -45,9 +45,7 @@ impl Routes<'_> {
             && self.triggers
         {
             return match trigger.strip_prefix(self.project).and_then(|rest| rest.strip_prefix("/triggers/")) {
-                Some(key) if !key.is_empty() && !key.contains('/') => {
-                    Route::Trigger { key: key.strip_suffix("-0").unwrap_or(key) }
-                }
+                Some(key) if !key.is_empty() && !key.contains('/') => Route::Trigger { key },
                 Some(_) | None => Route::Nothing,
             };
         }
@@ -112,7 +110,7 @@ mod tests {
                 ("/f", Route::Nothing),
                 ("/", Route::Nothing),
                 ("*", Route::Nothing),
-                ("/functions/projects/demo/triggers/us-central1-p-0", Route::Trigger { key: "us-central1-p" }),
+                ("/functions/projects/demo/triggers/us-central1-p-0", Route::Trigger { key: "us-central1-p-0" }),
                 ("/functions/projects/demo/triggers/us-central1-p", Route::Trigger { key: "us-central1-p" }),
                 ("/functions/projects/demo/triggers/", Route::Nothing),
                 ("/functions/projects/demo/triggers/a/b", Route::Nothing),

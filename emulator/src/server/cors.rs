@@ -34,7 +34,8 @@ fn allow(asked: &HeaderMap, preflight: bool, headers: &mut HeaderMap) {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE"));
         if let Some(wanted) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
-            headers.append(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
         }
+        // With other headers wanted the answer would be another, so this holds even where none are.
+        headers.append(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
     }
 }

@@ -11,7 +11,7 @@ use hearth_auth::schema::{camel_case_keys, conform};
 use hearth_auth::store::Scope;
 use hearth_auth::token::named_tenant;
 use hearth_auth::token::refresh::RefreshToken;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -20,6 +20,9 @@ use serde_json::{Map, Value};
 const ADMIN_LIMIT: usize = 10 * 1024 * 1024;
 /// The longest body of anyone else.
 const CLIENT_LIMIT: usize = 1024 * 1024;
+
+/// Editors of some systems begin a file with it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The request's fields, in the operation's shape, and the body's share of the memory budget.
 pub(super) async fn read(
@@ -36,6 +39,7 @@ pub(super) async fn read(
         Source::Query => (object(head.uri.query().unwrap_or_default()), None),
         Source::Json | Source::JsonOrForm => {
             let is_form = content_type(head, operation.source)?;
+            check_encoding(head)?;
             let body = bodies.read(body, limit).await?;
             let value = if is_form { form(&body) } else { json(&body)? };
             (value, Some(body))
@@ -58,11 +62,29 @@ fn content_type(head: &Parts, source: Source) -> Result<bool, Refusal> {
     }
 }
 
+fn check_encoding(head: &Parts) -> Result<(), Refusal> {
+    let Some(given) = head.headers.get(CONTENT_ENCODING) else { return Ok(()) };
+    let given = String::from_utf8_lossy(given.as_bytes());
+    if given.is_empty() || given.eq_ignore_ascii_case("identity") {
+        return Ok(());
+    }
+    Err(Refusal::ContentEncoding(given.into_owned()))
+}
+
+/// An object or a list; to the official emulator's parser too, other values are no payload. A list then is not what any
+/// operation asks for.
 fn json(body: &[u8]) -> Result<Value, Refusal> {
     if body.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
-    serde_json::from_slice(body).map_err(|error| Refusal::InvalidJson(error.to_string()))
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    match serde_json::from_slice(body) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(value),
+        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            Err(Refusal::InvalidJson("an object is expected".to_owned()))
+        }
+        Err(error) => Err(Refusal::InvalidJson(error.to_string())),
+    }
 }
 
 fn form(body: &[u8]) -> Value {

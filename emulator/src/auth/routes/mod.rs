@@ -64,8 +64,12 @@ async fn success(service: &AuthService, answer: Answer) -> Result<Response, Refu
     let Answer { mut body, id_token } = answer;
     if let Some(wanted) = id_token {
         let token = service.encode(wanted.claims).await?;
-        for field in wanted.fields {
-            body.insert((*field).to_owned(), token.clone().into());
+        for (index, field) in wanted.fields.iter().enumerate() {
+            body.shift_insert(
+                wanted.at.saturating_add(index).min(body.len()),
+                (*field).to_owned(),
+                token.clone().into(),
+            );
         }
     }
     let json = Value::Object(body).to_string();

@@ -153,7 +153,7 @@ pub(super) fn find(head: &Parts, is_emulator: bool) -> Result<(&'static Row, Par
         return Err(Refusal::NotFound);
     }
     let url = head.uri.path_and_query().map_or("/", |url| url.as_str()).to_owned();
-    Err(Refusal::MethodNotAllowed { method: head.method.to_string(), url, allowed: allowed.join(", ") })
+    Err(Refusal::MethodNotAllowed { method: head.method.to_string(), url, allowed: allowed.join(",") })
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ async fn an_anonymous_sign_in_to_the_byte() {
     assert_eq!(got.headers["content-type"], "application/json");
     let (id, token) = (got.text("localId"), got.text("idToken"));
     let refresh = got.text("refreshToken");
-    let order = ["kind", "localId", "refreshToken", "expiresIn", "idToken"];
+    let order = ["kind", "localId", "idToken", "refreshToken", "expiresIn"];
     assert_eq!(got.json().as_object().unwrap().keys().collect::<Vec<_>>(), order);
     assert_eq!(
         got.text,
         format!(
-            r#"{{"kind":"identitytoolkit#SignupNewUserResponse","localId":"{id}","refreshToken":"{refresh}","expiresIn":"3600","idToken":"{token}"}}"#
+            r#"{{"kind":"identitytoolkit#SignupNewUserResponse","localId":"{id}","idToken":"{token}","refreshToken":"{refresh}","expiresIn":"3600"}}"#
         ),
         "compact"
     );
@@ -139,6 +139,10 @@ async fn the_emulators_settings_change_piecemeal() {
         r#"{"signIn":{"allowDuplicateEmails":true},"emailPrivacyConfig":{"enableImprovedEmailPrivacy":false}}"#;
     assert_eq!(got.text, changed);
     assert_eq!(house.send(Request::get(path), Body::empty()).await.text, changed);
+    let got = house.send(Request::patch(path), r#"{"signIn":{}}"#).await;
+    let initial =
+        r#"{"signIn":{"allowDuplicateEmails":false},"emailPrivacyConfig":{"enableImprovedEmailPrivacy":false}}"#;
+    assert_eq!(got.text, initial, "a change of nothing puts everything back");
     let got = house.send(Request::patch(path), r#"{"signIn":{"allowDuplicateEmails":1}}"#).await;
     let complaint = "Invalid JSON payload received. /signIn/allowDuplicateEmails must be boolean";
     assert_eq!(got.error(), (400, complaint.to_owned()));
@@ -155,6 +159,8 @@ async fn tokens_are_refreshed_by_form_or_json() {
     let by_form = house.send(form, format!("grant_type=refresh_token&refresh_token={encoded}")).await;
     let by_json = house.post(TOKEN, json!({"grantType": "refresh_token", "refresh_token": refresh})).await;
     assert_eq!(by_form.text, by_json.text);
+    let order = ["id_token", "access_token", "expires_in", "refresh_token", "token_type", "user_id", "project_id"];
+    assert_eq!(by_json.json().as_object().unwrap().keys().collect::<Vec<_>>(), order);
     let token = by_json.text("id_token");
     let expected = json!({
         "expires_in": "3600", "refresh_token": refresh, "token_type": "Bearer", "user_id": id, "project_id": "12345",

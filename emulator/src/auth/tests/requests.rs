@@ -37,9 +37,11 @@ async fn unknown_paths_and_methods_are_told_apart() {
 }"#;
     assert_eq!((got.status.as_u16(), got.text.as_str()), (404, expected));
     let got = house.send(Request::get(format!("{V1}/accounts:signUp?key=k")), Body::empty()).await;
-    let expected = json!({"message": format!("Method GET not allowed for {V1}/accounts:signUp?key=k")});
-    assert_eq!((got.status.as_u16(), got.json()), (405, expected));
-    assert_eq!(got.headers["allow"], "POST");
+    let expected = format!(r#"{{"message":"Method GET not allowed for {V1}/accounts:signUp?key=k"}}"#);
+    assert_eq!((got.status.as_u16(), got.text), (405, expected));
+    assert_eq!([&got.headers["allow"], &got.headers["content-type"]], ["POST", "application/json"]);
+    let got = house.send(Request::put("/emulator/v1/projects/demo/config"), Body::empty()).await;
+    assert_eq!(got.headers["allow"], "GET,PATCH");
 }
 
 #[tokio::test]
@@ -84,6 +86,11 @@ async fn browsers_of_every_origin_may_ask() {
     assert_eq!(got.headers["access-control-allow-origin"], "http://app.example");
     assert_eq!(got.headers["access-control-allow-headers"], "x-client-version");
     assert_eq!(got.headers["access-control-allow-private-network"], "true");
+    let plain = house.send(Request::options("/"), Body::empty()).await;
+    for headers in [got.headers, plain.headers] {
+        let vary: Vec<_> = headers.get_all("vary").iter().collect();
+        assert_eq!(vary, ["Origin", "Access-Control-Request-Headers"], "whatever was asked for");
+    }
     let request = Request::post(format!("{V1}/accounts:signUp")).header("origin", "http://app.example");
     let got = house.send(request, "{}").await;
     assert_eq!(got.status.as_u16(), 403);
@@ -155,6 +162,7 @@ async fn bodies_are_read_leniently_but_not_blindly() {
     let json = "application/json; charset=utf-8";
     check(json, "", (400, "MISSING_LOCAL_ID")).await;
     check("", r#"{"localId":"x"}"#, (400, "USER_NOT_FOUND")).await;
+    check(json, "\u{feff}{}", (400, "MISSING_LOCAL_ID")).await;
     check(
         json,
         r#"{"local_id":"x","valid_since":1611780718,"delete_attribute":[1],"unknown":{}}"#,
@@ -166,6 +174,10 @@ async fn bodies_are_read_leniently_but_not_blindly() {
         (r#"{"localId":null}"#, "/localId must be string"),
         (r#"{"emailVerified":"true"}"#, "/emailVerified must be boolean"),
         (r#"{"deleteAttribute":["NONE"]}"#, "/deleteAttribute/0 must be equal to one of the allowed values"),
+        (r#"{"deleteAttribute":"EMAIL"}"#, "/deleteAttribute must be array"),
+        (r#"{"mfa":{"enrollments":[1]}}"#, "/mfa/enrollments/0 must be object"),
+        (r#"{"returnSecureToken":"true"}"#, "/returnSecureToken must be boolean"),
+        (r#"{"captchaChallenge":true}"#, "/captchaChallenge must be string"),
         (r#"{"linkProviderUserInfo":{"rawId":[]}}"#, "/linkProviderUserInfo/rawId must be string"),
         ("[]", " must be object"),
     ] {
@@ -176,12 +188,27 @@ async fn bodies_are_read_leniently_but_not_blindly() {
         );
     }
     let deep = "[".repeat(200);
-    for body in ["{", "{a:1}", &deep] {
+    for body in ["{", "{a:1}", "5", "null", "true", r#""{}""#, " ", &deep] {
         let got = house.send(Request::post(format!("{V1}/accounts:signUp?key=k")), body.to_owned()).await;
         let (status, message) = got.error();
         assert!(status == 400 && message.starts_with("Invalid JSON payload received. "), "{message}");
         assert_eq!(got.json()["error"]["errors"][0]["reason"], "parseError");
         assert_eq!(got.json()["error"]["status"], "INVALID_ARGUMENT");
+    }
+    for (body, complaint) in [
+        (r#"{"clientType":"CLIENT_TYPE_OTHER"}"#, "/clientType must be equal to one of the allowed values"),
+        (r#"{"recaptchaVersion":"X"}"#, "/recaptchaVersion must be equal to one of the allowed values"),
+        (r#"{"mfaInfo":["+1"]}"#, "/mfaInfo/0 must be object"),
+    ] {
+        let got = house.send(Request::post(format!("{V1}/accounts:signUp?key=k")), body).await;
+        assert_eq!(got.error(), (400, format!("Invalid JSON payload received. {complaint}")));
+    }
+    let got = house.send(Request::post(format!("{V1}/accounts:signUp?key=k")), r#"{"clientType":1}"#).await;
+    assert_eq!(got.status.as_u16(), 200, "by its index");
+    for (encoding, expected) in [("gzip", 415), ("Identity", 200)] {
+        let request = Request::post(format!("{V1}/accounts:signUp?key=k")).header("content-encoding", encoding);
+        let got = house.send(request, "{}").await;
+        assert_eq!(got.status.as_u16(), expected, "{}", got.text);
     }
     check("text/plain", "{}", (400, "Invalid content-type: text/plain")).await;
     check("application/x-www-form-urlencoded", "a=b", (400, "Invalid content-type: application/x-www-form-urlencoded"))
@@ -243,6 +270,10 @@ async fn tenants_keep_their_accounts_to_themselves() {
     ] {
         assert_eq!(house.admin("POST", path, body).await.error(), (400, "TENANT_ID_MISMATCH".to_owned()), "{path}");
     }
+    let own = house.sign_up().await.text("idToken");
+    let got = house.post("accounts:lookup", json!({"idToken": own, "tenantId": "t"})).await;
+    assert_eq!(got.error(), (400, "USER_NOT_FOUND".to_owned()), "the project's users are not the tenant's");
+    house.post("accounts:delete", json!({"idToken": own})).await;
     for (path, expected) in [
         ("projects/demo/accounts:query", "0"),
         ("projects/demo/tenants//accounts:query", "0"),

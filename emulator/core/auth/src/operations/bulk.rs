@@ -107,7 +107,7 @@ pub fn batch_delete(store: &mut dyn Store, call: &Call<'_>, request: BatchDelete
 
 /// The shape of a `query` request.
 pub const QUERY_SCHEMA: Schema = &[
-    ("expression", Kind::List(&Kind::Any)),
+    ("expression", Kind::List(&Kind::Object(EXPRESSION))),
     ("limit", Kind::Int64),
     ("offset", Kind::Int64),
     ("order", Kind::Name(&["ORDER_UNSPECIFIED", "ASC", "DESC"])),
@@ -118,6 +118,8 @@ pub const QUERY_SCHEMA: Schema = &[
     ),
     ("tenantId", Kind::Text),
 ];
+
+const EXPRESSION: Schema = &[("email", Kind::Text), ("phoneNumber", Kind::Text), ("userId", Kind::Text)];
 
 /// The request of `query`.
 #[derive(Debug, Default, Deserialize)]

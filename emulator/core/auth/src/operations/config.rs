@@ -39,7 +39,7 @@ pub const SCHEMA: Schema = &[
     ("emailPrivacyConfig", Kind::Object(&[("enableImprovedEmailPrivacy", Kind::Flag)])),
 ];
 
-/// A change: what is absent stays.
+/// A change: beside what it names, what is absent stays.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Change {
@@ -78,18 +78,25 @@ pub fn get(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Res
     Ok(answer(&store.config(&call.scope.project)?))
 }
 
-/// Changes the settings.
+/// Changes the settings. A change that names none of them puts all of them back, as the official emulator has it.
 ///
 /// # Errors
 /// The store failed.
 pub fn update(store: &mut dyn Store, call: &Call<'_>, change: Change) -> Result<Answer, Error> {
-    let mut config = store.config(&call.scope.project)?;
-    let wanted = change.sign_in.allow_duplicate_emails;
-    config.sign_in.allow_duplicate_emails = wanted.unwrap_or(config.sign_in.allow_duplicate_emails);
-    let privacy = &mut config.email_privacy_config.enable_improved_email_privacy;
-    *privacy = change.email_privacy_config.enable_improved_email_privacy.unwrap_or(*privacy);
+    let duplicates = change.sign_in.allow_duplicate_emails;
+    let privacy = change.email_privacy_config.enable_improved_email_privacy;
+    let mut config = match (duplicates, privacy) {
+        (None, None) => Config::default(),
+        (Some(_), _) | (_, Some(_)) => store.config(&call.scope.project)?,
+    };
+    overwrite(&mut config.sign_in.allow_duplicate_emails, duplicates);
+    overwrite(&mut config.email_privacy_config.enable_improved_email_privacy, privacy);
     store.set_config(&call.scope.project, &config)?;
     Ok(answer(&config))
+}
+
+fn overwrite(setting: &mut bool, wanted: Option<bool>) {
+    *setting = wanted.unwrap_or(*setting);
 }
 
 fn answer(config: &Config) -> Answer {
@@ -127,6 +134,18 @@ mod tests {
             true,
         );
         check(&mut house, json!({"signIn": {"allowDuplicateEmails": false}}), false, true);
+    }
+
+    #[test]
+    fn a_change_that_names_nothing_puts_everything_back() {
+        let mut house = House::new();
+        let all = json!({
+            "signIn": {"allowDuplicateEmails": true}, "emailPrivacyConfig": {"enableImprovedEmailPrivacy": true},
+        });
+        for nothing in [json!({}), json!({"signIn": {}}), json!({"signIn": {}, "emailPrivacyConfig": {}})] {
+            check(&mut house, all.clone(), true, true);
+            check(&mut house, nothing, false, false);
+        }
     }
 
     #[test]

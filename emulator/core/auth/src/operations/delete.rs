@@ -7,8 +7,13 @@ use crate::store::Store;
 use serde::Deserialize;
 
 /// The request's shape.
-pub const SCHEMA: Schema =
-    &[("idToken", Kind::Text), ("localId", Kind::Text), ("targetProjectId", Kind::Text), ("tenantId", Kind::Text)];
+pub const SCHEMA: Schema = &[
+    ("delegatedProjectNumber", Kind::Int64),
+    ("idToken", Kind::Text),
+    ("localId", Kind::Text),
+    ("targetProjectId", Kind::Text),
+    ("tenantId", Kind::Text),
+];
 
 /// The request.
 #[derive(Debug, Default, Deserialize)]

@@ -10,7 +10,7 @@ use crate::token::{LIFETIME, claims};
 use serde::Deserialize;
 
 /// The request's shape.
-pub const SCHEMA: Schema = &[("grantType", Kind::Text), ("refreshToken", Kind::Text)];
+pub const SCHEMA: Schema = &[("code", Kind::Text), ("grantType", Kind::Text), ("refreshToken", Kind::Text)];
 
 /// The request.
 #[derive(Debug, Default, Deserialize)]
@@ -57,7 +57,7 @@ pub fn grant(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result
         .with("token_type", "Bearer")
         .with("user_id", account.local_id)
         .with("project_id", PROJECT_NUMBER);
-    answer.id_token = Some(IdTokenFor { claims, fields: &["id_token", "access_token"] });
+    answer.id_token = Some(IdTokenFor { claims, fields: &["id_token", "access_token"], at: 0 });
     Ok(answer)
 }
 

@@ -12,6 +12,7 @@ const TEXTS: Kind = Kind::List(&Kind::Text);
 
 /// The request's shape.
 pub const SCHEMA: Schema = &[
+    ("delegatedProjectNumber", Kind::Int64),
     ("email", TEXTS),
     ("federatedUserId", Kind::List(&Kind::Object(&[("providerId", Kind::Text), ("rawId", Kind::Text)]))),
     ("idToken", Kind::Text),

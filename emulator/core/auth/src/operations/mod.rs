@@ -55,6 +55,8 @@ pub struct IdTokenFor {
     pub claims: Map<String, Value>,
     /// The fields of the body where it goes.
     pub fields: &'static [&'static str],
+    /// How many fields of the body come before.
+    pub at: usize,
 }
 
 impl Answer {
@@ -76,8 +78,9 @@ impl Answer {
 
     fn with_tokens(self, tokens: Option<NewTokens>) -> Self {
         let Some(tokens) = tokens else { return self };
+        let at = self.body.len();
         let mut answer = self.with("refreshToken", tokens.refresh_token).with("expiresIn", LIFETIME.to_string());
-        answer.id_token = Some(IdTokenFor { claims: tokens.claims, fields: &["idToken"] });
+        answer.id_token = Some(IdTokenFor { claims: tokens.claims, fields: &["idToken"], at });
         answer
     }
 }
@@ -113,7 +116,8 @@ fn signed_in(
     id_token: &str,
 ) -> Result<(Account, Option<String>), Error> {
     let claims = call.tokens.read(id_token, &call.scope.project, call.now)?;
-    if claims.tenant() != call.scope.tenant.as_deref() {
+    // A token of the project itself names no tenant; whoever it stands for is not among a tenant's users.
+    if claims.tenant().is_some_and(|tenant| call.scope.tenant.as_deref() != Some(tenant)) {
         return Err(Error::TenantIdMismatch);
     }
     let local_id = claims.user_id().ok_or(Error::UserNotFound)?;

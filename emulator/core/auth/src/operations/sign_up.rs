@@ -16,16 +16,24 @@ const MOST_DRAWS: usize = 1_000_000;
 
 /// The request's shape.
 pub const SCHEMA: Schema = &[
+    ("captchaChallenge", Kind::Text),
+    ("captchaResponse", Kind::Text),
+    (
+        "clientType",
+        Kind::Name(&["CLIENT_TYPE_UNSPECIFIED", "CLIENT_TYPE_WEB", "CLIENT_TYPE_ANDROID", "CLIENT_TYPE_IOS"]),
+    ),
     ("disabled", Kind::Flag),
     ("displayName", Kind::Text),
     ("email", Kind::Text),
     ("emailVerified", Kind::Flag),
     ("idToken", Kind::Text),
+    ("instanceId", Kind::Text),
     ("localId", Kind::Text),
-    ("mfaInfo", Kind::List(&Kind::Any)),
+    ("mfaInfo", Kind::List(&Kind::Object(&[("displayName", Kind::Text), ("phoneInfo", Kind::Text)]))),
     ("password", Kind::Text),
     ("phoneNumber", Kind::Text),
     ("photoUrl", Kind::Text),
+    ("recaptchaVersion", Kind::Name(&["RECAPTCHA_VERSION_UNSPECIFIED", "RECAPTCHA_ENTERPRISE"])),
     ("targetProjectId", Kind::Text),
     ("tenantId", Kind::Text),
 ];

@@ -12,8 +12,11 @@ use serde_json::Value;
 
 /// The request's shape.
 pub const SCHEMA: Schema = &[
+    ("captchaChallenge", Kind::Text),
+    ("captchaResponse", Kind::Text),
     ("createdAt", Kind::Int64),
     ("customAttributes", Kind::Text),
+    ("delegatedProjectNumber", Kind::Int64),
     ("deleteAttribute", Kind::List(&DELETABLE)),
     ("deletePasskey", Kind::List(&Kind::Text)),
     ("deleteProvider", Kind::List(&Kind::Text)),
@@ -22,19 +25,29 @@ pub const SCHEMA: Schema = &[
     ("email", Kind::Text),
     ("emailVerified", Kind::Flag),
     ("idToken", Kind::Text),
+    ("instanceId", Kind::Text),
     ("lastLoginAt", Kind::Int64),
     ("linkProviderUserInfo", Kind::Object(PROVIDER_USER_INFO)),
     ("localId", Kind::Text),
-    ("mfa", Kind::Object(&[("enrollments", Kind::List(&Kind::Any))])),
+    ("mfa", Kind::Object(&[("enrollments", Kind::List(&Kind::Object(ENROLLMENT)))])),
     ("oobCode", Kind::Text),
     ("password", Kind::Text),
     ("phoneNumber", Kind::Text),
     ("photoUrl", Kind::Text),
     ("provider", Kind::List(&Kind::Text)),
+    ("returnSecureToken", Kind::Flag),
     ("targetProjectId", Kind::Text),
     ("tenantId", Kind::Text),
     ("upgradeToFederatedLogin", Kind::Flag),
     ("validSince", Kind::Int64),
+];
+
+const ENROLLMENT: Schema = &[
+    ("displayName", Kind::Text),
+    ("enrolledAt", Kind::Text),
+    ("mfaEnrollmentId", Kind::Text),
+    ("phoneInfo", Kind::Text),
+    ("unobfuscatedPhoneInfo", Kind::Text),
 ];
 
 const DELETABLE: Kind = Kind::Name(&[
