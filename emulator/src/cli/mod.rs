@@ -15,8 +15,11 @@ use self::arguments::{Arguments, Command};
 use self::exit::Exit;
 use crate::app::{App, StartError};
 use crate::config::resolve::{Resolved, Wishes, resolve};
+use crate::config::settings::Mode;
 use clap::Parser;
 use std::fmt::Display;
+use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -24,7 +27,12 @@ use tracing_subscriber::EnvFilter;
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("HEARTH_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     open_files::raise();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -46,7 +54,7 @@ async fn run(command: Command) -> Exit {
             Ok(wishes) => exec::run(&wishes, arguments.common.ports_file.as_deref(), &arguments.script).await,
             Err(error) => fail(Exit::System, error),
         },
-        Command::Serve(arguments) => match arguments.common.wishes(crate::config::settings::Mode::SelfHost) {
+        Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
             Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
             Err(error) => fail(Exit::System, error),
         },
@@ -54,7 +62,7 @@ async fn run(command: Command) -> Exit {
 }
 
 /// Starts what `wishes` ask for, and says so; the exit code if that fails.
-async fn launch(wishes: &Wishes, ports_file: Option<&std::path::Path>) -> Result<App, Exit> {
+async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit> {
     let Resolved { settings, warnings } = resolve(wishes).map_err(|error| fail(Exit::Config, error))?;
     announce::starting(&settings, &warnings);
     let app = App::start(settings).await.map_err(|error| {

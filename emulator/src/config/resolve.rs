@@ -105,7 +105,9 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
         Mode::SelfHost => self_host_preset(&project, &runtime, &mut warnings)?,
     };
     if firebase.has_functions {
-        warnings.push("functions: no code is loaded from your own source yet; Hearth serves the functions it brings".to_owned());
+        warnings.push(
+            "functions: no code is loaded from your own source yet; Hearth serves the functions it brings".to_owned(),
+        );
     }
     if firebase.names_rules {
         warnings.push(match wishes.mode {
