@@ -19,6 +19,9 @@ pub enum JsonError {
     /// A leaf would lie too far from the root.
     #[error("the data is nested deeper than {MOST_DEPTH} keys, counted from the root")]
     TooDeep,
+    /// It would take more memory than a single change may.
+    #[error("the data has too many values for a single change")]
+    TooLarge,
     /// A string has more than [`MOST_STRING_BYTES`].
     #[error("a string has {0} bytes, at most {MOST_STRING_BYTES} are allowed")]
     StringTooLong(usize),

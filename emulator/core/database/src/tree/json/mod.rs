@@ -4,6 +4,7 @@
 
 mod error;
 mod read;
+mod single;
 mod write;
 
 pub use error::JsonError;
