@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// A body has at most so many bytes (firebase.google.com/docs/database/usage/limits: 256 MB from REST).
 const MOST_BODY_BYTES: usize = 256 * 1024 * 1024;
 
+/// Of the body of someone who may write nothing, so many bytes are read.
+const MOST_REFUSED_BYTES: usize = 64 * 1024;
+
 /// The REST API of `databases`.
 pub fn router(databases: Arc<Databases>, credentials: Credentials, bodies: Bodies) -> Router {
     let rest = Rest { databases, credentials, bodies, encoder: Encoder::default() };
@@ -78,15 +81,20 @@ impl Rest {
         let location = request::location(path)?;
         request::check_conditions(action, &parts.headers)?;
         let caller = access::caller(parts, &parameters, &self.credentials).await?;
-        let database = || self.databases.find(parameters.namespace.as_deref(), caller);
+        let database = self.databases.find(parameters.namespace.as_deref(), caller).await?;
         let depth = location.path.depth();
+        if action != Action::Get && !database.may_write_anything(caller) {
+            // A little is read all the same: a client that is still sending may never see the answer.
+            let _ = self.bodies.read(body, MOST_REFUSED_BYTES).await;
+            return Err(Failure::Service(ServiceError::Command(CommandError::Denied)));
+        }
         let change = match action {
             Action::Get => {
                 if request::wants_stream(&parts.headers) {
                     return Err(Failure::Unsupported("Event streams are not supported."));
                 }
                 let slice = parameters.query.check_read(parameters.shallow)?;
-                let node = database().await?.read(caller, &location)?;
+                let node = database.read(caller, &location)?;
                 return self.read(parts, &parameters, node, slice).await;
             }
             Action::Delete => Change::Remove,
@@ -108,7 +116,7 @@ impl Rest {
             }
         };
         let write = Write { caller, location, if_match: request::if_match(&parts.headers), change };
-        self.write(parts, &parameters, &*database().await?, write).await
+        self.write(parts, &parameters, &database, write).await
     }
 
     async fn read(
