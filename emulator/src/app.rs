@@ -30,6 +30,8 @@ use tokio_util::task::TaskTracker;
 
 /// Functions whose clients have gone have this long to end.
 const LAST_CALLS: Duration = Duration::from_millis(200);
+/// Changes that nobody waits for any more have this long to be stored; a larger one is left out whole.
+const LAST_COMMITS: Duration = Duration::from_millis(500);
 
 /// Everything that runs, until [`App::stop`].
 #[derive(Debug)]
@@ -133,7 +135,9 @@ impl App {
 
         let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
         surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
-        surfaces.insert(Service::Database, database::router(Arc::clone(&databases), credentials, bodies.clone()));
+        // A budget of its own: the database's bodies are large, and shall not use up what the others need.
+        let large = Bodies::default();
+        surfaces.insert(Service::Database, database::router(Arc::clone(&databases), credentials, large));
         surfaces.insert(Service::PushStream, pubsub::router(Arc::clone(&pubsub), bodies.clone()));
         let mut functions = None;
         if settings.services.contains_key(&Service::Functions) {
@@ -234,8 +238,10 @@ impl App {
         {
             tracing::warn!("functions are still at work; they are ended");
         }
-        self.databases.close().await;
-        self.auth.close().await;
+        let close = async { tokio::join!(self.databases.close(), self.auth.close()) };
+        if tokio::time::timeout(LAST_COMMITS, close).await.is_err() {
+            tracing::warn!("a large change is still being stored; it was not acknowledged and is left out");
+        }
     }
 }
 

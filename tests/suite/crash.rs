@@ -1,5 +1,6 @@
 //! The server is killed in the middle of writes; whatever it acknowledged is there afterwards.
 
+use hearth_tests::client::send;
 use hearth_tests::process::{FREE_PORTS, Process, address};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -7,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -133,4 +134,25 @@ async fn missing(database: SocketAddr, round: usize, written: &[usize]) -> Vec<S
         missing.push("half of a pair".to_owned());
     }
     missing
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_large_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let (process, database) = start(folder.path()).await;
+    let body = format!("[{}0]", "0,".repeat(400_000));
+    let head = format!("PUT /large.json HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut stream = TcpStream::connect(database).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let begun = Instant::now();
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.ended().await.0.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    // Whole, or not at all.
+    let (process, database) = start(folder.path()).await;
+    let answer = send(database, "GET", "/large/400000.json", &[], "").await;
+    assert!(matches!(answer.text(), "0" | "null"), "{}", answer.text());
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.ended().await.0.code(), Some(0));
 }

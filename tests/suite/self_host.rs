@@ -2,6 +2,7 @@
 
 use hearth::config::service::Service;
 use hearth::config::settings::Mode;
+use hearth_tests::client::send_raw;
 use hearth_tests::suite::{PROJECT, Suite};
 
 async fn start() -> Suite {
@@ -48,6 +49,17 @@ async fn the_database_is_locked_for_everyone() {
                 "{method}"
             );
         }
+    }
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn who_may_write_nothing_is_refused_before_the_body_is_read() {
+    let suite = start().await;
+    for method in ["PUT", "POST", "PATCH"] {
+        let head = format!("{method} /a.json HTTP/1.1\r\nhost: x\r\ncontent-length: 200000000\r\n\r\n[");
+        let answer = send_raw(suite.address(Service::Database), head.as_bytes()).await;
+        assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
     }
     suite.stop().await;
 }

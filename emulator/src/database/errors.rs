@@ -109,7 +109,7 @@ impl Failure {
 fn data(error: &JsonError, unreadable: &'static str) -> Cow<'static, str> {
     match error {
         JsonError::Syntax(_) | JsonError::NotAnObject => unreadable.into(),
-        JsonError::TooManyNodes => WRITE_TOO_LARGE.into(),
+        JsonError::TooLarge => WRITE_TOO_LARGE.into(),
         // Firebase names no cause here.
         JsonError::Key(cause) => {
             format!("{unreadable} Perhaps you're using invalid characters in your key names. ({cause})").into()

@@ -77,6 +77,11 @@ impl DatabaseService {
         self.snapshot().read(caller, location)
     }
 
+    /// Whether there is anything at all that `caller` may change.
+    pub fn may_write_anything(&self, caller: Caller) -> bool {
+        self.snapshot().rules.may_write_anything(caller)
+    }
+
     /// Makes a change, and answers once it is durable and can be read.
     ///
     /// # Errors

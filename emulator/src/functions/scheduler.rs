@@ -58,6 +58,10 @@ impl Job for Run {
         let (host, scheduled) = (Arc::clone(&self.host), Arc::clone(&self.scheduled));
         Box::pin(async move { host.fire(&scheduled).await })
     }
+
+    fn set_back(&self, now: Millis) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = self.schedule.next(now);
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +104,15 @@ mod tests {
         host.set_background_triggers(true);
         agenda.advance(24 * HOUR).await;
         assert_eq!(*seen.lock().unwrap(), [1.5, 25.5, 97.5]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_set_back_is_followed_from_there() {
+        let agenda = agenda();
+        let function = ScheduledFunction::new("f", "every 1 hours", "UTC", |_| async { Ok(()) });
+        start(&host(only(function), &settings()), &agenda).unwrap();
+        assert_eq!(agenda.set(0).await, Some((0, 0)));
+        assert_eq!(agenda.advance(2 * HOUR).await, Some((2 * HOUR, 2)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! `/emulator/v1/clock`: reads the clock, and moves it if it is a manual one.
 //!
-//! `GET` and `POST` answer `{"now": ms, "manual": bool}`; `POST` adds `"ran"`, the number of jobs that fell due.
+//! `GET` and `POST` answer `{"now": ms, "manual": bool}`; `POST` adds `"ran"`, the number of jobs that fell due
+//! and ran; a step that would take more than 10,000 runs jumps the rest of its way (see [`crate::clock::Agenda::set`]).
 
 use super::{Hub, answer, failure};
 use crate::clock::Millis;

@@ -7,9 +7,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// A body that stands still this long is given up.
 const IDLE: Duration = Duration::from_secs(30);
+/// Beyond that time a body has to come this fast on the whole, in bytes a second: one that trickles would hold its share
+/// of the memory for hours.
+const PACE: u64 = 8 * 1024;
 /// All bodies under way may hold this many units together.
 const BUDGET_UNITS: usize = 512 * 1024;
 /// Bytes a unit.
@@ -79,7 +83,11 @@ impl Bodies {
         let mut joined = BytesMut::new();
         let mut share: Option<OwnedSemaphorePermit> = None;
         let mut length = 0;
-        while let Some(frame) = tokio::time::timeout(IDLE, body.frame()).await.map_err(|_| BodyError::TimedOut)? {
+        let begun = Instant::now();
+        loop {
+            let by = (begun + IDLE + Duration::from_secs(length as u64 / PACE)).min(Instant::now() + IDLE);
+            let frame = tokio::time::timeout_at(by, body.frame()).await.map_err(|_| BodyError::TimedOut)?;
+            let Some(frame) = frame else { break };
             let Ok(data) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else { continue };
             length += data.len();
             if length > limit {
@@ -133,6 +141,27 @@ mod tests {
         let bodies = Bodies::default();
         assert_eq!(bodies.read(pieces(&["ab", "cd"]), 3).await.unwrap_err(), BodyError::TooLarge);
         assert_eq!(bodies.read(Body::from("abcd"), 3).await.unwrap_err(), BodyError::TooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stands_still_or_trickles_is_given_up() {
+        let every = |pause: u64, piece: &'static [u8], pieces: usize| {
+            Body::from_stream(stream::unfold(pieces, move |left| async move {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+                (left > 0).then(|| (Ok::<_, Infallible>(Bytes::from_static(piece)), left - 1))
+            }))
+        };
+        let bodies = Bodies::default();
+        for (pause, piece, pieces, arrives) in [
+            (31, &b"x"[..], 1, false),
+            (20, b"x", 1, false),
+            (10, b"x", 1, true),
+            (10, b"x", 1000, false),
+            (10, &[b'x'; 100 * 1024], 100, true),
+        ] {
+            let read = bodies.read(every(pause, piece, pieces), usize::MAX).await;
+            assert_eq!(read.err(), (!arrives).then_some(BodyError::TimedOut), "{pieces} every {pause} s");
+        }
     }
 
     #[tokio::test]

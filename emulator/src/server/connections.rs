@@ -1,6 +1,7 @@
 //! Connections of one HTTP surface, from accept to the last byte.
 
 use super::ports::Bound;
+use super::stall::Impatient;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
@@ -22,6 +23,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const HEAD_LIMIT: usize = 64 * 1024;
 /// A request may have this many headers; beyond it the answer is 431.
 const MOST_HEADERS: usize = 128;
+/// A client that reads nothing of what waits for it is closed after this long.
+const STALL: Duration = Duration::from_secs(30);
 /// After a stop, requests under way have this long to end.
 const GRACE: Duration = Duration::from_millis(600);
 /// When the process has no file descriptors left, this long until the next try to accept.
@@ -93,7 +96,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
         .max_headers(MOST_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Impatient::new(stream, STALL)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let early = tokio::select! {

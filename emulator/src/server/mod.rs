@@ -7,3 +7,4 @@ pub mod connections;
 pub mod cors;
 pub mod credentials;
 pub mod ports;
+mod stall;

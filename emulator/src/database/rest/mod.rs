@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// A body has at most so many bytes (firebase.google.com/docs/database/usage/limits: 256 MB from REST).
 const MOST_BODY_BYTES: usize = 256 * 1024 * 1024;
 
+/// Of the body of someone who may write nothing, so many bytes are read.
+const MOST_REFUSED_BYTES: usize = 64 * 1024;
+
 /// The REST API of `databases`.
 pub fn router(databases: Arc<Databases>, credentials: Credentials, bodies: Bodies) -> Router {
     let rest = Rest { databases, credentials, bodies, encoder: Encoder::default() };
@@ -79,10 +82,12 @@ impl Rest {
         request::check_conditions(action, &parts.headers)?;
         let caller = access::caller(parts, &parameters, &self.credentials).await?;
         let database = self.databases.find(parameters.namespace.as_deref(), caller).await?;
-        if action != Action::Get && database.snapshot().rules.denies_writes(caller) {
-            return Err(CommandError::Denied.into());
-        }
         let depth = location.path.depth();
+        if action != Action::Get && !database.may_write_anything(caller) {
+            // A little is read all the same: a client that is still sending may never see the answer.
+            let _ = self.bodies.read(body, MOST_REFUSED_BYTES).await;
+            return Err(Failure::Service(ServiceError::Command(CommandError::Denied)));
+        }
         let change = match action {
             Action::Get => {
                 if request::wants_stream(&parts.headers) {

@@ -33,9 +33,10 @@ impl Ruleset {
         self.admits(caller)
     }
 
-    /// Whether no write of `caller` can pass, whatever it is: then it need not be read.
-    pub fn denies_writes(&self, caller: Caller) -> bool {
-        !self.admits(caller)
+    /// Whether there is anything at all that `caller` may change. Asked before a body is read: nobody shall cost
+    /// memory who cannot write anyway.
+    pub fn may_write_anything(&self, caller: Caller) -> bool {
+        self.admits(caller)
     }
 
     fn admits(&self, caller: Caller) -> bool {
@@ -61,7 +62,7 @@ mod tests {
             let null = Node::NULL;
             assert_eq!(ruleset.may_read(caller, &Path::ROOT, &null), may);
             assert_eq!(ruleset.may_write(caller, &Path::ROOT, &null, &null), may);
-            assert_eq!(ruleset.denies_writes(caller), !may);
+            assert_eq!(ruleset.may_write_anything(caller), may);
         }
     }
 }

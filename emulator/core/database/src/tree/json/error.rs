@@ -4,10 +4,6 @@ use crate::tree::key::KeyError;
 use crate::tree::leaf::{MOST_STRING_BYTES, NotFinite};
 use crate::tree::path::{MOST_DEPTH, PathError};
 
-/// One write has at most so many nodes. A node of two bytes as text takes about a hundred in memory, so the length of
-/// the text bounds nothing.
-pub const MOST_NODES: usize = 8_000_000;
-
 /// Why a text holds no data that the database can store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
@@ -23,9 +19,9 @@ pub enum JsonError {
     /// A leaf would lie too far from the root.
     #[error("the data is nested deeper than {MOST_DEPTH} keys, counted from the root")]
     TooDeep,
-    /// There are more than [`MOST_NODES`].
-    #[error("the data has more than {MOST_NODES} nodes")]
-    TooManyNodes,
+    /// It would take more memory than a single change may.
+    #[error("the data has too many values for a single change")]
+    TooLarge,
     /// A string has more than [`MOST_STRING_BYTES`].
     #[error("a string has {0} bytes, at most {MOST_STRING_BYTES} are allowed")]
     StringTooLong(usize),

@@ -4,8 +4,9 @@
 
 mod error;
 mod read;
+mod single;
 mod write;
 
-pub use error::{JsonError, MOST_NODES};
+pub use error::JsonError;
 pub use read::{Update, from_value, parse, parse_update};
 pub use write::{Form, Layout, encode, encode_shallow, encode_update, to_text, to_value};

@@ -3,7 +3,8 @@
 //! Arrays become objects with the keys `0`, `1`, …; `.value`, `.priority` and `.sv` are read as what they stand for.
 //! Of names that occur twice in an object the last one counts, as in JavaScript.
 
-use super::{JsonError, MOST_NODES};
+use super::JsonError;
+use super::single::{PlainSeed, Single, server_value};
 use crate::tree::key::Key;
 use crate::tree::leaf::{Leaf, MOST_STRING_BYTES, Priority};
 use crate::tree::node::Node;
@@ -16,6 +17,14 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::Range;
 
+/// What is read at once may take about so many bytes in memory: far more than its text if it is made of many small
+/// values, so that a bound on the text is none.
+const MOST_BYTES: usize = 2 * 1024 * 1024 * 1024;
+/// What a member takes besides its text: key, node, and its place in the parent (measured).
+pub(super) const MEMBER_BYTES: usize = 128;
+/// What a part of an update, or a server value, takes besides its path.
+const PART_BYTES: usize = 256;
+
 /// The parts of an update: where, below the updated node, and what.
 pub type Update = Vec<(Location, Unresolved)>;
 
@@ -24,7 +33,15 @@ pub type Update = Vec<(Location, Unresolved)>;
 /// # Errors
 /// See [`JsonError`].
 pub fn parse(text: &[u8], depth: usize) -> Result<Unresolved, JsonError> {
-    read(&mut serde_json::Deserializer::from_slice(text), depth)
+    parse_within(text, depth, MOST_BYTES)
+}
+
+fn parse_within(text: &[u8], depth: usize, room: usize) -> Result<Unresolved, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let mut reader = Reader::new(depth, room);
+    let node = NodeSeed(&mut reader).deserialize(&mut deserializer);
+    let node = node.and_then(|node| deserializer.end().map(|()| node));
+    reader.finish(node)
 }
 
 /// As [`parse`], for data that is a JSON value already.
@@ -32,7 +49,7 @@ pub fn parse(text: &[u8], depth: usize) -> Result<Unresolved, JsonError> {
 /// # Errors
 /// See [`JsonError`].
 pub fn from_value(value: &Value, depth: usize) -> Result<Unresolved, JsonError> {
-    let mut reader = Reader::new(depth, MOST_NODES);
+    let mut reader = Reader::new(depth, MOST_BYTES);
     let node = NodeSeed(&mut reader).deserialize(value);
     reader.finish(node)
 }
@@ -43,37 +60,44 @@ pub fn from_value(value: &Value, depth: usize) -> Result<Unresolved, JsonError> 
 /// # Errors
 /// See [`JsonError`].
 pub fn parse_update(text: &[u8], depth: usize) -> Result<Option<Update>, JsonError> {
+    parse_update_within(text, depth, MOST_BYTES)
+}
+
+fn parse_update_within(text: &[u8], depth: usize, room: usize) -> Result<Option<Update>, JsonError> {
     let mut error = None;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let update = UpdateSeed { depth, error: &mut error }
+    let update = UpdateSeed { depth, room, error: &mut error }
         .deserialize(&mut deserializer)
         .and_then(|update| deserializer.end().map(|()| update));
     update.map_err(|syntax| error.unwrap_or_else(|| JsonError::Syntax(syntax.to_string())))
 }
 
-fn read<'de, R: serde_json::de::Read<'de>>(
-    deserializer: &mut serde_json::Deserializer<R>,
-    depth: usize,
-) -> Result<Unresolved, JsonError> {
-    let mut reader = Reader::new(depth, MOST_NODES);
-    let node = NodeSeed(&mut reader).deserialize(&mut *deserializer).and_then(|node| deserializer.end().map(|()| node));
-    reader.finish(node)
-}
-
 /// What is known while data is read.
-struct Reader {
+pub(super) struct Reader {
     /// Keys above the data's top.
     depth: usize,
-    /// How many nodes there may still be.
-    nodes: usize,
+    /// So many more bytes of memory may be taken.
+    room: usize,
     recorder: Recorder,
     /// serde's errors are texts; the real one waits here.
     error: Option<JsonError>,
 }
 
 impl Reader {
-    fn new(depth: usize, nodes: usize) -> Self {
-        Self { depth, nodes, recorder: Recorder::default(), error: None }
+    fn new(depth: usize, room: usize) -> Self {
+        Self { depth, room, recorder: Recorder::default(), error: None }
+    }
+
+    pub(super) fn charge<E: Error>(&mut self, bytes: usize) -> Result<(), E> {
+        let left = self.room.checked_sub(bytes).ok_or(JsonError::TooLarge);
+        self.room = self.check(left)?;
+        Ok(())
+    }
+
+    fn record<E: Error>(&mut self, priority: bool, value: ServerValue) -> Result<(), E> {
+        self.charge(PART_BYTES + self.recorder.depth() * size_of::<Key>())?;
+        self.recorder.record(priority, value);
+        Ok(())
     }
 
     fn finish(self, node: serde_json::Result<Node>) -> Result<Unresolved, JsonError> {
@@ -93,7 +117,7 @@ impl Reader {
     fn enter<E: Error>(&mut self, key: Key) -> Result<(), E> {
         let fits = self.depth + self.recorder.depth() < MOST_DEPTH;
         self.check(fits.then_some(()).ok_or(JsonError::TooDeep))?;
-        self.nodes = self.check(self.nodes.checked_sub(1).ok_or(JsonError::TooManyNodes))?;
+        self.charge(MEMBER_BYTES)?;
         self.recorder.enter(key);
         Ok(())
     }
@@ -158,6 +182,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Node, E> {
+        self.0.charge(text.len())?;
         self.0.check(string(text)).map(Node::from)
     }
 
@@ -180,11 +205,18 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
         let (mut value, mut priority) = (None, None);
         while let Some(name) = members.next_key_seed(NameSeed(&mut *reader))? {
             match name {
-                Name::Value => value = reader.check(Single::of(&members.next_value()?))?,
-                Name::ServerValue => {
-                    value = Some(Single::Server(reader.check(server_value(&members.next_value()?))?));
+                Name::Value => {
+                    let plain = members.next_value_seed(PlainSeed(&mut *reader))?;
+                    value = reader.check(Single::of(&plain))?;
                 }
-                Name::Priority => priority = reader.check(Single::of(&members.next_value()?))?,
+                Name::ServerValue => {
+                    let plain = members.next_value_seed(PlainSeed(&mut *reader))?;
+                    value = Some(Single::Server(reader.check(server_value(&plain))?));
+                }
+                Name::Priority => {
+                    let plain = members.next_value_seed(PlainSeed(&mut *reader))?;
+                    priority = reader.check(Single::of(&plain))?;
+                }
                 Name::Key(key) => {
                     let mark = reader.recorder.mark();
                     let child = members.next_value_seed(ChildSeed { reader: &mut *reader, key })?;
@@ -203,7 +235,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
             None => Node::branch(children),
             Some(Single::Leaf(leaf)) => leaf.into(),
             Some(Single::Server(value)) => {
-                reader.recorder.record(false, value);
+                reader.record(false, value)?;
                 stand_in()
             }
         };
@@ -214,7 +246,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
                 Ok(node.with_priority(Some(priority)))
             }
             Some(Single::Server(ServerValue::Timestamp)) => {
-                reader.recorder.record(true, ServerValue::Timestamp);
+                reader.record(true, ServerValue::Timestamp)?;
                 Ok(node)
             }
             Some(Single::Server(ServerValue::Increment(_))) => reader.check(Err(JsonError::Priority)),
@@ -236,51 +268,7 @@ fn forget_replaced(children: &[(Key, Node)], marks: Vec<(usize, Range<usize>)>, 
     }
 }
 
-/// The value of `.value` or `.priority`.
-enum Single {
-    Leaf(Leaf),
-    Server(ServerValue),
-}
-
-impl Single {
-    /// `None` for null.
-    fn of(value: &Value) -> Result<Option<Self>, JsonError> {
-        match value {
-            Value::Object(members) if members.len() == 1 => match members.get(".sv") {
-                Some(value) => server_value(value).map(|value| Some(Self::Server(value))),
-                None => Err(JsonError::Value),
-            },
-            Value::Object(_) | Value::Array(_) => Err(JsonError::Value),
-            Value::Null => Ok(None),
-            Value::Bool(bool) => Ok(Some(Self::Leaf(Leaf::Bool(*bool)))),
-            Value::Number(_) => number(value).map(|leaf| Some(Self::Leaf(leaf))),
-            Value::String(text) => string(text).map(|leaf| Some(Self::Leaf(leaf))),
-        }
-    }
-}
-
-fn server_value(value: &Value) -> Result<ServerValue, JsonError> {
-    let unknown = || JsonError::ServerValue(value.to_string().chars().take(100).collect());
-    match value {
-        Value::String(name) if name == "timestamp" => Ok(ServerValue::Timestamp),
-        Value::Object(members) if members.len() == 1 => {
-            let by = members.get("increment").filter(|by| by.is_number()).ok_or_else(unknown)?;
-            number(by).map(ServerValue::Increment)
-        }
-        Value::Object(_) | Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-            Err(unknown())
-        }
-    }
-}
-
-fn number(value: &Value) -> Result<Leaf, JsonError> {
-    match value.as_i64() {
-        Some(int) => Ok(Leaf::Int(int)),
-        None => Ok(Leaf::number(value.as_f64().unwrap_or(f64::NAN))?),
-    }
-}
-
-fn string(text: &str) -> Result<Leaf, JsonError> {
+pub(super) fn string(text: &str) -> Result<Leaf, JsonError> {
     if text.len() > MOST_STRING_BYTES { Err(JsonError::StringTooLong(text.len())) } else { Ok(Leaf::text(text)) }
 }
 
@@ -321,6 +309,7 @@ impl Visitor<'_> for NameSeed<'_> {
 
 struct UpdateSeed<'e> {
     depth: usize,
+    room: usize,
     error: &'e mut Option<JsonError>,
 }
 
@@ -376,8 +365,8 @@ impl<'de> Visitor<'de> for UpdateSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut update = Update::new();
+        let mut left = self.room;
         let mut places = HashMap::new();
-        let mut nodes = MOST_NODES;
         while let Some(name) = members.next_key::<String>()? {
             let location = match Location::parse(&name) {
                 Ok(location) if location == Location::default() => {
@@ -390,10 +379,13 @@ impl<'de> Visitor<'de> for UpdateSeed<'_> {
             if depth > MOST_DEPTH {
                 return self.refuse(JsonError::TooDeep);
             }
-            let mut reader = Reader::new(depth, nodes);
+            let Some(room) = left.checked_sub(PART_BYTES + location.path.depth() * size_of::<Key>()) else {
+                return self.refuse(JsonError::TooLarge);
+            };
+            let mut reader = Reader::new(depth, room);
             match members.next_value_seed(NodeSeed(&mut reader)) {
                 Ok(node) => {
-                    nodes = reader.nodes.saturating_sub(1);
+                    left = reader.room;
                     let data = reader.recorder.finish(node);
                     // The last one of a name counts.
                     match places.entry(location) {
@@ -423,6 +415,31 @@ mod tests {
     use super::*;
     use crate::tree::json::{Form, to_text};
     use crate::tree::{KeyError, PathError};
+
+    #[test]
+    fn what_takes_too_much_memory_is_refused_as_it_is_read() {
+        let fits = 100 * MEMBER_BYTES + 100;
+        for (text, expect) in [
+            (format!("[{}0]", "0,".repeat(98)), true),
+            (format!("[{}0]", "0,".repeat(200)), false),
+            (format!("[{}0]", "{},".repeat(200)), false),
+            (format!("[{}0]", "[[[]]],".repeat(40)), false),
+            (format!("\"{}\"", "x".repeat(fits)), true),
+            (format!("\"{}\"", "x".repeat(fits + 1)), false),
+            (format!("[{}0]", "{\".sv\":\"timestamp\"},".repeat(60)), false),
+            (format!("{{\".value\":[{}0]}}", "0,".repeat(200)), false),
+            (format!("{{\".sv\":{{\"a\":\"{}\"}}}}", "x".repeat(2 * fits)), false),
+        ] {
+            let parsed = parse_within(text.as_bytes(), 0, fits);
+            assert_eq!(parsed.is_ok(), expect, "{text}");
+            assert!(parsed.err().is_none_or(|error| error == JsonError::TooLarge), "{text}");
+        }
+        let update = |parts: usize| {
+            let parts: Vec<_> = (0..parts).map(|part| format!("\"{part}\":[0,0,0]")).collect();
+            parse_update_within(format!("{{{}}}", parts.join(",")).as_bytes(), 0, fits).map(|_| ())
+        };
+        assert_eq!((update(10), update(30)), (Ok(()), Err(JsonError::TooLarge)));
+    }
 
     fn check(text: &str, expect: Result<&str, JsonError>) {
         let parsed = parse(text.as_bytes(), 0).map(|data| to_text(&data.node, Form::Export));
@@ -504,21 +521,6 @@ mod tests {
             assert_eq!(parse(open.repeat(1_000_000).as_bytes(), 0), Err(JsonError::TooDeep));
         }
         assert!(parse(b"[]", 32).is_ok() && parse(b"{}", 32).is_ok() && parse(b"1", 32).is_ok());
-    }
-
-    #[test]
-    fn nodes_are_counted() {
-        let read = |text: &str| {
-            let mut reader = Reader::new(0, 4);
-            let node = NodeSeed(&mut reader).deserialize(&mut serde_json::Deserializer::from_str(text));
-            reader.finish(node).map(drop)
-        };
-        for text in ["[1,2,3,4]", r#"{"a":{"b":1,"c":2},"d":{".value":1,".priority":2}}"#] {
-            assert_eq!(read(text), Ok(()), "{text}");
-        }
-        for text in ["[1,2,3,4,5]", r#"{"a":{"b":1,"c":2},"d":[1]}"#, r#"{"a":{},"b":{},"c":{},"d":{},"e":{}}"#] {
-            assert_eq!(read(text), Err(JsonError::TooManyNodes), "{text}");
-        }
     }
 
     #[test]
