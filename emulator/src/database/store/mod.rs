@@ -1,0 +1,186 @@
+//! The journal on SQLite: a table of rows that make the tree, and before it one of what has changed since.
+//!
+//! A commit appends its changes to `journal`, because rows that lie anywhere in `node` would cost a page each. When
+//! there is much to gain, `journal` is folded into `node`: each row is written once, in the order of the pages. So
+//! opening takes as long as the data is large, not its history. Must not know: what a commit is for, or who waits for
+//! it.
+
+mod diff;
+mod entries;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use crate::storage::{Migration, OpenFile, Storage, StorageError};
+use diff::{cover, diff};
+use entries::{Entry, Unreadable};
+use hearth_database::{Batch, Journal, JournalError, Loaded, Node, Path, Version};
+use rows::{Rows, load};
+use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+const SCHEMA: &[Migration] = &[
+    Migration(
+        "CREATE TABLE node (path TEXT NOT NULL PRIMARY KEY, value ANY, priority ANY) STRICT, WITHOUT ROWID;
+     CREATE TABLE version (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
+     INSERT INTO version VALUES (1, 0, 0);",
+    ),
+    // `seq` is the last change of the batch.
+    Migration("CREATE TABLE journal (seq INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT"),
+];
+
+/// So many bytes of text are kept in `journal`; a batch with more never enters it.
+const MOST_JOURNAL_BYTES: usize = 512 * 1024;
+
+const APPEND: &str = "INSERT INTO journal VALUES (?1, ?2)";
+const ENTRIES: &str = "SELECT seq, changes FROM journal ORDER BY seq";
+const CLEAR: &str = "DELETE FROM journal";
+/// The last change is the journal's, or that of the last fold.
+const OPENED: &str = "UPDATE version SET epoch = epoch + 1, seq = coalesce((SELECT max(seq) FROM journal), seq)
+    RETURNING epoch, seq";
+const COUNTED: &str = "UPDATE version SET seq = ?1";
+
+/// Why the journal was not folded.
+#[derive(Debug, thiserror::Error)]
+enum ReplayError {
+    #[error("entry {seq} of the journal cannot be read: {source}")]
+    Entry { seq: i64, source: Unreadable },
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// The file of one database.
+#[derive(Debug)]
+pub(super) struct Store {
+    file: OpenFile,
+    name: String,
+    /// The tree that the rows make.
+    folded: Node,
+    /// The tree that the rows make with the journal.
+    root: Node,
+    seq: u64,
+    /// Where the two may differ.
+    touched: Vec<Path>,
+    /// How large the journal is.
+    journal_bytes: usize,
+    /// How large it may become before it is folded.
+    fold_above: usize,
+    most_journal_bytes: usize,
+}
+
+impl Store {
+    /// Opens the file of the database called `name`.
+    pub(super) fn open(storage: &Storage, name: &str) -> Result<Self, StorageError> {
+        Ok(Self {
+            file: storage.open(&format!("database/{name}"), SCHEMA)?,
+            name: name.to_owned(),
+            folded: Node::NULL,
+            root: Node::NULL,
+            seq: 0,
+            touched: Vec::new(),
+            journal_bytes: 0,
+            fold_above: MOST_JOURNAL_BYTES,
+            most_journal_bytes: MOST_JOURNAL_BYTES,
+        })
+    }
+
+    fn store(&mut self, batch: Batch<'_>) -> Result<(), JournalError> {
+        let paths = cover(batch.touched);
+        let mut entry = Entry::new();
+        diff(&mut entry, &paths, batch.before, batch.after).map_err(failed)?;
+        let entry = entry.finish();
+        // Either may find room on a full disk where the other finds none: folding frees the journal's.
+        if self.journal_bytes + entry.len() > self.fold_above {
+            if let Err(error) = self.fold(batch.touched, batch.after, batch.version.seq) {
+                self.append(&paths, &entry, &batch).map_err(failed)?;
+                tracing::warn!(database = self.name, %error, "cannot fold the journal, which grows");
+                self.fold_above = self.journal_bytes + self.most_journal_bytes;
+            }
+            return Ok(());
+        }
+        self.append(&paths, &entry, &batch)
+            .or_else(|error| self.fold(batch.touched, batch.after, batch.version.seq).map_err(|_| error))
+            .map_err(failed)
+    }
+
+    fn append(&mut self, paths: &[&Path], entry: &[u8], batch: &Batch<'_>) -> rusqlite::Result<()> {
+        let seq = batch.version.seq;
+        self.file
+            .writer
+            .prepare_cached(APPEND)?
+            .execute((seq.cast_signed(), ToSqlOutput::Borrowed(ValueRef::Text(entry))))?;
+        self.touched.extend(paths.iter().copied().cloned());
+        (self.root, self.seq) = (batch.after.clone(), seq);
+        self.journal_bytes += entry.len();
+        Ok(())
+    }
+
+    /// Brings the rows to `after`, which differs from the tree at hand where `touched` says, and empties the journal.
+    fn fold(&mut self, touched: &[Path], after: &Node, seq: u64) -> rusqlite::Result<()> {
+        // Dropped before the commit, it rolls back.
+        let transaction = self.file.writer.transaction()?;
+        // First, so that the rows find its pages free.
+        transaction.prepare_cached(CLEAR)?.execute([])?;
+        let paths = cover(self.touched.iter().chain(touched));
+        diff(&mut Rows::new(&transaction)?, &paths, &self.folded, after)?;
+        transaction.prepare_cached(COUNTED)?.execute([seq.cast_signed()])?;
+        transaction.commit()?;
+        (self.folded, self.root, self.seq) = (after.clone(), after.clone(), seq);
+        self.touched.clear();
+        (self.journal_bytes, self.fold_above) = (0, self.most_journal_bytes);
+        Ok(())
+    }
+}
+
+impl Drop for Store {
+    /// Folds, so that the next opening need not.
+    fn drop(&mut self) {
+        if self.touched.is_empty() {
+            return;
+        }
+        let root = self.root.clone();
+        if let Err(error) = self.fold(&[], &root, self.seq) {
+            tracing::warn!(database = self.name, %error, "cannot fold the journal; the next start will");
+        }
+    }
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> JournalError {
+    JournalError(Box::new(error))
+}
+
+impl Journal for Store {
+    fn load(&mut self) -> Result<Loaded, JournalError> {
+        let transaction = self.file.writer.transaction().map_err(failed)?;
+        replay(&transaction).map_err(failed)?;
+        let root = load(&transaction)?;
+        let (epoch, seq) = transaction
+            .query_row(OPENED, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+            .map_err(failed)?;
+        transaction.execute(CLEAR, []).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        let version = Version { epoch: epoch.cast_unsigned(), seq: seq.cast_unsigned() };
+        (self.folded, self.root, self.seq) = (root.clone(), root.clone(), version.seq);
+        Ok(Loaded { root, version })
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<(), JournalError> {
+        self.store(batch).inspect_err(|error| {
+            tracing::error!(database = self.name, %error, "cannot store a batch of changes");
+        })
+    }
+}
+
+/// Makes the changes of the journal to the rows.
+fn replay(connection: &Connection) -> Result<(), ReplayError> {
+    let mut rows = Rows::new(connection)?;
+    let mut statement = connection.prepare(ENTRIES)?;
+    let mut entries = statement.query([])?;
+    while let Some(entry) = entries.next()? {
+        let seq = entry.get(0)?;
+        entries::replay(entry.get_ref(1)?.as_bytes().map_err(rusqlite::Error::from)?, &mut rows, |source| {
+            ReplayError::Entry { seq, source }
+        })?;
+    }
+    Ok(())
+}
