@@ -20,26 +20,39 @@ pub(super) trait Changes {
     fn delete_below(&mut self, path: &str) -> Result<(), Self::Error>;
 }
 
-/// The least paths that cover all that `touched` covers, sorted.
+/// The least paths that cover all that `touched` covers, sorted by the bytes of their keys, which is about the order of
+/// the rows, and quicker than the order of children.
 pub(super) fn cover<'p>(touched: impl IntoIterator<Item = &'p Path>) -> Vec<&'p Path> {
     let mut paths: Vec<&Path> = touched.into_iter().collect();
-    paths.sort_unstable();
+    paths.sort_unstable_by(|one, other| keys(one).cmp(keys(other)));
     // A path stands right before those below it, whose changes it covers.
     paths.dedup_by(|below, above| above.contains(below));
     paths
 }
 
-/// Tells `changes` what brings the rows of `before` to those of `after`, if the trees differ at `paths`, below them,
-/// and above them by what follows from that.
-pub(super) fn diff<C: Changes>(changes: &mut C, paths: &[&Path], before: &Node, after: &Node) -> Result<(), C::Error> {
-    let mut diff = Diff { changes, path: String::new() };
-    paths.iter().try_for_each(|path| diff.touch(path, before, after))
+fn keys(path: &Path) -> impl Iterator<Item = &str> {
+    path.keys().iter().map(Key::as_str)
 }
 
-struct Diff<'c, C> {
+/// Tells `changes` what brings the rows of `before` to those of `after`, if the trees differ at `paths`, below them,
+/// and above them by what follows from that.
+pub(super) fn diff<'n, C: Changes>(
+    changes: &mut C,
+    paths: &[&'n Path],
+    before: &'n Node,
+    after: &'n Node,
+) -> Result<(), C::Error> {
+    let mut diff = Diff { changes, path: String::new(), way: vec![(0, before, after)], last: &[] };
+    paths.iter().try_for_each(|path| diff.touch(path))
+}
+
+struct Diff<'c, 'n, C> {
     changes: &'c mut C,
     /// The path of the node at hand.
     path: String,
+    /// The nodes from the root to where `last` leads, before and after, and how long `path` is there.
+    way: Vec<(usize, &'n Node, &'n Node)>,
+    last: &'n [Key],
 }
 
 /// What a node's own row holds: its value, unless it is a branch, and its priority.
@@ -50,14 +63,20 @@ fn row(node: &Node) -> Option<Row<'_>> {
     (row != (None, None)).then_some(row)
 }
 
-impl<C: Changes> Diff<'_, C> {
+impl<'n, C: Changes> Diff<'_, 'n, C> {
     /// The rows of `path`, of all below it and of its parents.
-    fn touch(&mut self, path: &Path, mut before: &Node, mut after: &Node) -> Result<(), C::Error> {
-        self.path.clear();
-        for key in path.keys() {
+    fn touch(&mut self, path: &'n Path) -> Result<(), C::Error> {
+        // Neighbours share most of their way, and to look up a child among very many takes time.
+        let shared = self.last.iter().zip(path.keys()).take_while(|(last, key)| last == key).count();
+        self.way.truncate(shared + 1);
+        self.last = path.keys();
+        let Some(&(length, mut before, mut after)) = self.way.last() else { return Ok(()) };
+        self.path.truncate(length);
+        for key in path.keys().iter().skip(shared) {
             self.own(before, after)?;
             (before, after) = (before.child(key.as_str()), after.child(key.as_str()));
             self.enter(key);
+            self.way.push((self.path.len(), before, after));
         }
         self.differ(before, after)
     }

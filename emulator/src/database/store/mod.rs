@@ -1,7 +1,7 @@
 //! The journal on SQLite: a table of rows that make the tree, and before it one of what has changed since.
 //!
 //! A commit appends its changes to `journal`, because rows that lie anywhere in `node` would cost a page each. When
-//! there is much to gain, `journal` is folded into `node`: each row is written once, in the order of the pages. So
+//! it has grown, `journal` is folded into `node`: each row is written once, in the order of the pages. So
 //! opening takes as long as the data is large, not its history. Must not know: what a commit is for, or who waits for
 //! it.
 
@@ -29,8 +29,9 @@ const SCHEMA: &[Migration] = &[
     Migration("CREATE TABLE journal (seq INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT"),
 ];
 
-/// So many bytes of text are kept in `journal`; a batch with more never enters it.
-const MOST_JOURNAL_BYTES: usize = 512 * 1024;
+/// So many bytes of text are kept in `journal`; a batch with more is folded at once. More would make folds rarer and
+/// cheaper by the row, but longer, and the writer stands still meanwhile.
+const MOST_JOURNAL_BYTES: usize = 1024 * 1024;
 
 const APPEND: &str = "INSERT INTO journal VALUES (?1, ?2)";
 const ENTRIES: &str = "SELECT seq, changes FROM journal ORDER BY seq";

@@ -185,7 +185,7 @@ fn the_journal_is_bounded_and_keeps_the_count() {
     let mut store = Store::open(&storage, "one").unwrap();
     let (mut root, mut folds) = (store.load().unwrap().root, 0);
     let key = Path::parse("n").unwrap();
-    for seq in 1..=40_000 {
+    for seq in 1..=60_000 {
         let after = root.set(&key, Leaf::Int(seq).into());
         let version = Version { epoch: 1, seq: seq.cast_unsigned() };
         store.commit(Batch { before: &root, after: &after, touched: std::slice::from_ref(&key), version }).unwrap();
@@ -197,11 +197,11 @@ fn the_journal_is_bounded_and_keeps_the_count() {
     let bytes = count(&store, "SELECT sum(length(CAST(changes AS BLOB))) FROM journal");
     assert_eq!(bytes.cast_unsigned(), store.journal_bytes as u64);
     // A change that changes nothing counts as well.
-    let version = Version { epoch: 1, seq: 40_001 };
+    let version = Version { epoch: 1, seq: 60_001 };
     store.commit(Batch { before: &root, after: &root, touched: &[key], version }).unwrap();
     let mut next = Store::open(&storage, "one").unwrap();
     for epoch in 2..4 {
-        assert_eq!(next.load().unwrap().version, Version { epoch, seq: 40_001 });
+        assert_eq!(next.load().unwrap().version, Version { epoch, seq: 60_001 });
         assert_eq!(count(&next, "SELECT count(*) FROM journal"), 0);
     }
     // What it had is folded already, by the other.
