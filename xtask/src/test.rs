@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests, and before them what they need.
 
-use crate::browser;
 use crate::process::{Failure, cargo, command, root, run};
+use crate::{bench, browser};
 use std::ffi::OsStr;
 
 /// Runs everything that has to pass.
@@ -9,12 +9,13 @@ pub(crate) fn all() -> Result<(), Failure> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo(&["test", "--workspace"])?;
+    cargo(&["build", "--package", "hearth"])?;
+    bench::short_round()?;
     sdks()
 }
 
 /// The official SDKs and a browser against the real binary.
 fn sdks() -> Result<(), Failure> {
-    cargo(&["build", "--package", "hearth"])?;
     let chrome = browser::find_or_install()?;
     run_in_sdk("npm", &["ci", "--no-fund", "--no-audit"], &[])?;
     let binary = root().join("target/debug/hearth");

@@ -5,7 +5,7 @@
 
 use super::load::{self, Connection, request};
 use super::server::{PROJECT, Server};
-use super::{BenchArguments, Samples, limits, print_table};
+use super::{Plan, Samples, limits, print_table};
 use crate::process::Failure;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -22,8 +22,8 @@ const CONNECTIONS: [usize; 2] = [1, 32];
 const ORIGINAL: [(&str, [&str; 2]); 2] =
     [("startSession", ["234–293", "396–569"]), ("pushUpdate", ["322–447", "503–543"])];
 
-pub(super) async fn run(arguments: &BenchArguments) -> Result<(), Failure> {
-    let duration = Duration::from_secs(arguments.seconds);
+pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
+    let duration = Duration::from_secs(plan.seconds);
     let mut rows = vec![
         ["", "connections", "requests/s", "p50, ms", "p99, ms", "server CPU, µs each", "the original, recorded"]
             .map(str::to_owned)
@@ -32,8 +32,8 @@ pub(super) async fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     for (preset, command) in [("self-hosted", "serve"), ("emulator", "emulators:start")] {
         for connections in CONNECTIONS {
             let (mut starts, mut pushes) = (Figures::default(), Figures::default());
-            for _ in 0..arguments.runs {
-                let mut server = Server::start(command)?;
+            for _ in 0..plan.runs {
+                let mut server = Server::start(&plan.binary, command)?;
                 let (start, push) = measure(&mut server, connections, duration).await?;
                 starts.add(start);
                 pushes.add(push);
@@ -52,7 +52,7 @@ pub(super) async fn run(arguments: &BenchArguments) -> Result<(), Failure> {
             }
         }
     }
-    print_table(&format!("Functions (median of {} runs of {} s each)", arguments.runs, arguments.seconds), &rows);
+    print_table(&format!("Functions (median of {} runs of {} s each)", plan.runs, plan.seconds), &rows);
     let syncs = limits::syncs_per_second(duration)?;
     println!("\nThis machine: {syncs:.0} synced appends/s one after the other;");
     for connections in CONNECTIONS {

@@ -10,8 +10,9 @@ mod peer;
 mod server;
 mod startup;
 
-use crate::process::{Failure, cargo};
+use crate::process::{Failure, cargo, root};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -38,16 +39,39 @@ enum Table {
     Functions,
 }
 
+/// What is measured, and for how long.
+struct Plan {
+    binary: PathBuf,
+    runs: usize,
+    seconds: u64,
+    peer: bool,
+}
+
 /// Builds the release binary and measures it.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     cargo(&["build", "--release", "--package", "hearth"])?;
+    let plan = Plan {
+        binary: root().join("target/release/hearth"),
+        runs: arguments.runs,
+        seconds: arguments.seconds,
+        peer: arguments.peer,
+    };
+    measure(&plan, arguments.table)
+}
+
+/// A short round with the debug binary, for the tests: the figures say nothing, but the benchmarks still work.
+pub(crate) fn short_round() -> Result<(), Failure> {
+    measure(&Plan { binary: root().join("target/debug/hearth"), runs: 1, seconds: 1, peer: false }, None)
+}
+
+fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let wanted = |table| arguments.table.is_none_or(|only| only == table);
+    let wanted = |table| only.is_none_or(|only| only == table);
     if wanted(Table::Startup) {
-        runtime.block_on(startup::run(arguments))?;
+        runtime.block_on(startup::run(plan))?;
     }
     if wanted(Table::Functions) {
-        runtime.block_on(functions::run(arguments))?;
+        runtime.block_on(functions::run(plan))?;
     }
     Ok(())
 }

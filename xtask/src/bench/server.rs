@@ -1,4 +1,4 @@
-//! The release binary as a child process, in a folder of its own.
+//! The binary as a child process, in a folder of its own.
 
 use crate::process::{Failure, root};
 use nix::sys::signal::{Signal, kill};
@@ -24,7 +24,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts `command` (`emulators:start`, say) with everything enforced, on free ports.
-    pub(super) fn start(command: &str) -> Result<Self, Failure> {
+    pub(super) fn start(binary: &Path, command: &str) -> Result<Self, Failure> {
         // Below target/, so that the data lies on the disk the project lies on and not on a memory file system.
         let folder = TempDir::new_in(root().join("target"))?;
         let services = ["auth", "functions", "database", "pushStream", "hub"];
@@ -36,7 +36,7 @@ impl Server {
         });
         std::fs::write(folder.path().join("firebase.json"), json!({"emulators": emulators}).to_string())?;
         std::fs::write(folder.path().join(".runtimeconfig.json"), runtime.to_string())?;
-        let child = Command::new(root().join("target/release/hearth"))
+        let child = Command::new(binary)
             .args([command, "--project", PROJECT, "--ports-file", "ports.json"])
             .current_dir(folder.path())
             .env("HEARTH_LOG", "warn")

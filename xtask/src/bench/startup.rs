@@ -2,9 +2,10 @@
 
 use super::load::{Connection, request};
 use super::server::{PROJECT, resident};
-use super::{BenchArguments, Samples, peer, print_table};
+use super::{Plan, Samples, peer, print_table};
 use crate::process::{Failure, root};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,27 +15,27 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The process is idle for this long before it is weighed.
 const REST: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(arguments: &BenchArguments) -> Result<(), Failure> {
+pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     let (mut fresh, mut again, mut memory) = (Samples::default(), Samples::default(), Samples::default());
-    for _ in 0..arguments.runs {
+    for _ in 0..plan.runs {
         let folder = tempfile::TempDir::new_in(root().join("target"))?;
-        let (ready, child) = start(folder.path()).await?;
+        let (ready, child) = start(&plan.binary, folder.path()).await?;
         fresh.add(ready);
         tokio::time::sleep(REST).await;
         memory.add(resident(child.0.id()));
         drop(child);
         // The second start finds the data of the first, as it was killed.
-        again.add(start(folder.path()).await?.0);
+        again.add(start(&plan.binary, folder.path()).await?.0);
     }
     let mut rows = vec![
         vec!["".to_owned(), "ready, ms".to_owned(), "idle RSS, MB".to_owned()],
         vec!["hearth, all services, new project".to_owned(), fresh.show(1), memory.show(1)],
         vec!["hearth, all services, after a kill".to_owned(), again.show(1), String::new()],
     ];
-    if arguments.peer {
-        rows.push(peer::startup(arguments.runs.min(3)).await?);
+    if plan.peer {
+        rows.push(peer::startup(plan.runs.min(3)).await?);
     }
-    print_table(&format!("Start-up and memory (median of {} runs, smallest–largest)", arguments.runs), &rows);
+    print_table(&format!("Start-up and memory (median of {} runs, smallest–largest)", plan.runs), &rows);
     Ok(())
 }
 
@@ -49,10 +50,10 @@ impl Drop for Killed {
 }
 
 /// Starts the server; the milliseconds until the last of its ports has answered a request.
-async fn start(folder: &std::path::Path) -> Result<(f64, Killed), Failure> {
+async fn start(binary: &Path, folder: &Path) -> Result<(f64, Killed), Failure> {
     let ports = free_ports()?;
     let flags: Vec<String> = SERVICES.iter().zip(&ports).map(|(service, port)| format!("{service}={port}")).collect();
-    let mut command = Command::new(root().join("target/release/hearth"));
+    let mut command = Command::new(binary);
     command
         .args(["emulators:start", "--project", PROJECT, "--port", &flags.join(",")])
         .current_dir(folder)
