@@ -29,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Functions whose clients have gone have this long to end.
-const LAST_CALLS: Duration = Duration::from_millis(200);
+const LAST_CALLS: Duration = Duration::from_millis(100);
 /// Changes that nobody waits for any more have this long to be stored; a larger one is left out whole.
-const LAST_COMMITS: Duration = Duration::from_millis(500);
+const LAST_COMMITS: Duration = Duration::from_millis(300);
 
 /// Everything that runs, until [`App::stop`].
 #[derive(Debug)]

@@ -26,7 +26,7 @@ const MOST_HEADERS: usize = 128;
 /// A client that reads nothing of what waits for it is closed after this long.
 const STALL: Duration = Duration::from_secs(30);
 /// After a stop, requests under way have this long to end.
-const GRACE: Duration = Duration::from_millis(600);
+const GRACE: Duration = Duration::from_millis(450);
 /// When the process has no file descriptors left, this long until the next try to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
