@@ -30,10 +30,6 @@ const GRACE: Duration = Duration::from_millis(450);
 /// When the process has no file descriptors left, this long until the next try to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The address a request came from, as a request extension.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
-
 /// Closes the connection that a request came on, as a request extension: for streams whose client does not read, which
 /// no end of a body can reach.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +83,6 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
     let hang_up = HangUp::default();
     let offered = hang_up.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(offered.clone());
         router.clone().oneshot(request.map(Body::new))
     });

@@ -13,13 +13,35 @@ pub(super) struct Surface {
     pub(super) base: &'static str,
     pub(super) ids: &'static str,
     pub(super) auth: Auth,
-    pub(super) rows: &'static [(Method, &'static str, &'static str, Run)],
+    pub(super) rows: &'static [Row],
 }
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
+
+/// A row without what its surface says.
+type Row = (Method, &'static str, &'static str, Run);
+
+/// What a project and a tenant say of identity providers.
+const IDP_CONFIGS: &[Row] = &[
+    (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", NOT_YET),
+    (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", NOT_YET),
+    (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", NOT_YET),
+    (GET, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.get", NOT_YET),
+    (PATCH, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.patch", NOT_YET),
+    (POST, "/inboundSamlConfigs", "inboundSamlConfigs.create", NOT_YET),
+    (GET, "/inboundSamlConfigs", "inboundSamlConfigs.list", NOT_YET),
+    (DELETE, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.delete", NOT_YET),
+    (GET, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.get", NOT_YET),
+    (PATCH, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.patch", NOT_YET),
+    (POST, "/oauthIdpConfigs", "oauthIdpConfigs.create", NOT_YET),
+    (GET, "/oauthIdpConfigs", "oauthIdpConfigs.list", NOT_YET),
+    (DELETE, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.delete", NOT_YET),
+    (GET, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.get", NOT_YET),
+    (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
+];
 
 /// A later surface matters only for the paths that no earlier one has.
 pub(super) const SURFACES: &[Surface] = &[
@@ -127,22 +149,13 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/identityPlatform:initializeAuth", "identityPlatform.initializeAuth", NOT_YET),
             (POST, "/tenants", "tenants.create", NOT_YET),
             (GET, "/tenants", "tenants.list", NOT_YET),
-            (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", NOT_YET),
-            (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", NOT_YET),
-            (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", NOT_YET),
-            (GET, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.get", NOT_YET),
-            (PATCH, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.patch", NOT_YET),
-            (POST, "/inboundSamlConfigs", "inboundSamlConfigs.create", NOT_YET),
-            (GET, "/inboundSamlConfigs", "inboundSamlConfigs.list", NOT_YET),
-            (DELETE, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.delete", NOT_YET),
-            (GET, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.get", NOT_YET),
-            (PATCH, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.patch", NOT_YET),
-            (POST, "/oauthIdpConfigs", "oauthIdpConfigs.create", NOT_YET),
-            (GET, "/oauthIdpConfigs", "oauthIdpConfigs.list", NOT_YET),
-            (DELETE, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.delete", NOT_YET),
-            (GET, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.get", NOT_YET),
-            (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
         ],
+    },
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v2/projects/{project}",
+        ids: "identitytoolkit.projects.",
+        auth: Auth::AdminOrKey,
+        rows: IDP_CONFIGS,
     },
     // A tenant's settings.
     Surface {
@@ -156,22 +169,13 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, ":getIamPolicy", "getIamPolicy", NOT_YET),
             (POST, ":setIamPolicy", "setIamPolicy", NOT_YET),
             (POST, ":testIamPermissions", "testIamPermissions", NOT_YET),
-            (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", NOT_YET),
-            (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", NOT_YET),
-            (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", NOT_YET),
-            (GET, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.get", NOT_YET),
-            (PATCH, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.patch", NOT_YET),
-            (POST, "/inboundSamlConfigs", "inboundSamlConfigs.create", NOT_YET),
-            (GET, "/inboundSamlConfigs", "inboundSamlConfigs.list", NOT_YET),
-            (DELETE, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.delete", NOT_YET),
-            (GET, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.get", NOT_YET),
-            (PATCH, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.patch", NOT_YET),
-            (POST, "/oauthIdpConfigs", "oauthIdpConfigs.create", NOT_YET),
-            (GET, "/oauthIdpConfigs", "oauthIdpConfigs.list", NOT_YET),
-            (DELETE, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.delete", NOT_YET),
-            (GET, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.get", NOT_YET),
-            (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
         ],
+    },
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v2/projects/{project}/tenants/{tenant}",
+        ids: "identitytoolkit.projects.tenants.",
+        auth: Auth::AdminOrKey,
+        rows: IDP_CONFIGS,
     },
     // Token refresh.
     Surface {
