@@ -154,6 +154,8 @@ fn command(error: &CommandError) -> (StatusCode, Cow<'static, str>) {
     match error {
         CommandError::Denied => (StatusCode::UNAUTHORIZED, "Permission denied".into()),
         CommandError::Stale(_) => (StatusCode::PRECONDITION_FAILED, sentence(error)),
+        CommandError::Unindexed { .. } => (StatusCode::BAD_REQUEST, error.to_string().into()),
+        CommandError::TooManyIntents => (StatusCode::BAD_REQUEST, sentence(error)),
         CommandError::Write(error) => (StatusCode::BAD_REQUEST, format!("Invalid data; {error}.").into()),
         CommandError::Transaction(_) | CommandError::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.into()),
         CommandError::NotStored => (StatusCode::INTERNAL_SERVER_ERROR, sentence(error)),

@@ -3,6 +3,7 @@
 //! Must not know: what it holds.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,14 +33,12 @@ pub(super) enum Refused {
 }
 
 /// A queue from many to one.
-#[derive(Debug)]
 pub(super) struct Inbox<T> {
     bounds: Bounds,
     state: Mutex<State<T>>,
     arrived: Condvar,
 }
 
-#[derive(Debug)]
 struct State<T> {
     waiting: VecDeque<(T, u64)>,
     bytes: u64,
@@ -48,6 +47,12 @@ struct State<T> {
     wake_at: usize,
     /// How many the last batch had.
     last: usize,
+}
+
+impl<T> fmt::Debug for Inbox<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Inbox").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
 }
 
 impl<T> Inbox<T> {

@@ -31,7 +31,8 @@ pub enum ServiceError {
     Closed,
 }
 
-type Reply = oneshot::Sender<Result<Answer, CommandError>>;
+/// Called on the writer, so it must not wait for anything. Dropped uncalled when the database has closed.
+type Reply = Box<dyn FnOnce(Result<Answer, CommandError>) + Send>;
 
 /// A database, open.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl DatabaseService {
     /// # Errors
     /// See [`ServiceError`]; nothing was written, unless the process ends before it can answer.
     pub async fn write(&self, write: Write) -> Result<Answer, ServiceError> {
-        self.submit(Command::Write(write)).await
+        self.ask(Command::Write(write)).await
     }
 
     /// Runs `body` alone on the writer, with an admin's rights, and hands out what it returns once what it set is
@@ -101,20 +102,44 @@ impl DatabaseService {
     ) -> Result<T, ServiceError> {
         let boxed =
             |transaction: &mut Transaction<'_>| body(transaction).map(|value| Box::new(value) as Box<dyn Any + Send>);
-        match self.submit(Command::Transaction(Box::new(boxed))).await? {
+        match self.ask(Command::Transaction(Box::new(boxed))).await? {
             Answer::Done(value) => value.downcast().map(|value| *value).map_err(|_| ServiceError::Closed),
-            Answer::Written(_) | Answer::Updated(_) | Answer::Pushed { .. } => Err(ServiceError::Closed),
+            Answer::Written(_)
+            | Answer::Updated(_)
+            | Answer::Pushed { .. }
+            | Answer::Got(_)
+            | Answer::Listening { .. }
+            | Answer::Accepted => Err(ServiceError::Closed),
         }
     }
 
-    async fn submit(&self, command: Command) -> Result<Answer, ServiceError> {
+    /// Has a command carried out, and waits for its answer.
+    ///
+    /// # Errors
+    /// See [`ServiceError`].
+    pub async fn ask(&self, command: Command) -> Result<Answer, ServiceError> {
         let (reply, answer) = oneshot::channel();
+        // Whoever asked may have gone.
+        self.submit(command, move |found| drop(reply.send(found)))?;
+        Ok(answer.await.map_err(|_| ServiceError::Closed)??)
+    }
+
+    /// Leaves a command for the writer, which calls `reply` with its answer. Commands are carried out, and answered,
+    /// in the order in which they are left. `reply` must not wait for anything; it is dropped uncalled when the
+    /// database closes before it has come to the command.
+    ///
+    /// # Errors
+    /// [`ServiceError::Busy`] or [`ServiceError::Closed`]; the command was not left.
+    pub fn submit(
+        &self,
+        command: Command,
+        reply: impl FnOnce(Result<Answer, CommandError>) + Send + 'static,
+    ) -> Result<(), ServiceError> {
         let bytes = command.weight();
-        self.inbox.push((command, reply), bytes).map_err(|refused| match refused {
+        self.inbox.push((command, Box::new(reply) as Reply), bytes).map_err(|refused| match refused {
             Refused::Full => ServiceError::Busy,
             Refused::Closed => ServiceError::Closed,
-        })?;
-        Ok(answer.await.map_err(|_| ServiceError::Closed)??)
+        })
     }
 
     /// Takes no more changes. Those that wait are still made.
@@ -170,8 +195,7 @@ fn write<J: Journal>(
         };
         let answers = engine.execute(commands, clock.now(), &mut |bytes| entropy.fill(bytes), publish);
         for (reply, answer) in replies.drain(..).zip(answers) {
-            // Whoever asked may have gone.
-            let _ = reply.send(answer);
+            reply(answer);
         }
     }
 }

@@ -6,13 +6,16 @@
 
 pub mod engine;
 pub mod journal;
+pub mod query;
 pub mod rules;
 pub mod tree;
 
 pub use engine::{
-    Answer, Change, Command, CommandError, Engine, Snapshot, Transaction, TransactionBody, TransactionError, Version,
-    Write, WriteError,
+    Answer, Audience, Change, Command, CommandError, ConnectionId, Engine, Event, Get, Intent, Listen, ListenerId,
+    News, OnDisconnect, SessionId, Snapshot, Tag, Transaction, TransactionBody, TransactionError, Version, Write,
+    WriteError,
 };
 pub use journal::{Batch, Journal, JournalError, Loaded};
+pub use query::{Bound, BoundKey, Limit, Order, Query};
 pub use rules::{Caller, Ruleset};
 pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};

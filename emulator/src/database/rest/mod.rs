@@ -188,7 +188,7 @@ impl Rest {
         let weight = match &answer {
             Answer::Written(node) | Answer::Pushed { node, .. } => node.weight(),
             Answer::Updated(nodes) => nodes.iter().map(Node::weight).sum(),
-            Answer::Done(_) => 0,
+            Answer::Done(_) | Answer::Got(_) | Answer::Listening { .. } | Answer::Accepted => 0,
         };
         let render = move || {
             let (etag, body) = match &answer {
@@ -197,7 +197,7 @@ impl Rest {
                 Answer::Updated(nodes) => {
                     (None, json::encode_update(names.iter().map(String::as_str).zip(nodes), layout))
                 }
-                Answer::Done(_) => (None, Vec::new()),
+                Answer::Done(_) | Answer::Got(_) | Answer::Listening { .. } | Answer::Accepted => (None, Vec::new()),
             };
             Rendered { etag, body: if silent { Vec::new() } else { body } }
         };

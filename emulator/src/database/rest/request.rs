@@ -5,7 +5,7 @@
 use super::super::errors::Failure;
 use super::query::Query;
 use hearth_database::json::{Form, Layout};
-use hearth_database::{Location, PathError};
+use hearth_database::{Location, PathError, Tag};
 use http::header::{ACCEPT, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
@@ -221,8 +221,8 @@ pub(super) fn wants_etag(headers: &HeaderMap) -> bool {
 }
 
 /// The ETag that the data must have. One that is no text matches nothing.
-pub(super) fn if_match(headers: &HeaderMap) -> Option<String> {
-    headers.get(IF_MATCH).map(|value| value.to_str().unwrap_or_default().to_owned())
+pub(super) fn if_match(headers: &HeaderMap) -> Option<Tag> {
+    headers.get(IF_MATCH).map(|value| Tag::Etag(value.to_str().unwrap_or_default().to_owned()))
 }
 
 /// The ETag of the data the client has already.

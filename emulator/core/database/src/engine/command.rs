@@ -1,8 +1,12 @@
 //! What the engine is asked to do, and what it answers.
 
+use super::Version;
+use super::listen::{ConnectionId, Listen, ListenerId};
+use super::on_disconnect::{Intent, OnDisconnect, SessionId};
 use super::transaction::{TransactionBody, TransactionError};
-use crate::rules::Caller;
-use crate::tree::{Key, Location, MOST_DEPTH, Node, NotFinite, PathError, Unresolved};
+use crate::query::Query;
+use crate::rules::{Caller, Ruleset};
+use crate::tree::{Key, Location, MOST_DEPTH, Node, NotFinite, Path, PathError, Unresolved};
 use std::any::Any;
 use std::fmt;
 
@@ -12,6 +16,22 @@ pub enum Command {
     Write(Write),
     /// A function that reads and writes alone on the writer, with an admin's rights.
     Transaction(TransactionBody),
+    /// Reads, after all that was asked before.
+    Get(Get),
+    /// Begins to listen, from the state that all that was asked before has made.
+    Listen(Listen),
+    /// Ends one listener.
+    Unlisten(ConnectionId, ListenerId),
+    /// Ends all listeners of a connection.
+    Leave(ConnectionId),
+    /// From now on the connection's listeners listen on this caller's behalf; those that may not are revoked.
+    Become(ConnectionId, Caller),
+    /// Changes what happens when a session ends. Durable before it is answered.
+    OnDisconnect(OnDisconnect),
+    /// A session has ended: what was intended for that happens, once.
+    Disconnect(SessionId),
+    /// Other rules hold from now on; listeners that they forbid are revoked.
+    Rules(Ruleset),
 }
 
 impl fmt::Debug for Command {
@@ -19,6 +39,14 @@ impl fmt::Debug for Command {
         match self {
             Self::Write(write) => write.fmt(formatter),
             Self::Transaction(_) => formatter.write_str("Transaction"),
+            Self::Get(get) => get.fmt(formatter),
+            Self::Listen(listen) => listen.fmt(formatter),
+            Self::Unlisten(connection, listener) => write!(formatter, "Unlisten({connection:?}, {listener:?})"),
+            Self::Leave(connection) => write!(formatter, "Leave({connection:?})"),
+            Self::Become(connection, _) => write!(formatter, "Become({connection:?})"),
+            Self::OnDisconnect(change) => change.fmt(formatter),
+            Self::Disconnect(session) => write!(formatter, "Disconnect({session:?})"),
+            Self::Rules(_) => formatter.write_str("Rules"),
         }
     }
 }
@@ -33,9 +61,32 @@ impl Command {
                 Change::Update(parts) => parts.iter().map(|(_, data)| EACH + data.weight()).sum(),
                 Change::Remove => 0,
             },
-            Self::Transaction(_) => 0,
+            Self::OnDisconnect(change) => match &change.intent {
+                Intent::Set(_, data) => data.weight(),
+                Intent::Update(_, parts) => parts.iter().map(|(_, data)| EACH + data.weight()).sum(),
+                Intent::Cancel(_) => 0,
+            },
+            Self::Transaction(_)
+            | Self::Get(_)
+            | Self::Listen(_)
+            | Self::Unlisten(..)
+            | Self::Leave(_)
+            | Self::Become(..)
+            | Self::Disconnect(_)
+            | Self::Rules(_) => 0,
         }
     }
+}
+
+/// A read of one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Get {
+    /// Who wants to know.
+    pub caller: Caller,
+    /// Where.
+    pub path: Path,
+    /// What of the node there.
+    pub query: Query,
 }
 
 /// A change of one place.
@@ -45,10 +96,19 @@ pub struct Write {
     pub caller: Caller,
     /// Where.
     pub location: Location,
-    /// The ETag that the place must have for the change to happen.
-    pub if_match: Option<String>,
+    /// What the place must hold for the change to happen.
+    pub if_match: Option<Tag>,
     /// What.
     pub change: Change,
+}
+
+/// What a place is expected to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// Data of this ETag (REST).
+    Etag(String),
+    /// Data of this hash (the wire protocol's compare-and-set).
+    Hash(String),
 }
 
 /// What a write does to its place.
@@ -79,6 +139,19 @@ pub enum Answer {
     },
     /// What a transaction returned.
     Done(Box<dyn Any + Send>),
+    /// What a read found: of a query only what it wants.
+    Got(Node),
+    /// A listener has begun.
+    Listening {
+        /// What it sees, unless it holds just that already.
+        data: Option<Node>,
+        /// Whether its query is over an index that the rules do not define.
+        unindexed: bool,
+        /// The state it begins from.
+        version: Version,
+    },
+    /// It is so.
+    Accepted,
 }
 
 impl fmt::Debug for Answer {
@@ -88,6 +161,11 @@ impl fmt::Debug for Answer {
             Self::Updated(nodes) => formatter.debug_tuple("Updated").field(nodes).finish(),
             Self::Pushed { key, node } => formatter.debug_tuple("Pushed").field(key).field(node).finish(),
             Self::Done(_) => formatter.write_str("Done"),
+            Self::Got(node) => formatter.debug_tuple("Got").field(node).finish(),
+            Self::Listening { data, unindexed, .. } => {
+                formatter.debug_struct("Listening").field("data", data).field("unindexed", unindexed).finish()
+            }
+            Self::Accepted => formatter.write_str("Accepted"),
         }
     }
 }
@@ -129,6 +207,17 @@ pub enum CommandError {
     /// The place does not have the ETag that was asked for; it holds this.
     #[error("the data has another ETag")]
     Stale(Node),
+    /// The query is over an index that the rules do not define: `.value`, or a child's path.
+    #[error("Index not defined, add \".indexOn\": \"{index}\", for path \"{path}\", to the rules")]
+    Unindexed {
+        /// What the rules would have to define.
+        index: String,
+        /// Where.
+        path: Path,
+    },
+    /// More is intended for the end of the session than is kept for one.
+    #[error("too much is intended for the end of the session")]
+    TooManyIntents,
     /// The data cannot be written there.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -4,12 +4,16 @@
 //! commands arrive, where the published tree is kept, what the journal is made of.
 
 mod command;
+mod listen;
 #[cfg(test)]
 mod model;
+mod on_disconnect;
 mod stage;
 mod transaction;
 
-pub use command::{Answer, Change, Command, CommandError, Write, WriteError};
+pub use command::{Answer, Change, Command, CommandError, Get, Tag, Write, WriteError};
+pub use listen::{Audience, ConnectionId, Event, Listen, ListenerId, News};
+pub use on_disconnect::{Intent, OnDisconnect, SessionId};
 pub use transaction::{Transaction, TransactionBody, TransactionError};
 
 use crate::journal::{Batch, Journal, JournalError};
@@ -129,6 +133,14 @@ impl<J: Journal> Engine<J> {
             Command::Transaction(body) => {
                 body(&mut Transaction::new(stage, world.now)).map(Answer::Done).map_err(CommandError::Transaction)
             }
+            Command::Get(_)
+            | Command::Listen(_)
+            | Command::Unlisten(..)
+            | Command::Leave(_)
+            | Command::Become(..)
+            | Command::OnDisconnect(_)
+            | Command::Disconnect(_)
+            | Command::Rules(_) => Err(CommandError::Panicked),
         }));
         let answer = attempt.unwrap_or(Err(CommandError::Panicked));
         if answer.is_err() {
@@ -141,12 +153,16 @@ impl<J: Journal> Engine<J> {
 
     fn write(&mut self, stage: &mut Stage, write: Write, world: &mut World<'_>) -> Result<Answer, CommandError> {
         let Write { caller, location, if_match, change } = write;
-        let rules = self.published.rules;
+        let rules = self.published.rules.clone();
         let before = stage.root.clone();
         let first = stage.touched.len();
         if let Some(tag) = if_match {
             let found = holds(&before, &location);
-            if found.etag() != tag {
+            let same = match tag {
+                Tag::Etag(tag) => found.etag() == tag,
+                Tag::Hash(hash) => found.hash() == hash,
+            };
+            if !same {
                 // The answer holds the data, so it takes the right to read it.
                 let may_know = rules.may_read(caller, &location.path, &before);
                 return Err(if may_know { CommandError::Stale(found) } else { CommandError::Denied });
@@ -342,7 +358,7 @@ mod tests {
     fn a_write_with_a_tag_needs_that_tag() {
         let with_tag = |tag: &str, change| {
             let Command::Write(write) = write("a", change) else { unreachable!() };
-            Command::Write(Write { if_match: Some(tag.to_owned()), ..write })
+            Command::Write(Write { if_match: Some(Tag::Etag(tag.to_owned())), ..write })
         };
         let mut engine = open("null", Ruleset::Open);
         assert_eq!(run(&mut engine, vec![with_tag("null_etag", Change::Set(data("1")))]), ["Written(1)"]);
@@ -357,7 +373,7 @@ mod tests {
     fn locked_rules_admit_nobody_and_tell_nothing() {
         let mut engine = open("1", Ruleset::Locked);
         let Command::Write(mut tagged) = set("", "2") else { unreachable!() };
-        tagged.if_match = Some("x".to_owned());
+        tagged.if_match = Some(Tag::Etag("x".to_owned()));
         let commands = vec![set("a", "2"), update("", r#"{"a":1}"#), Command::Write(tagged)];
         assert_eq!(run(&mut engine, commands), ["Permission denied"; 3]);
         assert_eq!(engine.snapshot().read(Caller::Client, &Location::default()), Err(CommandError::Denied));

@@ -2,6 +2,7 @@
 //!
 //! The engine and all readers ask here and nowhere else. Must not know: how a caller has proved who it is.
 
+use crate::query::Order;
 use crate::tree::{Node, Path};
 
 /// On whose behalf the database is used.
@@ -13,8 +14,8 @@ pub enum Caller {
     Client,
 }
 
-/// The rules of a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The rules of a database. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruleset {
     /// Everyone may read and write everything.
     Open,
@@ -37,6 +38,15 @@ impl Ruleset {
     /// memory who cannot write anyway.
     pub fn may_write_anything(&self, caller: Caller) -> bool {
         self.admits(caller)
+    }
+
+    /// Whether the children of `path` may be queried in `order` at the cost of what is found. In key and priority order
+    /// they always may.
+    pub fn indexes(&self, _path: &Path, order: &Order) -> bool {
+        match order {
+            Order::Key | Order::Priority => true,
+            Order::Value | Order::Child(_) => false,
+        }
     }
 
     fn admits(&self, caller: Caller) -> bool {
