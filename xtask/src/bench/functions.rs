@@ -68,7 +68,9 @@ pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
         for (peer, (function, figures)) in
             peer.iter().flat_map(|peer| FUNCTIONS.iter().zip(&theirs).map(move |f| (peer, f)))
         {
-            rows.push(figures.row(function, &peer.name, connections));
+            let mut row = figures.row(function, &peer.name, connections);
+            row.extend([String::new(), String::new()]);
+            rows.push(row);
         }
     }
     print_table(&format!("Functions (median of {} runs of {} s each)", plan.runs, plan.seconds), &rows);
