@@ -8,6 +8,7 @@ use super::key::Key;
 use super::leaf::{Leaf, Priority};
 use super::path::{Path, segments};
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 /// One node with all below it. Cheap to clone.
@@ -142,8 +143,14 @@ impl Node {
 
     /// The children after the key `name`, in key order, whether there is a child of that name or not.
     pub fn children_after(&self, name: &str) -> Children<'_> {
+        self.children_range(Bound::Excluded(name), Bound::Unbounded)
+    }
+
+    /// The children between two keys, in key order, whether there are children of these names or not; none if the
+    /// bounds cross. Finding either end takes time that grows with the logarithm of their number.
+    pub fn children_range(&self, from: Bound<&str>, to: Bound<&str>) -> Children<'_> {
         Children(match self.view() {
-            View::Branch(branch) => Some(branch.children.after(name)),
+            View::Branch(branch) => Some(branch.children.range(from, to)),
             View::Null | View::Leaf(_) => None,
         })
     }
@@ -269,7 +276,7 @@ impl fmt::Debug for Node {
     }
 }
 
-/// Children in key order.
+/// Children in key order, from either end.
 pub struct Children<'a>(Option<Iter<'a>>);
 
 impl fmt::Debug for Children<'_> {
@@ -283,6 +290,12 @@ impl<'a> Iterator for Children<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.as_mut()?.next()
+    }
+}
+
+impl DoubleEndedIterator for Children<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.as_mut()?.next_back()
     }
 }
 
