@@ -3,13 +3,13 @@
 //! A change makes a new root that shares all that stayed the same. There is no empty branch: it is null.
 
 use super::children::{ChildMap, Iter};
-use super::hash::Digest;
+use super::derived::{Derived, Place};
 use super::key::Key;
 use super::leaf::{Leaf, Priority};
 use super::path::{Path, segments};
 use std::fmt;
 use std::ops::Bound;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// One node with all below it. Cheap to clone.
 #[derive(Clone, Default)]
@@ -30,8 +30,8 @@ pub(super) struct Branch {
     pub(super) priority: Option<Priority>,
     /// See [`Node::weight`].
     weight: u64,
-    /// Filled when first asked for: most nodes are never hashed.
-    pub(super) digest: OnceLock<Digest>,
+    /// Most branches are never hashed or ordered otherwise.
+    derived: Place,
 }
 
 /// What a node is, for those who walk the tree.
@@ -75,7 +75,7 @@ impl Node {
         if children.len() == 0 {
             return Self::NULL;
         }
-        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, digest: OnceLock::new() })))
+        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, derived: Place::default() })))
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -84,6 +84,14 @@ impl Node {
             Kind::Leaf(leaf) => View::Leaf(leaf),
             Kind::Ranked(ranked) => View::Leaf(&ranked.0),
             Kind::Branch(branch) => View::Branch(branch),
+        }
+    }
+
+    /// What is kept beside it, if it is a branch.
+    pub(crate) fn derived(&self) -> Option<&Derived> {
+        match self.view() {
+            View::Branch(branch) => Some(branch.derived.derived()),
+            View::Null | View::Leaf(_) => None,
         }
     }
 
