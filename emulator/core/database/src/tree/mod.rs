@@ -3,6 +3,7 @@
 //! Everything here is a value that never changes once made. Must not know: who writes, and when.
 
 mod children;
+mod derived;
 mod hash;
 mod key;
 mod leaf;
