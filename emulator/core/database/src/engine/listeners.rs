@@ -181,8 +181,8 @@ impl Listeners {
     }
 
     /// Tells everyone whom it concerns of a change.
-    pub(super) fn tell(&self, commit: &Commit) {
-        commit.tell(&self.root);
+    pub(super) fn tell(&self, commit: &Commit, rules: &Ruleset) {
+        commit.tell(&self.root, rules);
     }
 }
 

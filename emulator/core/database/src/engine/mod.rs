@@ -24,7 +24,7 @@ pub use on_disconnect::{Intent, OnDisconnect, SessionId};
 pub use transaction::{Transaction, TransactionBody, TransactionError};
 
 use crate::journal::{Batch, Journal, JournalError};
-use crate::query::{Order, Query};
+use crate::query::{Order, Plan, Query};
 use crate::rules::{Caller, Ruleset};
 use crate::tree::{Location, Node, Path, PushIds};
 use change::Commit;
@@ -85,7 +85,7 @@ fn read(rules: &Ruleset, root: &Node, get: &Get) -> Result<Node, CommandError> {
     }
     match unindexed(rules, path, query) {
         Some(index) => Err(CommandError::Unindexed { index, path: path.clone() }),
-        None => Ok(select(root.get(path), query)),
+        None => Ok(query.select(root.get(path), Plan::Index)),
     }
 }
 
@@ -99,10 +99,6 @@ fn unindexed(rules: &Ruleset, path: &Path, query: &Query) -> Option<String> {
         Order::Value => Some(".value".to_owned()),
         Order::Child(child) => Some(child.to_string().trim_start_matches('/').to_owned()),
     }
-}
-
-fn select(node: &Node, query: &Query) -> Node {
-    if query.takes_all() { node.clone() } else { Node::NULL }
 }
 
 /// What a command needs of the world.
@@ -198,7 +194,7 @@ impl<J: Journal> Engine<J> {
             publish(&self.published);
         }
         if stored {
-            batch.commits.iter().for_each(|commit| self.listeners.tell(commit));
+            batch.commits.iter().for_each(|commit| self.listeners.tell(commit, &self.published.rules));
         }
         let mut rules = rules_before;
         for (place, later) in batch.later {
@@ -290,7 +286,7 @@ impl<J: Journal> Engine<J> {
             return Err(CommandError::Denied);
         }
         let unindexed = unindexed(rules, &listen.path, &listen.query).is_some();
-        let data = select(root.get(&listen.path), &listen.query);
+        let data = listen.query.select(root.get(&listen.path), Plan::new(!unindexed));
         // The hash of nothing is the empty text, so that of a large node need not be made to tell them apart.
         let known = listen.known.take().is_some_and(|known| match known.as_str() {
             "" => data.is_null(),

@@ -99,12 +99,6 @@ impl Path {
     }
 }
 
-impl From<&[Key]> for Path {
-    fn from(keys: &[Key]) -> Self {
-        Self(keys.to_vec())
-    }
-}
-
 impl fmt::Display for Path {
     /// `/a/b`; the root is `/`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,13 +147,6 @@ impl Location {
     #[must_use]
     pub fn below(&self, base: &Path) -> Self {
         Self { path: base.join(&self.path), priority: self.priority }
-    }
-
-    /// This location relative to `base`, at or below which it lies.
-    #[must_use]
-    pub fn from_base(&self, base: &Path) -> Self {
-        let below = self.path.keys().get(base.depth()..).unwrap_or_default();
-        Self { path: below.into(), priority: self.priority }
     }
 }
 

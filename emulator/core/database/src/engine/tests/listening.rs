@@ -1,7 +1,7 @@
 //! What listeners are told, and when.
 
 use super::*;
-use crate::query::Query;
+use crate::query::{Limit, Order, Query};
 use std::sync::{Arc, Mutex};
 
 /// Writes down what it is told, as `listener: news`.
@@ -260,4 +260,40 @@ fn who_may_no_longer_read_is_revoked() {
     assert_eq!(admin.take(), ["1: revoked", "2: revoked"]);
     run(&mut engine, vec![Command::Write(Write { change: Change::Remove, ..as_admin })]);
     assert_eq!((admin.take().len(), client.take().len()), (0, 0));
+}
+
+#[test]
+fn a_query_sees_its_window_and_wants_an_index() {
+    let order = |child| Order::Child(Path::parse(child).unwrap());
+    let query = |order, limit| Query { order, limit: Some(limit), ..Query::default() };
+    let lowest = query(order("n"), Limit::First(2));
+    let before = r#"{"l":{"a":{"n":1},"b":{"n":2},"c":{"n":3}}}"#;
+    let mut engine = open(before, Ruleset::Open);
+    let get = |query| Command::Get(Get { caller: Caller::Client, path: Path::parse("l").unwrap(), query });
+    let deep = query(order("x/y"), Limit::First(2));
+    let answers = run(
+        &mut engine,
+        vec![
+            get(lowest.clone()),
+            get(deep),
+            get(query(Order::Value, Limit::First(1))),
+            get(query(Order::Key, Limit::Last(1))),
+            get(Query { limit: None, ..lowest.clone() }),
+        ],
+    );
+    let missing = |index| format!("Index not defined, add \".indexOn\": \"{index}\", for path \"/l\", to the rules");
+    let whole = r#"Got({"a":{"n":1},"b":{"n":2},"c":{"n":3}})"#.to_owned();
+    assert_eq!(answers, [missing("n"), missing("x/y"), missing(".value"), r#"Got({"c":{"n":3}})"#.to_owned(), whole]);
+    let ear = Arc::new(Ear::default());
+    for (listener, query) in [(1, &lowest), (2, &lowest), (3, &query(Order::Key, Limit::Last(1)))] {
+        let Command::Listen(listen) = listen(&ear, 1, listener, "l") else { unreachable!() };
+        run(&mut engine, vec![Command::Listen(Listen { query: query.clone(), ..listen })]);
+    }
+    run(&mut engine, vec![set("l/c/n", "0")]);
+    let mut heard = ear.take();
+    heard.sort();
+    let window = r#"/l + [/b = null, /c = {"n":0}]"#;
+    assert_eq!(heard, [format!("1: {window}"), format!("2: {window}"), "3: /l/c/n = 0".to_owned()]);
+    run(&mut engine, vec![set("l/b/n", "5"), set("x", "1")]);
+    assert_eq!(ear.take(), [""; 0]);
 }
