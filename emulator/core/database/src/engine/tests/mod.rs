@@ -16,7 +16,7 @@ struct Told {
 
 impl Journal for Told {
     fn load(&mut self) -> Result<Loaded, JournalError> {
-        Ok(Loaded { root: self.root.clone(), version: Version { epoch: 3, seq: 7 } })
+        Ok(Loaded { root: self.root.clone(), version: Version { epoch: 3, seq: 7 }, intents: Vec::new() })
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<(), JournalError> {
