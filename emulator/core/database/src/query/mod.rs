@@ -3,6 +3,8 @@
 //! Must not know: where a query was written down (the wire, a URL), who may ask it.
 
 mod changes;
+#[cfg(test)]
+mod model;
 mod news;
 mod order;
 mod select;
