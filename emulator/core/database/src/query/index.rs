@@ -70,10 +70,6 @@ impl Member {
         Self { rank, key: key.clone() }
     }
 
-    pub(super) fn key(&self) -> &Key {
-        &self.key
-    }
-
     pub(super) fn spot(&self) -> Spot<'_> {
         let rank = match &self.rank {
             Held::Null => Rank::Null,

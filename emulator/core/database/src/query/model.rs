@@ -271,7 +271,7 @@ fn run(seed: u64, steps: usize) {
     let keys = [5, 30, 200][random.below(3)];
     let ranked = random.one_in(2);
     let queries: Vec<_> = (0..8).map(|_| random.query(keys)).collect();
-    let mut root = random.list(&listened, &Path::ROOT, keys, ranked && seed % 2 == 0);
+    let mut root = random.list(&listened, &Path::ROOT, keys, ranked && seed.is_multiple_of(2));
     let mut views: Vec<_> = queries.iter().map(|query| query.select(root.get(&listened), Plan::Scan)).collect();
     for step in 0..steps {
         let (base, places) = random.change(&listened, keys, ranked);

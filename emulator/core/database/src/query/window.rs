@@ -6,6 +6,7 @@
 use super::index::{FEW, Member};
 use super::kept::Kept;
 use super::order::{Span, Spot};
+use super::select::Child;
 use super::{Limit, Plan, Query};
 use crate::tree::{Key, Node};
 use std::cmp::Ordering;
@@ -29,7 +30,7 @@ pub(crate) struct Window {
 pub(super) enum Edge {
     /// Where the range ends. There are so many children in it, fewer than are wanted; not counted without a limit.
     Open(usize),
-    /// At this child, the last that is wanted.
+    /// At this spot: just as many children as are wanted stand there or nearer. There need not be one right there.
     At(Member),
 }
 
@@ -65,7 +66,7 @@ impl Query {
         let kept = before.kept().and_then(|derived| derived.windows.iter().find(|window| window.query == *self));
         // An index of the past would not be used again.
         let had = kept.map_or_else(|| self.edge(limit, Plan::Scan, before), |window| window.edge.clone());
-        let has = self.edge_after(limit, &had, changes).unwrap_or_else(|| self.edge(limit, plan, after));
+        let has = self.edge_after(limit, plan, &had, after, changes);
         if after.len() > FEW
             && let Some(windows) = after.derived().map(|derived| &derived.windows)
             && windows.iter().all(|window| window.query != *self)
@@ -78,42 +79,68 @@ impl Query {
         (had, has)
     }
 
-    /// Where an edge is after `changes`, if that is known without a look at other children.
-    fn edge_after(&self, limit: Limit, edge: &Edge, changes: &[Change<'_>]) -> Option<Edge> {
+    /// Where the edge is after `changes`: as many steps from where it was as children have come in or gone.
+    fn edge_after(&self, limit: Limit, plan: Plan, edge: &Edge, after: &Node, changes: &[Change<'_>]) -> Edge {
         let were = changes.iter().filter(|change| self.wants(change.key, change.before, edge)).count();
         let are = changes.iter().filter(|change| self.wants(change.key, change.after, edge)).count();
-        match edge {
-            Edge::Open(count) => Some(count + are - were).filter(|count| *count < limit.most()).map(Edge::Open),
-            Edge::At(member) => {
-                let own = changes.iter().find(|change| change.key == member.key());
-                let stays = own.is_none_or(|Change { key, after, .. }| {
-                    !after.is_null() && self.order.spot(key, after).compare(member.spot()).is_eq()
-                });
-                (were == are && stays).then(|| edge.clone())
-            }
+        let member = match edge {
+            Edge::Open(count) if count + are - were < limit.most() => return Edge::Open(count + are - were),
+            Edge::Open(_) => return self.edge(limit, plan, after),
+            Edge::At(_) if were == are => return edge.clone(),
+            Edge::At(member) => member,
+        };
+        let gone = were.saturating_sub(are);
+        let (near, far) = if gone > 0 {
+            (Some(Bound::Excluded(member.spot())), None)
+        } else {
+            (None, Some(Bound::Included(member.spot())))
+        };
+        let Some(walk) = self.ordered(after, plan, self.part(near, far)) else { return self.edge(limit, plan, after) };
+        match (limit, gone) {
+            (Limit::First(_), 0) => self.edge_at(walk.rev(), are - were + 1, 0),
+            (Limit::Last(_), 0) => self.edge_at(walk, are - were + 1, 0),
+            (Limit::First(most), _) => self.edge_at(walk, gone, most - gone),
+            (Limit::Last(most), _) => self.edge_at(walk.rev(), gone, most - gone),
         }
     }
 
     /// Where the window over `node` ends.
     fn edge(&self, limit: Limit, plan: Plan, node: &Node) -> Edge {
         let span = self.span();
-        let mut count = 0;
-        let mut is_last = |_: &(&Key, &Node)| {
-            count += 1;
-            count == limit.most()
-        };
-        let last = match (self.ordered(node, plan, span), limit) {
-            (Some(mut walk), Limit::First(_)) => walk.find(|child| is_last(child)),
-            (Some(walk), Limit::Last(_)) => walk.rev().find(|child| is_last(child)),
+        match (self.ordered(node, plan, span), limit) {
+            (Some(walk), Limit::First(most)) => self.edge_at(walk, most, 0),
+            (Some(walk), Limit::Last(most)) => self.edge_at(walk.rev(), most, 0),
             (None, Limit::First(most) | Limit::Last(most)) => {
                 let mut range: Vec<_> = self.scan(node, span).collect();
-                count = range.len();
-                most.checked_sub(1).filter(|last| *last < count).map(|last| {
-                    *range.select_nth_unstable_by(last, |one, other| self.sooner(self.spot(one), self.spot(other))).1
-                })
+                let count = range.len();
+                let Some(last) = most.checked_sub(1).filter(|last| *last < count) else { return Edge::Open(count) };
+                let order = |one: &Child<'_>, other: &Child<'_>| self.sooner(self.spot(one), self.spot(other));
+                let (_, last, _) = range.select_nth_unstable_by(last, order);
+                Edge::At(Member::new(self.spot(last), last.0))
             }
-        };
-        last.map_or(Edge::Open(count), |child| Edge::At(Member::new(self.spot(&child), child.0)))
+        }
+    }
+
+    /// The edge at the `wanted`th of some children; if there are not so many, all of them and `others` are in the
+    /// window.
+    fn edge_at<'a>(&self, children: impl Iterator<Item = Child<'a>>, wanted: usize, others: usize) -> Edge {
+        let mut count = 0;
+        for child in children {
+            count += 1;
+            if count == wanted {
+                return Edge::At(Member::new(self.spot(&child), child.0));
+            }
+        }
+        Edge::Open(others + count)
+    }
+
+    /// The part of the range between two spots, of which the near one is wanted sooner.
+    fn part<'a>(&'a self, near: Option<Bound<Spot<'a>>>, far: Option<Bound<Spot<'a>>>) -> Span<'a> {
+        let range = self.span();
+        match self.limit {
+            Some(Limit::First(_)) | None => Span { from: near.unwrap_or(range.from), to: far.unwrap_or(range.to) },
+            Some(Limit::Last(_)) => Span { from: far.unwrap_or(range.from), to: near.unwrap_or(range.to) },
+        }
     }
 
     /// Which of two edges is the nearer one.
@@ -141,16 +168,11 @@ impl Query {
             Ordering::Equal => return Vec::new(),
         };
         let Edge::At(near) = near else { return Vec::new() };
-        let near = Bound::Excluded(near.spot());
         let far = match far {
             Edge::Open(_) => None,
             Edge::At(member) => Some(Bound::Included(member.spot())),
         };
-        let range = self.span();
-        let span = match self.limit {
-            Some(Limit::First(_)) | None => Span { from: near, to: far.unwrap_or(range.to) },
-            Some(Limit::Last(_)) => Span { from: far.unwrap_or(range.from), to: near },
-        };
+        let span = self.part(Some(Bound::Excluded(near.spot())), far);
         let moved = |(key, child)| (key, child, entered);
         match self.ordered(node, plan, span) {
             Some(walk) => walk.map(moved).collect(),
