@@ -11,11 +11,11 @@ pub mod rules;
 pub mod tree;
 
 pub use engine::{
-    Answer, Audience, Change, Command, CommandError, ConnectionId, Engine, Event, Get, Intent, Listen, ListenerId,
-    News, OnDisconnect, SessionId, Snapshot, Tag, Transaction, TransactionBody, TransactionError, Version, Write,
-    WriteError,
+    Answer, Audience, Change, Command, CommandError, ConnectionId, Engine, Event, Get, Intended, Intent, IntentChange,
+    Listen, ListenerId, News, OnDisconnect, SessionId, Snapshot, Tag, Transaction, TransactionBody, TransactionError,
+    Version, Write, WriteError,
 };
 pub use journal::{Batch, Journal, JournalError, Loaded};
-pub use query::{Bound, BoundKey, Limit, Order, Query};
+pub use query::{Bound, BoundKey, Limit, Order, Plan, Query, QueryError};
 pub use rules::{Caller, Ruleset};
 pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};

@@ -2,11 +2,13 @@
 //!
 //! A commit appends its changes to `journal`, because rows that lie anywhere in `node` would cost a page each. When
 //! it has grown, `journal` is folded into `node`, a step with each commit: each row is written once, in the order of the
-//! pages. So opening takes as long as the data is large, not its history. Must not know: what a commit is for, or who waits for
+//! pages. So opening takes as long as the data is large, not its history. What sessions intend for their ends has a table
+//! of its own, which changes in the same transactions. Must not know: what a commit is for, or who waits for
 //! it.
 
 mod diff;
 mod entries;
+mod intents;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,7 @@ mod tests;
 use crate::storage::{Migration, OpenFile, Storage, StorageError};
 use diff::{cover, diff};
 use entries::{Entry, Unreadable};
-use hearth_database::{Batch, Journal, JournalError, Loaded, Node, Path, Version};
+use hearth_database::{Batch, IntentChange, Journal, JournalError, Loaded, Node, Path, Version};
 use rows::{Rows, load};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -27,6 +29,7 @@ const SCHEMA: &[Migration] = &[
     ),
     // `seq` is the last change of the batch.
     Migration("CREATE TABLE journal (seq INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT"),
+    Migration(intents::TABLE),
 ];
 
 /// With so many bytes of text in `journal` a fold begins, and as many may come while it goes on; a batch with more is
@@ -120,7 +123,7 @@ impl Store {
         if self.unfolded_bytes() + entry.len() > self.fold_above {
             // Either may find room on a full disk where the other finds none: folding frees the journal's.
             if self.folding.is_some() || entry.len() > self.most_journal_bytes {
-                if let Err(error) = self.fold(batch.touched, batch.after, batch.version.seq) {
+                if let Err(error) = self.fold(batch.touched, batch.intents, batch.after, batch.version.seq) {
                     self.append(&paths, &entry, &batch).map_err(failed)?;
                     tracing::warn!(database = self.name, %error, "cannot fold the journal, which grows");
                     self.fold_above = self.unfolded_bytes() + self.most_journal_bytes;
@@ -129,7 +132,9 @@ impl Store {
             }
             self.begin_fold();
         }
-        if self.folding.as_ref().is_some_and(|fold| self.journal_bytes >= fold.resume_at) {
+        let resumes = self.folding.as_ref().is_some_and(|fold| self.journal_bytes >= fold.resume_at);
+        // A batch of intents alone has no entry, and thus no number of its own in the journal.
+        if resumes && !batch.touched.is_empty() {
             match self.append_and_step(&paths, &entry, &batch) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
@@ -141,12 +146,23 @@ impl Store {
             }
         }
         self.append(&paths, &entry, &batch)
-            .or_else(|error| self.fold(batch.touched, batch.after, batch.version.seq).map_err(|_| error))
+            .or_else(|error| self.fold(batch.touched, batch.intents, batch.after, batch.version.seq).map_err(|_| error))
             .map_err(failed)
     }
 
     fn append(&mut self, paths: &[&Path], entry: &[u8], batch: &Batch<'_>) -> rusqlite::Result<()> {
-        append(&self.file.writer, batch.version.seq, entry)?;
+        if batch.intents.is_empty() {
+            append(&self.file.writer, batch.version.seq, entry)?;
+        } else {
+            // Dropped before the commit, it rolls back.
+            let transaction = self.file.writer.transaction()?;
+            intents::change(&transaction, batch.intents)?;
+            if batch.touched.is_empty() {
+                return transaction.commit();
+            }
+            append(&transaction, batch.version.seq, entry)?;
+            transaction.commit()?;
+        }
         self.appended(paths, entry, batch);
         Ok(())
     }
@@ -178,6 +194,7 @@ impl Store {
         let step: Vec<&Path> = fold.paths.iter().skip(fold.done).take(done - fold.done).collect();
         // Dropped before the commit, it rolls back.
         let transaction = self.file.writer.transaction()?;
+        intents::change(&transaction, batch.intents)?;
         append(&transaction, batch.version.seq, entry)?;
         diff(&mut Rows::new(&transaction)?, &step, &self.folded, &fold.root)?;
         let ended = done >= fold.paths.len();
@@ -197,7 +214,7 @@ impl Store {
     }
 
     /// Brings the rows to `after`, which differs from the tree at hand where `touched` says, and empties the journal.
-    fn fold(&mut self, touched: &[Path], after: &Node, seq: u64) -> rusqlite::Result<()> {
+    fn fold(&mut self, touched: &[Path], intents: &[IntentChange], after: &Node, seq: u64) -> rusqlite::Result<()> {
         // Dropped before the commit, it rolls back.
         let transaction = self.file.writer.transaction()?;
         // First, so that the rows find its pages free.
@@ -213,6 +230,7 @@ impl Store {
         let paths = cover(self.touched.iter().chain(touched));
         diff(&mut rows, &paths, before, after)?;
         drop(rows);
+        intents::change(&transaction, intents)?;
         transaction.prepare_cached(COUNTED)?.execute([seq.cast_signed()])?;
         transaction.commit()?;
         (self.folded, self.root, self.seq) = (after.clone(), after.clone(), seq);
@@ -235,7 +253,7 @@ impl Drop for Store {
             return;
         }
         let root = self.root.clone();
-        if let Err(error) = self.fold(&[], &root, self.seq) {
+        if let Err(error) = self.fold(&[], &[], &root, self.seq) {
             tracing::warn!(database = self.name, %error, "cannot fold the journal; the next start will");
         }
     }
@@ -250,6 +268,7 @@ impl Journal for Store {
         let transaction = self.file.writer.transaction().map_err(failed)?;
         replay(&transaction).map_err(failed)?;
         let root = load(&transaction)?;
+        let intents = intents::load(&transaction).map_err(failed)?;
         let (epoch, seq) = transaction
             .query_row(OPENED, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
             .map_err(failed)?;
@@ -257,7 +276,7 @@ impl Journal for Store {
         transaction.commit().map_err(failed)?;
         let version = Version { epoch: epoch.cast_unsigned(), seq: seq.cast_unsigned() };
         (self.folded, self.root, self.seq) = (root.clone(), root.clone(), version.seq);
-        Ok(Loaded { root, version })
+        Ok(Loaded { root, version, intents })
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<(), JournalError> {

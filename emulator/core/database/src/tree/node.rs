@@ -3,12 +3,13 @@
 //! A change makes a new root that shares all that stayed the same. There is no empty branch: it is null.
 
 use super::children::{ChildMap, Iter};
-use super::hash::Digest;
+use super::derived::{Derived, Place};
 use super::key::Key;
 use super::leaf::{Leaf, Priority};
 use super::path::{Path, segments};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::ops::Bound;
+use std::sync::Arc;
 
 /// One node with all below it. Cheap to clone.
 #[derive(Clone, Default)]
@@ -29,8 +30,8 @@ pub(super) struct Branch {
     pub(super) priority: Option<Priority>,
     /// See [`Node::weight`].
     weight: u64,
-    /// Filled when first asked for: most nodes are never hashed.
-    pub(super) digest: OnceLock<Digest>,
+    /// Most branches are never hashed or ordered otherwise.
+    derived: Place,
 }
 
 /// What a node is, for those who walk the tree.
@@ -67,14 +68,14 @@ impl Node {
         }
         children.retain(|(_, node)| !node.is_null());
         let weight = children.iter().map(|(key, node)| child_weight(key, node)).sum();
-        Self::of(ChildMap::from_sorted(children), None, weight)
+        Self::of(ChildMap::from_sorted(children), None, weight, Place::default())
     }
 
-    fn of(children: ChildMap, priority: Option<Priority>, weight: u64) -> Self {
+    fn of(children: ChildMap, priority: Option<Priority>, weight: u64, derived: Place) -> Self {
         if children.len() == 0 {
             return Self::NULL;
         }
-        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, digest: OnceLock::new() })))
+        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, derived })))
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -83,6 +84,22 @@ impl Node {
             Kind::Leaf(leaf) => View::Leaf(leaf),
             Kind::Ranked(ranked) => View::Leaf(&ranked.0),
             Kind::Branch(branch) => View::Branch(branch),
+        }
+    }
+
+    /// What is kept beside it, if it is a branch.
+    pub(crate) fn derived(&self) -> Option<&Derived> {
+        match self.view() {
+            View::Branch(branch) => Some(branch.derived.derived()),
+            View::Null | View::Leaf(_) => None,
+        }
+    }
+
+    /// What is kept beside it so far.
+    pub(crate) fn kept(&self) -> Option<&Derived> {
+        match self.view() {
+            View::Branch(branch) => branch.derived.kept(),
+            View::Null | View::Leaf(_) => None,
         }
     }
 
@@ -115,7 +132,9 @@ impl Node {
             (View::Null, _) => Self::NULL,
             (View::Leaf(leaf), None) => leaf.clone().into(),
             (View::Leaf(leaf), Some(priority)) => Self(Kind::Ranked(Arc::new((leaf.clone(), priority)))),
-            (View::Branch(branch), priority) => Self::of(branch.children.clone(), priority, branch.weight),
+            (View::Branch(branch), priority) => {
+                Self::of(branch.children.clone(), priority, branch.weight, branch.derived.same())
+            }
         }
     }
 
@@ -142,8 +161,14 @@ impl Node {
 
     /// The children after the key `name`, in key order, whether there is a child of that name or not.
     pub fn children_after(&self, name: &str) -> Children<'_> {
+        self.children_range(Bound::Excluded(name), Bound::Unbounded)
+    }
+
+    /// The children between two keys, in key order, whether there are children of these names or not; none if the
+    /// bounds cross. Finding either end takes time that grows with the logarithm of their number.
+    pub fn children_range(&self, from: Bound<&str>, to: Bound<&str>) -> Children<'_> {
         Children(match self.view() {
-            View::Branch(branch) => Some(branch.children.after(name)),
+            View::Branch(branch) => Some(branch.children.range(from, to)),
             View::Null | View::Leaf(_) => None,
         })
     }
@@ -195,14 +220,20 @@ impl Node {
             View::Null | View::Leaf(_) if value.is_null() => self.clone(),
             View::Null | View::Leaf(_) => {
                 let weight = child_weight(key, &value);
-                Self::of(ChildMap::from_sorted(vec![(key.clone(), value)]), self.priority().cloned(), weight)
+                let children = ChildMap::from_sorted(vec![(key.clone(), value)]);
+                Self::of(children, self.priority().cloned(), weight, Place::default())
             }
             View::Branch(branch) => {
-                let before = branch.children.get(key.as_str()).map_or(0, |node| child_weight(key, node));
-                let after = if value.is_null() { 0 } else { child_weight(key, &value) };
-                let children =
-                    if value.is_null() { branch.children.without(key) } else { branch.children.with(key, value) };
-                Self::of(children, branch.priority.clone(), branch.weight - before + after)
+                let there = self.child(key.as_str());
+                let weight = |node: &Self| if node.is_null() { 0 } else { child_weight(key, node) };
+                let weight = branch.weight - weight(there) + weight(&value);
+                let children = if value.is_null() {
+                    branch.children.without(key)
+                } else {
+                    branch.children.with(key, value.clone())
+                };
+                let derived = branch.derived.carried(key, there, &value, children.len());
+                Self::of(children, branch.priority.clone(), weight, derived)
             }
         }
     }
@@ -269,7 +300,7 @@ impl fmt::Debug for Node {
     }
 }
 
-/// Children in key order.
+/// Children in key order, from either end.
 pub struct Children<'a>(Option<Iter<'a>>);
 
 impl fmt::Debug for Children<'_> {
@@ -283,6 +314,12 @@ impl<'a> Iterator for Children<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.as_mut()?.next()
+    }
+}
+
+impl DoubleEndedIterator for Children<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.as_mut()?.next_back()
     }
 }
 
