@@ -215,8 +215,12 @@ impl Node {
             View::Branch(branch) => {
                 let before = branch.children.get(key.as_str()).map_or(0, |node| child_weight(key, node));
                 let after = if value.is_null() { 0 } else { child_weight(key, &value) };
-                let children =
-                    if value.is_null() { branch.children.without(key) } else { branch.children.with(key, value) };
+                let mut children = branch.children.clone();
+                if value.is_null() {
+                    children.remove(key)
+                } else {
+                    children.insert(key, value)
+                }
                 Self::of(children, branch.priority.clone(), branch.weight - before + after)
             }
         }
@@ -298,6 +302,10 @@ impl<'a> Iterator for Children<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.as_mut()?.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.as_ref().map_or((0, Some(0)), Iter::size_hint)
     }
 }
 
