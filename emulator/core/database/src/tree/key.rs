@@ -105,6 +105,7 @@ impl<'n> Sought<'n> {
     }
 
     /// How the name stands to `key`.
+    #[inline]
     pub(super) fn compare(&self, key: &Key) -> Ordering {
         compare_read((self.name, self.integer), key.as_str())
     }
@@ -116,6 +117,7 @@ pub(super) fn compare(one: &str, other: &str) -> Ordering {
     compare_read((one, integer(one)), other)
 }
 
+#[inline]
 fn compare_read((one, value): (&str, Option<i32>), other: &str) -> Ordering {
     match (value, integer(other)) {
         (None, None) => compare_text(one, other),
@@ -128,27 +130,42 @@ fn compare_read((one, value): (&str, Option<i32>), other: &str) -> Ordering {
 
 /// The order of strings: by UTF-16 code units, as JavaScript and Java compare them. It differs from the order of
 /// UTF-8 only where a surrogate (U+10000 and above) meets U+E000 to U+FFFF.
+#[inline]
 pub(super) fn compare_text(one: &str, other: &str) -> Ordering {
-    let (a, b) = (one.as_bytes(), other.as_bytes());
-    // Keys often begin alike: eight bytes at a time.
-    let same = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).take_while(|(x, y)| x == y).count() * 8;
-    let (a, b) = (a.get(same..).unwrap_or_default(), b.get(same..).unwrap_or_default());
-    let Some((x, y)) = a.iter().zip(b).find(|(x, y)| x != y) else { return a.len().cmp(&b.len()) };
+    // Keys often begin alike, so they are read by words.
+    let (a, b) = (one.as_bytes().as_chunks::<8>().0, other.as_bytes().as_chunks::<8>().0);
+    if let Some((x, y)) = a.iter().zip(b).find(|(x, y)| x != y) {
+        return first_difference(x, y).unwrap_or(Ordering::Equal);
+    }
+    let same = 8 * a.len().min(b.len());
+    let rest = (one.as_bytes().get(same..).unwrap_or_default(), other.as_bytes().get(same..).unwrap_or_default());
+    first_difference(rest.0, rest.1).unwrap_or_else(|| one.len().cmp(&other.len()))
+}
+
+/// The order that the first bytes make that differ, if some do.
+#[inline]
+fn first_difference(one: &[u8], other: &[u8]) -> Option<Ordering> {
+    let (x, y) = one.iter().zip(other).find(|(x, y)| x != y)?;
     // A first byte of 0xf0 and above begins a surrogate pair, 0xee and 0xef begin U+E000 to U+FFFF.
-    match (*x >= 0xf0, *y >= 0xf0) {
+    Some(match (*x >= 0xf0, *y >= 0xf0) {
         (true, false) if *y >= 0xee => Ordering::Less,
         (false, true) if *x >= 0xee => Ordering::Greater,
         _ => x.cmp(y),
-    }
+    })
 }
 
 /// The value of a key like `-1`, `0` or `007`, if it is one of 32 bits.
+#[inline]
 fn integer(text: &str) -> Option<i32> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if !digits.bytes().next()?.is_ascii_digit() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    match text.as_bytes() {
+        [b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => whole(text),
+        _ => None,
     }
-    text.parse().ok()
+}
+
+fn whole(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]

@@ -17,10 +17,10 @@ pub(super) use walk::Iter;
 
 /// So many children may stand in one slice without a tree.
 const MOST_ALONE: usize = 16;
-/// So many stand in one slice of a tree. With 48 bytes each it fills 448, which is how allocators cut memory.
-const MOST_IN_SLICE: usize = 9;
+/// So many stand in one slice of a tree. With 48 bytes each it fills 640, which is how allocators cut memory.
+const MOST_IN_SLICE: usize = 13;
 /// So many parts make a larger one.
-const MOST_PARTS: usize = 8;
+const MOST_PARTS: usize = 11;
 /// A part with fewer elements is joined with a neighbour if both fit into one; far enough below half, so that one
 /// child more or less does not split and join in turn.
 const FEW: usize = 4;
@@ -79,8 +79,8 @@ impl ChildMap {
         loop {
             match part {
                 Part::Slice(slice) => {
-                    let at = slice.binary_search_by(|(key, _)| sought.compare(key).reverse()).ok()?;
-                    return slice.get(at).map(|(_, node)| node);
+                    // One after the other: the processor fetches them ahead, which it cannot do for halves.
+                    return slice.iter().find(|(key, _)| key.as_str() == name).map(|(_, node)| node);
                 }
                 Part::Parts(parts) => part = &parts.get(way(parts, &sought))?.part,
             }
@@ -154,8 +154,9 @@ fn splice<T: Clone>(list: &[T], places: std::ops::Range<usize>, with: Option<T>)
 }
 
 /// Which of the parts holds a key, if any of them does.
+#[inline]
 fn way(parts: &[Entry], sought: &Sought<'_>) -> usize {
-    parts.partition_point(|entry| sought.compare(&entry.first).is_ge()).saturating_sub(1)
+    parts.iter().skip(1).take_while(|entry| sought.compare(&entry.first).is_ge()).count()
 }
 
 /// Where to split a list that one element, put in at `at`, has made too long. At the end of everything a list is likely
