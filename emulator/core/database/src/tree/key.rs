@@ -113,7 +113,7 @@ impl<'n> Sought<'n> {
 
 /// The order of keys: 32-bit integers first, by value and then by length; all others after them, as text.
 /// (`nameCompare` of the JavaScript SDK.)
-pub(super) fn compare(one: &str, other: &str) -> Ordering {
+pub(crate) fn compare(one: &str, other: &str) -> Ordering {
     compare_read((one, integer(one)), other)
 }
 
@@ -131,7 +131,7 @@ fn compare_read((one, value): (&str, Option<i32>), other: &str) -> Ordering {
 /// The order of strings: by UTF-16 code units, as JavaScript and Java compare them. It differs from the order of
 /// UTF-8 only where a surrogate (U+10000 and above) meets U+E000 to U+FFFF.
 #[inline]
-pub(super) fn compare_text(one: &str, other: &str) -> Ordering {
+pub(crate) fn compare_text(one: &str, other: &str) -> Ordering {
     // Keys often begin alike, so they are read by words.
     let (a, b) = (one.as_bytes().as_chunks::<8>().0, other.as_bytes().as_chunks::<8>().0);
     if let Some((x, y)) = a.iter().zip(b).find(|(x, y)| x != y) {

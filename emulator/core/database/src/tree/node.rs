@@ -215,12 +215,8 @@ impl Node {
             View::Branch(branch) => {
                 let before = branch.children.get(key.as_str()).map_or(0, |node| child_weight(key, node));
                 let after = if value.is_null() { 0 } else { child_weight(key, &value) };
-                let mut children = branch.children.clone();
-                if value.is_null() {
-                    children.remove(key)
-                } else {
-                    children.insert(key, value)
-                }
+                let children =
+                    if value.is_null() { branch.children.without(key) } else { branch.children.with(key, value) };
                 Self::of(children, branch.priority.clone(), branch.weight - before + after)
             }
         }

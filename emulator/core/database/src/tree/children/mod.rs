@@ -91,8 +91,21 @@ impl ChildMap {
         self.iter().next_back().map(|(key, _)| key)
     }
 
-    /// Puts `node` at `key`, which may be new or not.
-    pub(super) fn insert(&mut self, key: &Key, node: Node) {
+    /// These children with `node` at `key`, which may be new or not.
+    pub(super) fn with(&self, key: &Key, node: Node) -> Self {
+        let mut changed = self.clone();
+        changed.insert(key, node);
+        changed
+    }
+
+    /// These children without the one at `key`.
+    pub(super) fn without(&self, key: &Key) -> Self {
+        let mut changed = self.clone();
+        changed.remove(key);
+        changed
+    }
+
+    fn insert(&mut self, key: &Key, node: Node) {
         let alone = matches!(self.0, Part::Slice(_));
         let most = if alone { MOST_ALONE } else { MOST_IN_SLICE };
         let inserted = self.0.insert(key, &Sought::new(key.as_str()), node, most, !alone);
@@ -103,8 +116,7 @@ impl ChildMap {
         }
     }
 
-    /// Takes the child at `key` away.
-    pub(super) fn remove(&mut self, key: &Key) {
+    fn remove(&mut self, key: &Key) {
         self.0.remove(&Sought::new(key.as_str()));
         while let Part::Parts(parts) = &self.0 {
             match &parts[..] {
