@@ -315,6 +315,10 @@ impl<'a> Iterator for Children<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         self.0.as_mut()?.next()
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.as_ref().map_or((0, Some(0)), Iter::size_hint)
+    }
 }
 
 impl DoubleEndedIterator for Children<'_> {
