@@ -39,16 +39,21 @@ enum Ranks {
 
 impl Index {
     fn new(order: &Order, node: &Node) -> Self {
-        let mut ranked: Vec<_> = node.children().map(|child| (order.rank(child.1).head(), child)).collect();
-        let ranks = if ranked.iter().all(|(_, (_, child))| matches!(order.rank(child), Rank::Null)) {
+        let mut members: Vec<_> = node
+            .children()
+            .map(|(key, child)| {
+                let spot = order.spot(key, child);
+                (spot.rank.head(), Member::new(spot, key))
+            })
+            .collect();
+        let ranks = if members.iter().all(|(_, member)| matches!(member.spot().rank, Rank::Null)) {
             Ranks::Null
         } else {
             // They stand in key order already, and the sort is stable.
-            ranked.sort_by(|(head, (_, one)), (other_head, (_, other))| {
-                head.cmp(other_head).then_with(|| order.rank(one).compare(order.rank(other)))
+            members.sort_by(|(head, one), (other_head, other)| {
+                head.cmp(other_head).then_with(|| one.spot().rank.compare(other.spot().rank))
             });
-            let members = ranked.into_iter().map(|(_, (key, child))| Member::new(order.spot(key, child), key));
-            Ranks::Any(Members::from_sorted(members))
+            Ranks::Any(Members::from_sorted(members.into_iter().map(|(_, member)| member)))
         };
         Self { order: order.clone(), ranks, idle: AtomicUsize::new(0) }
     }
