@@ -3,6 +3,7 @@
 //! Machines are noisy. Every figure is the median of several runs, with the smallest and largest beside it; what the
 //! machine itself could do at most is measured in the same run.
 
+mod beside;
 mod functions;
 mod limits;
 mod load;
@@ -29,6 +30,11 @@ pub(crate) struct BenchArguments {
     /// Measure the official emulators beside us where they have the service (installs them from npm below target/).
     #[arg(long)]
     peer: bool,
+    /// Load another server that answers startSession and pushUpdate too, in turn with ours. A JSON file says where it
+    /// is: `{"name","startSession","pushUpdate","tokens","processes"}`, with the `http://` URLs of the two calls, a file
+    /// of ID tokens that it accepts, one user's a line, and the ids of the processes whose time is counted.
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,6 +51,7 @@ struct Plan {
     runs: usize,
     seconds: u64,
     peer: bool,
+    beside: Option<PathBuf>,
 }
 
 /// Builds the release binary and measures it.
@@ -55,13 +62,14 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         runs: arguments.runs,
         seconds: arguments.seconds,
         peer: arguments.peer,
+        beside: arguments.beside.clone(),
     };
     measure(&plan, arguments.table)
 }
 
 /// A short round with the debug binary, for the tests: the figures say nothing, but the benchmarks still work.
 pub(crate) fn short_round() -> Result<(), Failure> {
-    measure(&Plan { binary: root().join("target/debug/hearth"), runs: 1, seconds: 1, peer: false }, None)
+    measure(&Plan { binary: root().join("target/debug/hearth"), runs: 1, seconds: 1, peer: false, beside: None }, None)
 }
 
 fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
