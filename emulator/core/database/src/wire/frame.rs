@@ -141,9 +141,9 @@ mod tests {
         let mut frames = vec![announced.as_str(), "{"];
         frames.extend(std::iter::repeat_n(piece.as_str(), count));
         frames.extend(["}", "}", "{}"]);
-        let mut head = format!("too long: {{{}", &piece[..HEAD_BYTES]);
-        head.pop();
-        check(&frames, &[&head, "{}"]);
+        let mut begin = format!("too long: {{{}", head(&piece));
+        begin.pop();
+        check(&frames, &[&begin, "{}"]);
         check(&[&"x".repeat(MOST_MESSAGE_BYTES + 1)], &[&format!("too long: {}", "x".repeat(HEAD_BYTES))]);
     }
 

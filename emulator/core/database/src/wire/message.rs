@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A text, read.
+#[expect(clippy::large_enum_variant, reason = "almost all are requests, and none is kept")]
 #[derive(Debug, PartialEq)]
 pub(super) enum Message {
     /// The client asks whether the server is there.

@@ -27,6 +27,7 @@ const LISTENER_BYTES: usize = 512;
 const MOST_READ_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Something to be done.
+#[expect(clippy::large_enum_variant, reason = "almost all are submitted, and none is kept")]
 #[derive(Debug)]
 pub enum Action {
     /// Ask the database; what comes of it is told by [`Asked::answer`]. Without one nobody waits for the answer.
