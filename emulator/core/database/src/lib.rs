@@ -17,6 +17,6 @@ pub use engine::{
     WriteError,
 };
 pub use journal::{Batch, Journal, JournalError, Loaded};
-pub use query::{Bound, BoundKey, Limit, Order, Query};
+pub use query::{Bound, BoundKey, Limit, Order, Plan, Query, QueryError};
 pub use rules::{Caller, Ruleset};
 pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};
