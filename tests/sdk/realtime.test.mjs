@@ -165,12 +165,13 @@ test('children come, change, move and go', async () => {
     db.onChildRemoved(query, note('removed')),
   ];
   const expected = [];
-  const then = (...more) => {
+  const then = async (...more) => {
     expected.push(...more);
-    return new Promise((resolve) => {
-      heard = () => events.length >= expected.length && resolve(assert.deepEqual(events, expected));
+    await new Promise((resolve) => {
+      heard = () => events.length >= expected.length && resolve();
       heard();
     });
+    assert.deepEqual(events, expected);
   };
   await db.set(one.at('children'), { a: { n: 1 }, b: { n: 2 }, c: { n: 3 } });
   await then('added a after -', 'added b after a');
