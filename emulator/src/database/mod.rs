@@ -10,6 +10,8 @@ mod inbox;
 mod outbox;
 mod rest;
 mod service;
+#[cfg(test)]
+mod session_tests;
 mod sessions;
 mod sign_in;
 mod store;
