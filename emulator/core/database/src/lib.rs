@@ -16,6 +16,6 @@ pub use engine::{
     WriteError,
 };
 pub use journal::{Batch, Journal, JournalError, Loaded};
-pub use query::{Bound, BoundKey, Limit, Order, Query};
+pub use query::{Bound, BoundKey, Limit, Order, Plan, Query, QueryError};
 pub use rules::{Caller, RulesErrors, Ruleset, Unjudged};
 pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};

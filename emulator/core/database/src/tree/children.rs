@@ -93,18 +93,42 @@ impl ChildMap {
         }
     }
 
-    /// The children after `name`, whether there is one at it or not.
-    pub(super) fn after(&self, name: &str) -> Iter<'_> {
-        type Bounds<'n> = (Bound<&'n dyn Named>, Bound<&'n dyn Named>);
+    /// The children between two keys, whether there are children at these or not; none if the bounds cross.
+    pub(super) fn range(&self, from: Bound<&str>, to: Bound<&str>) -> Iter<'_> {
         match self {
             Self::Slice(slice) => {
-                let from = slice.partition_point(|(key, _)| compare(key.as_str(), name).is_le());
-                Iter::Slice(slice.get(from..).unwrap_or_default().iter())
+                let start = match from {
+                    Bound::Unbounded => 0,
+                    Bound::Included(name) => slice.partition_point(|(key, _)| compare(key.as_str(), name).is_lt()),
+                    Bound::Excluded(name) => slice.partition_point(|(key, _)| compare(key.as_str(), name).is_le()),
+                };
+                let end = match to {
+                    Bound::Unbounded => slice.len(),
+                    Bound::Included(name) => slice.partition_point(|(key, _)| compare(key.as_str(), name).is_le()),
+                    Bound::Excluded(name) => slice.partition_point(|(key, _)| compare(key.as_str(), name).is_lt()),
+                };
+                Iter::Slice(slice.get(start..end).unwrap_or_default().iter())
             }
+            Self::Tree(_) if cross(from, to) => Iter::Slice([].iter()),
             Self::Tree(tree) => {
-                let name: &dyn Named = &name;
-                Iter::Range(tree.range::<Bounds<'_>, dyn Named>((Bound::Excluded(name), Bound::Unbounded)))
+                let (from, to) = (from.as_ref().map(named), to.as_ref().map(named));
+                Iter::Range(tree.range::<(Bound<&dyn Named>, Bound<&dyn Named>), dyn Named>((from, to)))
             }
+        }
+    }
+}
+
+fn named<'n>(name: &'n &str) -> &'n dyn Named {
+    name
+}
+
+/// Whether nothing can lie between two bounds.
+fn cross(from: Bound<&str>, to: Bound<&str>) -> bool {
+    match (from, to) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(from), Bound::Included(to)) => compare(from, to).is_gt(),
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
+            compare(from, to).is_ge()
         }
     }
 }
@@ -128,13 +152,23 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
+impl DoubleEndedIterator for Iter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Slice(iter) => iter.next_back().map(|(key, node)| (key, node)),
+            Self::Tree(iter) => iter.next_back(),
+            Self::Range(iter) => iter.next_back(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tree::Leaf;
     use std::collections::BTreeMap;
 
-    fn list(children: Iter<'_>) -> Vec<(String, Node)> {
+    fn list<'a>(children: impl Iterator<Item = (&'a Key, &'a Node)>) -> Vec<(String, Node)> {
         children.map(|(key, node)| (key.to_string(), node.clone())).collect()
     }
 
@@ -162,9 +196,42 @@ mod tests {
             assert_eq!(list(map.iter()), expect);
             assert_eq!((map.len(), map.last_key()), (model.len(), model.keys().next_back()));
             assert_eq!(map.get(key.as_str()), model.get(key));
-            let after: Vec<_> = expect.iter().filter(|(at, _)| compare(at, "20").is_gt()).cloned().collect();
-            assert_eq!(list(map.after("20")), after);
+            check_ranges(&map, &expect, step);
         }
         assert!(trees > 20 && slices > 20);
+    }
+
+    /// Every pair of bounds at, before and after some keys, walked from the front, from the back, and from both.
+    fn check_ranges(map: &ChildMap, model: &[(String, Node)], step: usize) {
+        let names = ["-1", "3", "20", "3x"].map(|name| [Bound::Included(name), Bound::Excluded(name)]);
+        let bounds: Vec<_> = names.into_iter().flatten().chain([Bound::Unbounded]).collect();
+        for (from, to) in bounds.iter().flat_map(|from| bounds.iter().map(move |to| (*from, *to))) {
+            let within = |name: &str| {
+                let after = match from {
+                    Bound::Included(from) => compare(name, from).is_ge(),
+                    Bound::Excluded(from) => compare(name, from).is_gt(),
+                    Bound::Unbounded => true,
+                };
+                let before = match to {
+                    Bound::Included(to) => compare(name, to).is_le(),
+                    Bound::Excluded(to) => compare(name, to).is_lt(),
+                    Bound::Unbounded => true,
+                };
+                after && before
+            };
+            let mut expect: Vec<_> = model.iter().filter(|(name, _)| within(name)).cloned().collect();
+            assert_eq!(list(map.range(from, to)), expect, "{from:?} {to:?}");
+            let (mut both, mut front, mut back) = (map.range(from, to), Vec::new(), Vec::new());
+            for turn in step.. {
+                let (end, next) = if turn % 3 == 0 { (&mut back, both.next_back()) } else { (&mut front, both.next()) };
+                let Some((key, node)) = next else { break };
+                end.push((key.to_string(), node.clone()));
+            }
+            assert!(both.next().is_none() && both.next_back().is_none());
+            front.extend(back.into_iter().rev());
+            assert_eq!(front, expect, "{from:?} {to:?}");
+            expect.reverse();
+            assert_eq!(list(map.range(from, to).rev()), expect, "{from:?} {to:?}");
+        }
     }
 }

@@ -28,7 +28,7 @@ impl Node {
         match self.view() {
             View::Null => None,
             View::Leaf(leaf) => Some(leaf_digest(leaf, self.priority())),
-            View::Branch(branch) => Some(*branch.digest.get_or_init(|| branch_digest(branch))),
+            View::Branch(branch) => self.derived().map(|kept| *kept.digest.get_or_init(|| branch_digest(branch))),
         }
     }
 }

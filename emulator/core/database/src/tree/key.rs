@@ -140,7 +140,7 @@ impl Eq for dyn Named + '_ {}
 
 /// The order of keys: 32-bit integers first, by value and then by length; all others after them, as text.
 /// (`nameCompare` of the JavaScript SDK.)
-pub(super) fn compare(one: &str, other: &str) -> Ordering {
+pub(crate) fn compare(one: &str, other: &str) -> Ordering {
     match (integer(one), integer(other)) {
         (None, None) => compare_text(one, other),
         (Some(_), None) => Ordering::Less,
@@ -152,7 +152,7 @@ pub(super) fn compare(one: &str, other: &str) -> Ordering {
 
 /// The order of strings: by UTF-16 code units, as JavaScript and Java compare them. It differs from the order of
 /// UTF-8 only where a surrogate (U+10000 and above) meets U+E000 to U+FFFF.
-pub(super) fn compare_text(one: &str, other: &str) -> Ordering {
+pub(crate) fn compare_text(one: &str, other: &str) -> Ordering {
     let (a, b) = (one.as_bytes(), other.as_bytes());
     let Some((x, y)) = a.iter().zip(b).find(|(x, y)| x != y) else { return a.len().cmp(&b.len()) };
     // A first byte of 0xf0 and above begins a surrogate pair, 0xee and 0xef begin U+E000 to U+FFFF.

@@ -3,12 +3,13 @@
 //! A change makes a new root that shares all that stayed the same. There is no empty branch: it is null.
 
 use super::children::{ChildMap, Iter};
-use super::hash::Digest;
+use super::derived::{Derived, Place};
 use super::key::Key;
 use super::leaf::{Leaf, Priority};
 use super::path::{Path, segments};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::ops::Bound;
+use std::sync::Arc;
 
 /// One node with all below it. Cheap to clone.
 #[derive(Clone, Default)]
@@ -29,8 +30,8 @@ pub(super) struct Branch {
     pub(super) priority: Option<Priority>,
     /// See [`Node::weight`].
     weight: u64,
-    /// Filled when first asked for: most nodes are never hashed.
-    pub(super) digest: OnceLock<Digest>,
+    /// Most branches are never hashed or ordered otherwise.
+    derived: Place,
 }
 
 /// What a node is, for those who walk the tree.
@@ -74,7 +75,7 @@ impl Node {
         if children.len() == 0 {
             return Self::NULL;
         }
-        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, digest: OnceLock::new() })))
+        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, derived: Place::default() })))
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -83,6 +84,14 @@ impl Node {
             Kind::Leaf(leaf) => View::Leaf(leaf),
             Kind::Ranked(ranked) => View::Leaf(&ranked.0),
             Kind::Branch(branch) => View::Branch(branch),
+        }
+    }
+
+    /// What is kept beside it, if it is a branch.
+    pub(crate) fn derived(&self) -> Option<&Derived> {
+        match self.view() {
+            View::Branch(branch) => Some(branch.derived.derived()),
+            View::Null | View::Leaf(_) => None,
         }
     }
 
@@ -142,8 +151,14 @@ impl Node {
 
     /// The children after the key `name`, in key order, whether there is a child of that name or not.
     pub fn children_after(&self, name: &str) -> Children<'_> {
+        self.children_range(Bound::Excluded(name), Bound::Unbounded)
+    }
+
+    /// The children between two keys, in key order, whether there are children of these names or not; none if the
+    /// bounds cross. Finding either end takes time that grows with the logarithm of their number.
+    pub fn children_range(&self, from: Bound<&str>, to: Bound<&str>) -> Children<'_> {
         Children(match self.view() {
-            View::Branch(branch) => Some(branch.children.after(name)),
+            View::Branch(branch) => Some(branch.children.range(from, to)),
             View::Null | View::Leaf(_) => None,
         })
     }
@@ -269,7 +284,7 @@ impl fmt::Debug for Node {
     }
 }
 
-/// Children in key order.
+/// Children in key order, from either end.
 pub struct Children<'a>(Option<Iter<'a>>);
 
 impl fmt::Debug for Children<'_> {
@@ -283,6 +298,12 @@ impl<'a> Iterator for Children<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.as_mut()?.next()
+    }
+}
+
+impl DoubleEndedIterator for Children<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.0.as_mut()?.next_back()
     }
 }
 

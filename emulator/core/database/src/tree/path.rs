@@ -70,6 +70,12 @@ impl Path {
         Self([self.keys(), below.keys()].concat())
     }
 
+    /// This path without its first `depth` keys.
+    #[must_use]
+    pub fn skip(&self, depth: usize) -> Self {
+        Self(self.0.get(depth..).unwrap_or_default().to_vec())
+    }
+
     /// The path of a child.
     #[must_use]
     pub fn child(&self, key: Key) -> Self {
