@@ -8,31 +8,46 @@ use crate::tree::{Location, MOST_DEPTH, Node, Path, Priority, Unresolved};
 pub(super) struct Stage {
     pub(super) root: Node,
     pub(super) touched: Vec<Path>,
+    /// Of which of them only the priority was set.
+    priorities: Vec<bool>,
 }
 
 /// A place to return to.
 pub(super) struct Mark {
-    root: Node,
+    pub(super) root: Node,
     touched: usize,
 }
 
 impl Stage {
     pub(super) fn new(root: Node) -> Self {
-        Self { root, touched: Vec::new() }
+        Self { root, touched: Vec::new(), priorities: Vec::new() }
     }
 
     pub(super) fn mark(&self) -> Mark {
         Mark { root: self.root.clone(), touched: self.touched.len() }
     }
 
-    pub(super) fn undo(&mut self, mark: Mark) {
-        self.root = mark.root;
+    pub(super) fn undo(&mut self, mark: &Mark) {
+        self.root = mark.root.clone();
         self.touched.truncate(mark.touched);
+        self.priorities.truncate(mark.touched);
     }
 
     /// Whether something was set since `mark`.
     pub(super) fn changed_since(&self, mark: &Mark) -> bool {
         self.touched.len() > mark.touched
+    }
+
+    /// The paths at which something was set since `mark`.
+    pub(super) fn touched_since(&self, mark: &Mark) -> &[Path] {
+        self.touched.get(mark.touched..).unwrap_or_default()
+    }
+
+    /// What was set since `mark`.
+    pub(super) fn locations_since(&self, mark: &Mark) -> Vec<Location> {
+        let priorities = self.priorities.get(mark.touched..).unwrap_or_default();
+        let locations = self.touched_since(mark).iter().zip(priorities);
+        locations.map(|(path, priority)| Location { path: path.clone(), priority: *priority }).collect()
     }
 
     /// Sets `location` and answers what it holds then.
@@ -77,6 +92,7 @@ impl Stage {
         };
         self.root = self.root.set(&path, node);
         self.touched.push(path);
+        self.priorities.push(priority);
     }
 }
 

@@ -7,6 +7,8 @@ mod news;
 mod order;
 mod select;
 
+pub(crate) use changes::{Part, changes};
+
 use crate::tree::{Leaf, Path};
 
 /// What of a node is wanted. The default is all of it.
