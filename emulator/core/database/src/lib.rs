@@ -1,7 +1,7 @@
-//! The Realtime Database without I/O: tree, engine, rules.
+//! The Realtime Database without I/O: tree, engine, rules, wire.
 //!
-//! Reading order: `tree` (what is stored), `rules` (who may), `engine` (how it changes), `journal` (what the engine
-//! needs of a disk). Time comes in as milliseconds since the Unix epoch, chance as a function that fills bytes. Must
+//! Reading order: `tree` (what is stored), `query` (what of it is wanted), `rules` (who may), `engine` (how it changes),
+//! `journal` (what the engine needs of a disk), `wire` (how the SDKs speak). Time comes in as milliseconds since the Unix epoch, chance as a function that fills bytes. Must
 //! not know: sockets, files, threads, clocks.
 
 pub mod engine;
@@ -9,6 +9,7 @@ pub mod journal;
 pub mod query;
 pub mod rules;
 pub mod tree;
+pub mod wire;
 
 pub use engine::{
     Answer, Audience, Change, Command, CommandError, ConnectionId, Engine, Event, Get, Intent, Listen, ListenerId,

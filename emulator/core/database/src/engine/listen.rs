@@ -6,8 +6,9 @@ use super::Version;
 use crate::query::Query;
 use crate::rules::Caller;
 use crate::tree::{Location, Node, Path};
+use bytes::Bytes;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A connection, whatever its transport. No two ever have the same number in one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +67,35 @@ pub struct Event {
     pub version: Version,
     /// What has changed.
     pub news: News,
+    /// How it is told, once somebody has put it into words.
+    pub words: Words,
+}
+
+impl Event {
+    /// An event that nobody has put into words yet.
+    pub fn new(version: Version, news: News) -> Self {
+        Self { version, news, words: Words::default() }
+    }
+}
+
+/// An event's texts: made by the first who needs one, shared by all others. They follow from the event, so that any two
+/// are equal here.
+#[derive(Clone, Default)]
+pub struct Words {
+    /// In the wire protocol, for a listener without a tag.
+    pub wire: OnceLock<Bytes>,
+}
+
+impl PartialEq for Words {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Words")
+    }
 }
 
 /// What has changed for a listener.

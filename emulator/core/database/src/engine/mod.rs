@@ -19,7 +19,7 @@ mod transaction;
 mod write;
 
 pub use command::{Answer, Change, Command, CommandError, Get, Tag, Write, WriteError};
-pub use listen::{Audience, ConnectionId, Event, Listen, ListenerId, News};
+pub use listen::{Audience, ConnectionId, Event, Listen, ListenerId, News, Words};
 pub use on_disconnect::{Intent, OnDisconnect, SessionId};
 pub use transaction::{Transaction, TransactionBody, TransactionError};
 

@@ -9,4 +9,4 @@ mod write;
 
 pub use error::JsonError;
 pub use read::{Update, from_value, parse, parse_update};
-pub use write::{Form, Layout, encode, encode_shallow, encode_update, to_text, to_value};
+pub use write::{Form, Layout, append, append_string, encode, encode_shallow, encode_update, to_text, to_value};

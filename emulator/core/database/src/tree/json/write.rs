@@ -35,6 +35,20 @@ pub fn encode(node: &Node, form: Form, layout: Layout) -> Vec<u8> {
     writer.out
 }
 
+/// Adds the node as JSON text, on one line, to `out`.
+pub fn append(out: &mut Vec<u8>, node: &Node, form: Form) {
+    let mut writer = Writer { out: std::mem::take(out), ..Writer::new(Layout::Compact) };
+    writer.node(node, form);
+    *out = writer.out;
+}
+
+/// Adds `text` as a JSON string to `out`.
+pub fn append_string(out: &mut Vec<u8>, text: &str) {
+    let mut writer = Writer { out: std::mem::take(out), ..Writer::new(Layout::Compact) };
+    writer.string(text);
+    *out = writer.out;
+}
+
 /// The node without what lies below its children: a leaf as itself, a branch as an object of `true`s, of which only
 /// `limit` are written, those after the key `after`.
 pub fn encode_shallow(node: &Node, after: Option<&str>, limit: usize, layout: Layout) -> Vec<u8> {
