@@ -24,7 +24,7 @@ pub use on_disconnect::{Intent, OnDisconnect, SessionId};
 pub use transaction::{Transaction, TransactionBody, TransactionError};
 
 use crate::journal::{Batch, Journal, JournalError};
-use crate::query::{Order, Plan, Query};
+use crate::query::{Plan, Query};
 use crate::rules::{Caller, Ruleset};
 use crate::tree::{Location, Node, Path, PushIds};
 use change::Commit;
@@ -91,14 +91,7 @@ fn read(rules: &Ruleset, root: &Node, get: &Get) -> Result<Node, CommandError> {
 
 /// The index that the rules would have to define for this query.
 fn unindexed(rules: &Ruleset, path: &Path, query: &Query) -> Option<String> {
-    if query.takes_all() || rules.indexes(path, &query.order) {
-        return None;
-    }
-    match &query.order {
-        Order::Key | Order::Priority => None,
-        Order::Value => Some(".value".to_owned()),
-        Order::Child(child) => Some(child.to_string().trim_start_matches('/').to_owned()),
-    }
+    if query.takes_all() { None } else { rules.missing_index(path, &query.order) }
 }
 
 /// What a command needs of the world.
