@@ -6,5 +6,6 @@ mod cli;
 mod compatibility;
 mod crash;
 mod repeatable;
+mod rest;
 mod self_host;
 mod sessions;

@@ -153,7 +153,8 @@ impl Rest {
             }
             View::Deep(query) => (self.select(database, caller, location, query).await?, None),
         };
-        if let Some(known) = request::if_none_match(&parts.headers) {
+        let known = request::if_none_match(&parts.headers);
+        if let Some(known) = known {
             let (tagged, weight) = (node.clone(), node.weight());
             let rendered = self.encoder.render(weight, move || Rendered::tag(&tagged)).await?;
             if rendered.etag.as_deref() == Some(known) {
@@ -161,7 +162,8 @@ impl Rest {
             }
         }
         let (form, layout) = (parameters.form, parameters.layout());
-        let tagged = request::wants_etag(&parts.headers);
+        // Whoever has old data will want to ask again: Python's `get_if_changed` relies on it.
+        let tagged = known.is_some() || request::wants_etag(&parts.headers);
         let silent = parameters.print == Print::Silent;
         let weight = match &slice {
             Some(slice) if !tagged => query::shallow_weight(&node, slice),
