@@ -12,6 +12,8 @@ mod options;
 mod outbox;
 mod rest;
 mod service;
+#[cfg(test)]
+mod session_tests;
 mod sessions;
 mod sign_in;
 mod store;
