@@ -52,7 +52,7 @@ impl Commit {
     }
 
     fn event(&self, news: News) -> Arc<Event> {
-        Arc::new(Event { version: self.version, news })
+        Arc::new(Event::new(self.version, news))
     }
 }
 
