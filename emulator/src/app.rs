@@ -7,7 +7,7 @@ use crate::auth::{self, AuthService};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
 use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, Settings};
-use crate::database::{self, Databases};
+use crate::database::{self, Databases, Sessions};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
 use crate::functions::{self, Host, platform, scheduler, secret};
@@ -137,7 +137,15 @@ impl App {
         surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
         // A budget of its own: the database's bodies are large, and shall not use up what the others need.
         let large = Bodies::default();
-        surfaces.insert(Service::Database, database::router(Arc::clone(&databases), credentials, large));
+        let sessions = Sessions::new(
+            Arc::clone(&databases),
+            credentials.clone(),
+            &agenda,
+            entropy.stream("sessions"),
+            stop.clone(),
+        );
+        let database = database::router(Arc::clone(&databases), Arc::clone(&sessions), credentials, large);
+        surfaces.insert(Service::Database, database);
         surfaces.insert(Service::PushStream, pubsub::router(Arc::clone(&pubsub), bodies.clone()));
         let mut functions = None;
         if settings.services.contains_key(&Service::Functions) {
@@ -185,6 +193,7 @@ impl App {
                 tasks.spawn(connections::serve(bound, router, stop.clone()));
             }
         }
+        tasks.spawn(async move { sessions.ended().await });
         let running = agenda.clone();
         let until = stop.clone();
         tasks.spawn(async move { running.run(until).await });

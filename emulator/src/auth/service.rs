@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::Call;
-use hearth_auth::store::{Accounts, Scope, Store};
+use hearth_auth::store::{Accounts, Scope, Standing, Store};
 use hearth_auth::token::{Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -219,14 +219,7 @@ impl House {
     /// Reads a row of SQLite for each token, and so is right at once about every change; nothing is remembered.
     fn verify(&self, token: &str) -> Result<IdToken, TokenRefused> {
         let claims = self.tokens.verify(token, &self.project, self.clock.now())?;
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let uid = text("sub").ok_or(TokenRefused::Malformed)?.to_owned();
-        let tenant = claims.get("firebase").and_then(|firebase| firebase.get("tenant")).and_then(Value::as_str);
-        let scope = Scope { tenant: tenant.map(str::to_owned), ..Scope::project(&self.project) };
-        let standing = self.look(|store| Ok(store.standing(&scope, &uid)?)).map_err(|error| {
-            tracing::error!(%error, "accounts cannot be read");
-            TokenRefused::Unavailable
-        })?;
+        let (uid, standing) = self.standing(&claims)?;
         let standing = standing.ok_or(TokenRefused::Account)?;
         let issued = claims.get("iat").and_then(Value::as_i64);
         let revoked = standing.valid_since.is_some_and(|since| issued.is_none_or(|issued| issued < since));
@@ -235,11 +228,36 @@ impl House {
         }
         Ok(IdToken { uid, claims })
     }
+
+    fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
+        let claims = self.tokens.claimed(token)?;
+        match self.standing(&claims)? {
+            (uid, None) => Ok(IdToken { uid, claims }),
+            (_, Some(_)) => Err(TokenRefused::Account),
+        }
+    }
+
+    /// The account that claims are about, and how it stands if there is one.
+    fn standing(&self, claims: &Map<String, Value>) -> Result<(String, Option<Standing>), TokenRefused> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let uid = text("sub").ok_or(TokenRefused::Malformed)?.to_owned();
+        let tenant = claims.get("firebase").and_then(|firebase| firebase.get("tenant")).and_then(Value::as_str);
+        let scope = Scope { tenant: tenant.map(str::to_owned), ..Scope::project(&self.project) };
+        let standing = self.look(|store| Ok(store.standing(&scope, &uid)?)).map_err(|error| {
+            tracing::error!(%error, "accounts cannot be read");
+            TokenRefused::Unavailable
+        })?;
+        Ok((uid, standing))
+    }
 }
 
 impl IdTokens for AuthService {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async { self.house.verify(token) })
+    }
+
+    fn made_up<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
+        Box::pin(async { self.house.made_up(token) })
     }
 }
 

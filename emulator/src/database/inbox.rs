@@ -63,7 +63,7 @@ impl<T> Inbox<T> {
 
     /// Leaves an item of about so many bytes.
     pub(super) fn push(&self, item: T, bytes: u64) -> Result<(), Refused> {
-        let mut state = self.state();
+        let state = self.state();
         if state.closed {
             return Err(Refused::Closed);
         }
@@ -71,6 +71,21 @@ impl<T> Inbox<T> {
         if crowded || state.waiting.len() >= self.bounds.items {
             return Err(Refused::Full);
         }
+        self.add(state, item, bytes);
+        Ok(())
+    }
+
+    /// Leaves an item whatever waits already: for the few whose number is bounded otherwise.
+    pub(super) fn push_anyway(&self, item: T, bytes: u64) -> Result<(), Refused> {
+        let state = self.state();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        self.add(state, item, bytes);
+        Ok(())
+    }
+
+    fn add(&self, mut state: MutexGuard<'_, State<T>>, item: T, bytes: u64) {
         state.waiting.push_back((item, bytes));
         state.bytes += bytes;
         if state.wake_at > 0 && state.waiting.len() >= state.wake_at {
@@ -78,7 +93,6 @@ impl<T> Inbox<T> {
             drop(state);
             self.arrived.notify_one();
         }
-        Ok(())
     }
 
     /// Waits until there is something, and moves as much of it as a batch may have into `batch`. False once the
@@ -157,6 +171,9 @@ mod tests {
             assert_eq!(inbox.push(item, bytes), result);
         }
         assert_eq!((inbox.push(5, 0), inbox.push(6, 0)), (Ok(()), Err(Refused::Full)));
+        assert_eq!(inbox.push_anyway(7, 100), Ok(()));
+        inbox.close();
+        assert_eq!(inbox.push_anyway(8, 0), Err(Refused::Closed));
     }
 
     #[test]

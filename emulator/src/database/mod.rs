@@ -1,15 +1,30 @@
 //! The Realtime Database's room: HTTP in front, the engine's thread in the middle, SQLite behind.
 //!
-//! Reading order: `rest` (requests), `databases` (which database), `service` (its thread), `store` (its file),
-//! `errors` (what each error looks like). The tree, the rules and the engine are `hearth_database`.
+//! Reading order: `rest` (requests), `websocket` (connections), `sessions` (who is connected), `sign_in` (who that is),
+//! `outbox` (what each is told), `databases` (which database), `service` (its thread), `store` (its file), `errors`
+//! (what each error looks like). The tree, the rules and the engine are `hearth_database`.
 
 mod databases;
 mod errors;
 mod inbox;
+mod outbox;
 mod rest;
 mod service;
+mod sessions;
+mod sign_in;
 mod store;
+mod websocket;
 
 pub use databases::{DatabaseUnavailable, Databases};
-pub use rest::router;
 pub use service::{DatabaseService, ServiceError};
+pub use sessions::Sessions;
+
+use crate::server::body::Bodies;
+use crate::server::credentials::Credentials;
+use axum::Router;
+use std::sync::Arc;
+
+/// Everything that the database's port answers.
+pub fn router(databases: Arc<Databases>, sessions: Arc<Sessions>, credentials: Credentials, bodies: Bodies) -> Router {
+    rest::router(databases, credentials, bodies).merge(websocket::router(sessions))
+}

@@ -142,6 +142,19 @@ impl DatabaseService {
         })
     }
 
+    /// As [`Self::submit`], however much waits already: for what ends something that had its own bound.
+    ///
+    /// # Errors
+    /// [`ServiceError::Closed`].
+    pub(super) fn submit_anyway(
+        &self,
+        command: Command,
+        reply: impl FnOnce(Result<Answer, CommandError>) + Send + 'static,
+    ) -> Result<(), ServiceError> {
+        let bytes = command.weight();
+        self.inbox.push_anyway((command, Box::new(reply) as Reply), bytes).map_err(|_| ServiceError::Closed)
+    }
+
     /// Takes no more changes. Those that wait are still made.
     pub(super) fn close(&self) {
         self.inbox.close();

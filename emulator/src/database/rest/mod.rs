@@ -34,7 +34,7 @@ const MOST_BODY_BYTES: usize = 256 * 1024 * 1024;
 const MOST_REFUSED_BYTES: usize = 64 * 1024;
 
 /// The REST API of `databases`.
-pub fn router(databases: Arc<Databases>, credentials: Credentials, bodies: Bodies) -> Router {
+pub(super) fn router(databases: Arc<Databases>, credentials: Credentials, bodies: Bodies) -> Router {
     let rest = Rest { databases, credentials, bodies, encoder: Encoder::default() };
     Router::new().fallback(handle).with_state(Arc::new(rest))
 }
@@ -75,8 +75,8 @@ impl Rest {
         if path.starts_with("/.settings/") {
             return Err(Failure::Unsupported("The endpoints of .settings are not supported."));
         }
-        if path == "/.ws" || path == "/.lp" {
-            return Err(Failure::Unsupported("Realtime connections are not supported; use the REST API."));
+        if path == "/.lp" {
+            return Err(Failure::Unsupported("Long polling is not supported; use WebSocket or the REST API."));
         }
         let location = request::location(path)?;
         request::check_conditions(action, &parts.headers)?;

@@ -43,7 +43,8 @@ pub enum Action {
 /// Why a connection is ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It has sent something else than the protocol's messages; the words say what.
+    /// It has sent something else than the protocol's messages. The client should be told the words before, with
+    /// [`control::error`].
     Malformed(String),
     /// It has sent a message that is too long, and of which not even the number could be seen.
     TooLong,
@@ -176,9 +177,7 @@ impl Session {
             Ok(Message::Request(number, Err(refusal))) => {
                 vec![Action::Tell(Outgoing::Text(refused(number, &refusal)))]
             }
-            Err(words) => {
-                vec![Action::Tell(Outgoing::Text(control::error(&words))), Action::End(Ending::Malformed(words))]
-            }
+            Err(words) => vec![Action::End(Ending::Malformed(words))],
         }
     }
 

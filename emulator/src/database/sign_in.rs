@@ -1,0 +1,80 @@
+//! Who a session is: the credentials of `auth` and `gauth`, and what they make of the caller.
+//!
+//! The emulator takes any access token as an admin's, as over REST, and the made-up users of test libraries. Self-hosted,
+//! nobody is an admin here. Must not know: sessions.
+
+use crate::clock::{Clock, Millis};
+use crate::server::credentials::{Credentials, IdToken, TokenRefused};
+use hearth_database::Caller;
+use hearth_database::wire::{Authenticated, Credential, Kind, Status};
+use serde_json::{Value, json};
+
+/// What the official emulators' clients send as an admin's token.
+const OWNER: &str = "owner";
+
+/// Why a credential is not accepted: status and words.
+pub(super) type Refused = (Status, String);
+
+/// Finds out who a session is.
+#[derive(Clone, Debug)]
+pub(super) struct SignIn {
+    credentials: Credentials,
+    clock: Clock,
+}
+
+impl SignIn {
+    pub(super) fn new(credentials: Credentials, clock: Clock) -> Self {
+        Self { credentials, clock }
+    }
+
+    /// Who this is, and until when, in milliseconds since the epoch.
+    pub(super) async fn authenticate(
+        &self,
+        credential: &Credential,
+    ) -> Result<(Authenticated, Option<Millis>), Refused> {
+        let Credential { kind, token, auth_override } = credential;
+        let trusts = self.credentials.trusts_bearer();
+        let is_admin = trusts && !token.is_empty() && (*kind == Kind::AccessToken || token == OWNER);
+        match (is_admin, kind, auth_override) {
+            (true, _, None) => Ok((Authenticated { caller: Caller::Admin, auth: "null".to_owned() }, None)),
+            (true, _, Some(auth)) => match serde_json::from_str(auth) {
+                Ok(Value::Object(_) | Value::Null) => {
+                    Ok((Authenticated { caller: Caller::Client, auth: auth.clone() }, None))
+                }
+                Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
+                    Err((Status::Failure, "authvar must be an object or null.".to_owned()))
+                }
+            },
+            (false, Kind::AccessToken, _) => {
+                Err((Status::InvalidToken, "This server has no access tokens; send an ID token with auth.".to_owned()))
+            }
+            (false, Kind::IdToken, Some(_)) => {
+                Err((Status::InvalidToken, "authvar and noauth are for admin credentials only.".to_owned()))
+            }
+            (false, Kind::IdToken, None) => match self.credentials.verify_or_made_up(token).await {
+                Ok(token) => Ok(user(&token, self.clock.now())),
+                Err(refused) => Err(explain(refused)),
+            },
+        }
+    }
+}
+
+fn user(token: &IdToken, now: Millis) -> (Authenticated, Option<Millis>) {
+    let expires = token.claims.get("exp").and_then(Value::as_u64).map(|seconds| seconds.saturating_mul(1000));
+    // A made-up token may be past its time when it is sent, and holds all the same.
+    let expires = expires.filter(|expires| *expires > now);
+    let provider = token.claims.get("firebase").and_then(|firebase| firebase.get("sign_in_provider"));
+    let auth = json!({ "uid": token.uid, "provider": provider, "token": token.claims });
+    (Authenticated { caller: Caller::Client, auth: auth.to_string() }, expires)
+}
+
+fn explain(refused: TokenRefused) -> Refused {
+    let status = match refused {
+        TokenRefused::Expired => Status::ExpiredToken,
+        TokenRefused::Malformed | TokenRefused::Signature | TokenRefused::Project | TokenRefused::Account => {
+            Status::InvalidToken
+        }
+        TokenRefused::Unavailable => Status::Unavailable,
+    };
+    (status, format!("Could not verify auth token: {refused}."))
+}
