@@ -1,12 +1,13 @@
 //! The Realtime Database's room: HTTP in front, the engine's thread in the middle, SQLite behind.
 //!
-//! Reading order: `rest` (requests), `websocket` (connections), `sessions` (who is connected), `sign_in` (who that is),
+//! Reading order: `rest` (requests), `websocket` and `long_poll` (connections), `sessions` (who is connected), `sign_in` (who that is),
 //! `outbox` (what each is told), `databases` (which database), `service` (its thread), `store` (its file), `errors`
 //! (what each error looks like). The tree, the rules and the engine are `hearth_database`.
 
 mod databases;
 mod errors;
 mod inbox;
+mod long_poll;
 mod outbox;
 mod rest;
 mod service;
@@ -26,5 +27,6 @@ use std::sync::Arc;
 
 /// Everything that the database's port answers.
 pub fn router(databases: Arc<Databases>, sessions: Arc<Sessions>, credentials: Credentials, bodies: Bodies) -> Router {
-    rest::router(databases, credentials, bodies).merge(websocket::router(sessions))
+    let long_poll = long_poll::router(Arc::clone(&sessions));
+    rest::router(databases, credentials, bodies).merge(websocket::router(sessions)).merge(long_poll)
 }
