@@ -44,13 +44,14 @@ pub struct DatabaseService {
 }
 
 impl DatabaseService {
-    /// Starts the writer of `engine`.
+    /// Starts the writer of `engine`, once what sessions of earlier openings intended for their ends has happened.
     pub(super) fn start<J: Journal + Send + 'static>(
         name: &str,
-        engine: Engine<J>,
+        mut engine: Engine<J>,
         clock: Clock,
         entropy: Entropy,
     ) -> std::io::Result<Self> {
+        engine.execute([], clock.now(), &mut |bytes| entropy.fill(bytes), |_| ());
         let inbox = Arc::new(Inbox::new(BOUNDS));
         let published = Arc::new(RwLock::new(engine.snapshot().clone()));
         let writer = std::thread::Builder::new().name(format!("database {name}")).spawn({

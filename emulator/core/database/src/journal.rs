@@ -1,6 +1,6 @@
 //! What the engine needs of a disk: a port, implemented by the shell.
 
-use crate::engine::Version;
+use crate::engine::{Intended, IntentChange, SessionId, Version};
 use crate::tree::{Node, Path};
 use std::error::Error;
 
@@ -11,6 +11,8 @@ pub struct Loaded {
     pub root: Node,
     /// The number of this opening, greater than any before, and the number of the last change.
     pub version: Version,
+    /// What is intended for the ends of sessions of earlier openings.
+    pub intents: Vec<(SessionId, Intended)>,
 }
 
 /// All that one commit changes.
@@ -23,6 +25,8 @@ pub struct Batch<'a> {
     /// Where the two may differ: at these paths and below them. Above them only what follows from that: a leaf may
     /// have become a branch, a branch may have gone with its last child. In no order, with repetitions.
     pub touched: &'a [Path],
+    /// What changes of the sessions' intents, in this order. There may be nothing else.
+    pub intents: &'a [IntentChange],
     /// The last change of the batch.
     pub version: Version,
 }
@@ -32,9 +36,9 @@ pub struct Batch<'a> {
 #[error(transparent)]
 pub struct JournalError(pub Box<dyn Error + Send + Sync>);
 
-/// Keeps a tree.
+/// Keeps a tree, and what is intended for the ends of sessions.
 pub trait Journal {
-    /// Reads the tree and counts the opening.
+    /// Reads what it keeps and counts the opening.
     ///
     /// # Errors
     /// It cannot be read, or what is there is no tree.

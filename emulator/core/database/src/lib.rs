@@ -12,9 +12,9 @@ pub mod tree;
 pub mod wire;
 
 pub use engine::{
-    Answer, Audience, Change, Command, CommandError, ConnectionId, Engine, Event, Get, Intent, Listen, ListenerId,
-    News, OnDisconnect, SessionId, Snapshot, Tag, Transaction, TransactionBody, TransactionError, Version, Write,
-    WriteError,
+    Answer, Audience, Change, Command, CommandError, ConnectionId, Engine, Event, Get, Intended, Intent, IntentChange,
+    Listen, ListenerId, News, OnDisconnect, SessionId, Snapshot, Tag, Transaction, TransactionBody, TransactionError,
+    Version, Write, WriteError,
 };
 pub use journal::{Batch, Journal, JournalError, Loaded};
 pub use query::{Bound, BoundKey, Limit, Order, Plan, Query, QueryError};

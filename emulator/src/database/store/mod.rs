@@ -2,11 +2,13 @@
 //!
 //! A commit appends its changes to `journal`, because rows that lie anywhere in `node` would cost a page each. When
 //! it has grown, `journal` is folded into `node`: each row is written once, in the order of the pages. So
-//! opening takes as long as the data is large, not its history. Must not know: what a commit is for, or who waits for
+//! opening takes as long as the data is large, not its history. What sessions intend for their ends has a table of its
+//! own, which changes in the same transactions. Must not know: what a commit is for, or who waits for
 //! it.
 
 mod diff;
 mod entries;
+mod intents;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,7 @@ mod tests;
 use crate::storage::{Migration, OpenFile, Storage, StorageError};
 use diff::{cover, diff};
 use entries::{Entry, Unreadable};
-use hearth_database::{Batch, Journal, JournalError, Loaded, Node, Path, Version};
+use hearth_database::{Batch, IntentChange, Journal, JournalError, Loaded, Node, Path, Version};
 use rows::{Rows, load};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -27,6 +29,7 @@ const SCHEMA: &[Migration] = &[
     ),
     // `seq` is the last change of the batch.
     Migration("CREATE TABLE journal (seq INTEGER PRIMARY KEY, changes TEXT NOT NULL) STRICT"),
+    Migration(intents::TABLE),
 ];
 
 /// So many bytes of text are kept in `journal`; a batch with more is folded at once. More would make folds rarer and
@@ -92,7 +95,7 @@ impl Store {
         let entry = entry.finish();
         // Either may find room on a full disk where the other finds none: folding frees the journal's.
         if self.journal_bytes + entry.len() > self.fold_above {
-            if let Err(error) = self.fold(batch.touched, batch.after, batch.version.seq) {
+            if let Err(error) = self.fold(batch.touched, batch.intents, batch.after, batch.version.seq) {
                 self.append(&paths, &entry, &batch).map_err(failed)?;
                 tracing::warn!(database = self.name, %error, "cannot fold the journal, which grows");
                 self.fold_above = self.journal_bytes + self.most_journal_bytes;
@@ -100,16 +103,24 @@ impl Store {
             return Ok(());
         }
         self.append(&paths, &entry, &batch)
-            .or_else(|error| self.fold(batch.touched, batch.after, batch.version.seq).map_err(|_| error))
+            .or_else(|error| self.fold(batch.touched, batch.intents, batch.after, batch.version.seq).map_err(|_| error))
             .map_err(failed)
     }
 
     fn append(&mut self, paths: &[&Path], entry: &[u8], batch: &Batch<'_>) -> rusqlite::Result<()> {
         let seq = batch.version.seq;
-        self.file
-            .writer
-            .prepare_cached(APPEND)?
-            .execute((seq.cast_signed(), ToSqlOutput::Borrowed(ValueRef::Text(entry))))?;
+        if batch.intents.is_empty() {
+            append(&self.file.writer, entry, seq)?;
+        } else {
+            // Dropped before the commit, it rolls back.
+            let transaction = self.file.writer.transaction()?;
+            intents::change(&transaction, batch.intents)?;
+            if batch.touched.is_empty() {
+                return transaction.commit();
+            }
+            append(&transaction, entry, seq)?;
+            transaction.commit()?;
+        }
         self.touched.extend(paths.iter().copied().cloned());
         (self.root, self.seq) = (batch.after.clone(), seq);
         self.journal_bytes += entry.len();
@@ -117,13 +128,14 @@ impl Store {
     }
 
     /// Brings the rows to `after`, which differs from the tree at hand where `touched` says, and empties the journal.
-    fn fold(&mut self, touched: &[Path], after: &Node, seq: u64) -> rusqlite::Result<()> {
+    fn fold(&mut self, touched: &[Path], intents: &[IntentChange], after: &Node, seq: u64) -> rusqlite::Result<()> {
         // Dropped before the commit, it rolls back.
         let transaction = self.file.writer.transaction()?;
         // First, so that the rows find its pages free.
         transaction.prepare_cached(CLEAR)?.execute([])?;
         let paths = cover(self.touched.iter().chain(touched));
         diff(&mut Rows::new(&transaction)?, &paths, &self.folded, after)?;
+        intents::change(&transaction, intents)?;
         transaction.prepare_cached(COUNTED)?.execute([seq.cast_signed()])?;
         transaction.commit()?;
         (self.folded, self.root, self.seq) = (after.clone(), after.clone(), seq);
@@ -140,7 +152,7 @@ impl Drop for Store {
             return;
         }
         let root = self.root.clone();
-        if let Err(error) = self.fold(&[], &root, self.seq) {
+        if let Err(error) = self.fold(&[], &[], &root, self.seq) {
             tracing::warn!(database = self.name, %error, "cannot fold the journal; the next start will");
         }
     }
@@ -155,6 +167,7 @@ impl Journal for Store {
         let transaction = self.file.writer.transaction().map_err(failed)?;
         replay(&transaction).map_err(failed)?;
         let root = load(&transaction)?;
+        let intents = intents::load(&transaction).map_err(failed)?;
         let (epoch, seq) = transaction
             .query_row(OPENED, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
             .map_err(failed)?;
@@ -162,7 +175,7 @@ impl Journal for Store {
         transaction.commit().map_err(failed)?;
         let version = Version { epoch: epoch.cast_unsigned(), seq: seq.cast_unsigned() };
         (self.folded, self.root, self.seq) = (root.clone(), root.clone(), version.seq);
-        Ok(Loaded { root, version })
+        Ok(Loaded { root, version, intents })
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<(), JournalError> {
@@ -170,6 +183,12 @@ impl Journal for Store {
             tracing::error!(database = self.name, %error, "cannot store a batch of changes");
         })
     }
+}
+
+/// Adds an entry to the journal.
+fn append(connection: &Connection, entry: &[u8], seq: u64) -> rusqlite::Result<()> {
+    let row = (seq.cast_signed(), ToSqlOutput::Borrowed(ValueRef::Text(entry)));
+    connection.prepare_cached(APPEND)?.execute(row).map(drop)
 }
 
 /// Makes the changes of the journal to the rows.

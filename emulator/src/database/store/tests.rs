@@ -170,12 +170,14 @@ fn only_what_differs_is_written() {
     let after = before.set(&path("a/k7/v"), Leaf::Int(-1).into());
     let version = Version { epoch: 2, seq: 2 };
     let counted = store.file.writer.total_changes();
-    store.commit(Batch { before: &before, after: &after, touched: &[path("a"), path("a/k7/v")], version }).unwrap();
+    store
+        .commit(Batch { before: &before, after: &after, touched: &[path("a"), path("a/k7/v")], intents: &[], version })
+        .unwrap();
     assert_eq!(store.file.writer.total_changes() - counted, 1, "one entry");
     let entry: String = store.file.writer.query_row("SELECT changes FROM journal", [], |row| row.get(0)).unwrap();
     assert_eq!(entry, r#"[{"put":["a/k7/v",-1,null]}]"#);
     let counted = store.file.writer.total_changes();
-    drop(store.fold(&[], &after, 2));
+    drop(store.fold(&[], &[], &after, 2));
     assert_eq!(store.file.writer.total_changes() - counted, 3, "one entry, one leaf and the version");
 }
 
@@ -188,7 +190,9 @@ fn the_journal_is_bounded_and_keeps_the_count() {
     for seq in 1..=60_000 {
         let after = root.set(&key, Leaf::Int(seq).into());
         let version = Version { epoch: 1, seq: seq.cast_unsigned() };
-        store.commit(Batch { before: &root, after: &after, touched: std::slice::from_ref(&key), version }).unwrap();
+        store
+            .commit(Batch { before: &root, after: &after, touched: std::slice::from_ref(&key), intents: &[], version })
+            .unwrap();
         root = after;
         assert!(store.journal_bytes <= MOST_JOURNAL_BYTES);
         folds += i64::from(store.journal_bytes == 0);
@@ -198,7 +202,7 @@ fn the_journal_is_bounded_and_keeps_the_count() {
     assert_eq!(bytes.cast_unsigned(), store.journal_bytes as u64);
     // A change that changes nothing counts as well.
     let version = Version { epoch: 1, seq: 60_001 };
-    store.commit(Batch { before: &root, after: &root, touched: &[key], version }).unwrap();
+    store.commit(Batch { before: &root, after: &root, touched: &[key], intents: &[], version }).unwrap();
     let mut next = Store::open(&storage, "one").unwrap();
     for epoch in 2..4 {
         assert_eq!(next.load().unwrap().version, Version { epoch, seq: 60_001 });
@@ -247,7 +251,7 @@ fn fill(store: &mut Store, root: &Node, seq: &mut u64, seen: &mut impl FnMut(&St
         let path = Path::parse(&format!("k{seq}")).unwrap();
         let after = root.set(&path, Leaf::text("a text of some length").into());
         let version = Version { epoch: 1, seq: *seq };
-        if store.commit(Batch { before: &root, after: &after, touched: &[path], version }).is_err() {
+        if store.commit(Batch { before: &root, after: &after, touched: &[path], intents: &[], version }).is_err() {
             return root;
         }
         root = after;
@@ -277,8 +281,8 @@ fn a_journal_that_cannot_be_folded_grows_and_is_folded_later() {
     assert_eq!(stored_root(&storage), root);
 
     // What makes room is not refused for want of it.
-    let batch =
-        Batch { before: &root, after: &Node::NULL, touched: &[Path::default()], version: Version { epoch: 1, seq } };
+    let version = Version { epoch: 1, seq };
+    let batch = Batch { before: &root, after: &Node::NULL, touched: &[Path::default()], intents: &[], version };
     store.commit(batch).unwrap();
     assert_eq!(stored_root(&storage), Node::NULL);
 }

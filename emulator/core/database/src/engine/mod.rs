@@ -7,6 +7,7 @@
 
 mod change;
 mod command;
+mod intents;
 mod listen;
 mod listeners;
 #[cfg(test)]
@@ -20,7 +21,7 @@ mod write;
 
 pub use command::{Answer, Change, Command, CommandError, Get, Tag, Write, WriteError};
 pub use listen::{Audience, ConnectionId, Event, Listen, ListenerId, News, Words};
-pub use on_disconnect::{Intent, OnDisconnect, SessionId};
+pub use on_disconnect::{Intended, Intent, IntentChange, OnDisconnect, SessionId};
 pub use transaction::{Transaction, TransactionBody, TransactionError};
 
 use crate::journal::{Batch, Journal, JournalError};
@@ -28,6 +29,7 @@ use crate::query::{Order, Plan, Query};
 use crate::rules::{Caller, Ruleset};
 use crate::tree::{Location, Node, Path, PushIds};
 use change::Commit;
+use intents::{Sessions, StagedIntents};
 use listeners::Listeners;
 use stage::{Mark, Stage};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -128,6 +130,9 @@ struct Batching {
     answers: Vec<Result<Answer, CommandError>>,
     /// With the place of its answer.
     later: Vec<(usize, Later)>,
+    intents: StagedIntents,
+    /// The sessions that have ended.
+    ended: Vec<SessionId>,
 }
 
 /// The writer of one database.
@@ -137,17 +142,31 @@ pub struct Engine<J> {
     published: Snapshot,
     push_ids: PushIds,
     listeners: Listeners,
+    intents: Sessions,
+    /// Sessions that have ended, without what they intended: those of earlier openings, and those for which the
+    /// journal failed.
+    ended: Vec<SessionId>,
 }
 
 impl<J: Journal> Engine<J> {
-    /// Opens the database that `journal` keeps.
+    /// Opens the database that `journal` keeps. What sessions of earlier openings intended for their ends happens
+    /// with the next call of [`Self::execute`], before anything it is given.
     ///
     /// # Errors
     /// The journal cannot be read.
     pub fn open(mut journal: J, rules: Ruleset) -> Result<Self, JournalError> {
         let loaded = journal.load()?;
         let published = Snapshot { root: loaded.root, version: loaded.version, rules };
-        Ok(Self { journal, published, push_ids: PushIds::default(), listeners: Listeners::default() })
+        let mut ended = Vec::new();
+        let mut intents = Sessions::new();
+        for (session, intended) in loaded.intents {
+            if !intents.contains_key(&session) {
+                ended.push(session.clone());
+            }
+            intents.entry(session).or_default().add(intended);
+        }
+        let (push_ids, listeners) = (PushIds::default(), Listeners::default());
+        Ok(Self { journal, published, push_ids, listeners, intents, ended })
     }
 
     /// The state after the last batch.
@@ -166,6 +185,19 @@ impl<J: Journal> Engine<J> {
         mut publish: impl FnMut(&Snapshot),
     ) -> Vec<Result<Answer, CommandError>> {
         let mut world = World { now, entropy };
+        if !self.ended.is_empty() {
+            let ended = std::mem::take(&mut self.ended);
+            self.carry_out(ended.into_iter().map(Command::Disconnect), &mut world, &mut publish);
+        }
+        self.carry_out(commands, &mut world, &mut publish)
+    }
+
+    fn carry_out(
+        &mut self,
+        commands: impl IntoIterator<Item = Command>,
+        world: &mut World<'_>,
+        publish: &mut impl FnMut(&Snapshot),
+    ) -> Vec<Result<Answer, CommandError>> {
         let mut batch = Batching {
             stage: Stage::new(self.published.root.clone()),
             version: self.published.version,
@@ -173,9 +205,11 @@ impl<J: Journal> Engine<J> {
             commits: Vec::new(),
             answers: Vec::new(),
             later: Vec::new(),
+            intents: StagedIntents::default(),
+            ended: Vec::new(),
         };
         for command in commands {
-            self.stage(&mut batch, command, &mut world);
+            self.stage(&mut batch, command, world);
         }
         let rules_before = self.published.rules.clone();
         let rules_change = batch.later.iter().any(|(_, later)| matches!(later, Later::Rules(_)));
@@ -183,14 +217,17 @@ impl<J: Journal> Engine<J> {
             self.published.rules = batch.rules;
         }
         let changed = !batch.stage.touched.is_empty();
-        let stored = changed && self.commit(&batch.stage, batch.version);
+        let intends = !batch.intents.changes.is_empty();
+        let stored = (changed || intends) && self.commit(&batch.stage, &batch.intents, batch.version);
         if stored {
             self.published.root = batch.stage.root;
             self.published.version = batch.version;
-        } else if changed {
+            batch.intents.store(&mut self.intents);
+        } else if changed || intends {
             batch.answers.iter_mut().for_each(|answer| *answer = Err(CommandError::NotStored));
+            self.ended.extend(batch.ended.into_iter().filter(|session| self.intents.contains_key(session)));
         }
-        if stored || rules_change {
+        if (stored && changed) || rules_change {
             publish(&self.published);
         }
         if stored {
@@ -206,8 +243,9 @@ impl<J: Journal> Engine<J> {
         batch.answers
     }
 
-    fn commit(&mut self, stage: &Stage, version: Version) -> bool {
-        let batch = Batch { before: &self.published.root, after: &stage.root, touched: &stage.touched, version };
+    fn commit(&mut self, stage: &Stage, intents: &StagedIntents, version: Version) -> bool {
+        let (before, after, touched) = (&self.published.root, &stage.root, &stage.touched);
+        let batch = Batch { before, after, touched, intents: &intents.changes, version };
         self.journal.commit(batch).is_ok()
     }
 
@@ -230,8 +268,24 @@ impl<J: Journal> Engine<J> {
                 });
                 return self.staged(batch, mark, Path::ROOT, answer);
             }
-            Command::OnDisconnect(_) | Command::Disconnect(_) => {
-                return batch.answers.push(Err(CommandError::Panicked));
+            Command::OnDisconnect(change) => {
+                let Batching { stage, rules, intents, .. } = batch;
+                let (mark, answer) = attempt(stage, |stage| {
+                    intents.change(&self.intents, stage, rules, change, world.now).map(|()| Answer::Accepted)
+                });
+                return self.staged(batch, mark, Path::ROOT, answer);
+            }
+            Command::Disconnect(session) => {
+                let Batching { stage, rules, intents, .. } = batch;
+                let intended = intents.end(&self.intents, &session);
+                let (mark, answer) = attempt(stage, |stage| {
+                    if let Some(intended) = intended {
+                        intended.carry_out(stage, rules, world.now);
+                    }
+                    Ok(Answer::Accepted)
+                });
+                batch.ended.push(session);
+                return self.staged(batch, mark, Path::ROOT, answer);
             }
             Command::Get(get) => Later::Get(get),
             Command::Listen(listen) => Later::Listen(listen),

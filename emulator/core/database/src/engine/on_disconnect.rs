@@ -31,3 +31,25 @@ pub enum Intent {
     /// Do nothing at this place and below.
     Cancel(Path),
 }
+
+/// What is to happen at one place when a session ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intended {
+    /// On whose behalf.
+    pub caller: Caller,
+    /// Where.
+    pub location: Location,
+    /// What the place is set to. Server values are filled in when it happens.
+    pub data: Unresolved,
+}
+
+/// A change of what is kept of the sessions' intents.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IntentChange {
+    /// This is intended now, in the place of what was at the same location.
+    Put(SessionId, Arc<Intended>),
+    /// Nothing is intended there any more.
+    Remove(SessionId, Location),
+    /// The session has ended.
+    End(SessionId),
+}

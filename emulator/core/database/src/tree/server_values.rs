@@ -3,7 +3,7 @@
 use super::key::Key;
 use super::leaf::{Leaf, NotFinite, Priority};
 use super::node::Node;
-use super::path::Path;
+use super::path::{Location, Path};
 use std::ops::Range;
 
 /// A value that only the server knows (`{".sv": …}`).
@@ -80,6 +80,48 @@ impl Unresolved {
             node = node.set(path, filled);
         }
         Ok(node)
+    }
+
+    /// This data with other data at a place in it. A leaf on the way becomes a branch, unless there is nothing to set
+    /// below it.
+    #[must_use]
+    pub fn with(mut self, at: &Location, data: Self) -> Self {
+        let there = self.node.get(&at.path);
+        if at.priority {
+            self.placeholders.retain(|one| one.path != at.path || !one.priority);
+            self.node =
+                self.node.set(&at.path, there.with_priority(data.node.as_leaf().cloned().and_then(Priority::new)));
+            let value = data.placeholders.into_iter().find(|one| one.path == Path::ROOT && !one.priority);
+            self.placeholders.extend(value.map(|one| Placeholder { path: at.path.clone(), priority: true, ..one }));
+            return self;
+        }
+        if there.is_null() && data.node.is_null() {
+            return self;
+        }
+        // A leaf on the way is none any more.
+        self.placeholders.retain(|one| !at.path.contains(&one.path) && (one.priority || !one.path.contains(&at.path)));
+        self.node = self.node.set(&at.path, data.node);
+        self.placeholders
+            .extend(data.placeholders.into_iter().map(|one| Placeholder { path: at.path.join(&one.path), ..one }));
+        self
+    }
+
+    /// The data of each of its children.
+    pub fn children(&self) -> impl Iterator<Item = (&Key, Self)> {
+        self.node.children().map(|(key, node)| {
+            let below = self.placeholders.iter().filter(|one| one.path.keys().first() == Some(key));
+            let placeholders = below.map(|one| Placeholder { path: one.path.skip(1), ..one.clone() }).collect();
+            (key, Self { node: node.clone(), placeholders })
+        })
+    }
+
+    /// Its priority, as data that can be set there; null if it has none.
+    pub fn priority(&self) -> Self {
+        let value = self.placeholders.iter().find(|one| one.path == Path::ROOT && one.priority);
+        match value {
+            None => Node::from(self.node.priority()).into(),
+            Some(one) => Self { node: stand_in(), placeholders: vec![Placeholder { priority: false, ..one.clone() }] },
+        }
     }
 
     /// The deepest of its leaves, in keys below its top.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 /// Writes down what it is told, as `listener: news`.
 #[derive(Default)]
-struct Ear(Mutex<Vec<String>>);
+pub(super) struct Ear(Mutex<Vec<String>>);
 
 impl Audience for Ear {
     fn hear(&self, listener: ListenerId, event: &Arc<Event>) {
@@ -26,7 +26,7 @@ impl Audience for Ear {
 }
 
 impl Ear {
-    fn take(&self) -> Vec<String> {
+    pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
@@ -43,7 +43,7 @@ fn listen_as(caller: Caller, ear: &Arc<Ear>, connection: u64, listener: u64, pat
     })
 }
 
-fn listen(ear: &Arc<Ear>, connection: u64, listener: u64, path: &str) -> Command {
+pub(super) fn listen(ear: &Arc<Ear>, connection: u64, listener: u64, path: &str) -> Command {
     listen_as(Caller::Client, ear, connection, listener, path)
 }
 

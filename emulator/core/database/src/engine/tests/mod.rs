@@ -1,5 +1,6 @@
 //! The engine against what it promises, command by command.
 
+mod disconnecting;
 mod listening;
 
 use super::*;
@@ -11,12 +12,14 @@ use crate::tree::{Leaf, Unresolved, json};
 struct Told {
     root: Node,
     commits: Vec<(Version, Vec<String>)>,
+    intents: Vec<(SessionId, Intended)>,
+    changes: Vec<IntentChange>,
     fail: bool,
 }
 
 impl Journal for Told {
     fn load(&mut self) -> Result<Loaded, JournalError> {
-        Ok(Loaded { root: self.root.clone(), version: Version { epoch: 3, seq: 7 } })
+        Ok(Loaded { root: self.root.clone(), version: Version { epoch: 3, seq: 7 }, intents: self.intents.clone() })
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<(), JournalError> {
@@ -25,6 +28,7 @@ impl Journal for Told {
         }
         assert_eq!(&self.root, batch.before);
         self.root = batch.after.clone();
+        self.changes.extend_from_slice(batch.intents);
         self.commits.push((batch.version, batch.touched.iter().map(Path::to_string).collect()));
         Ok(())
     }
