@@ -13,7 +13,7 @@ export async function startPages() {
   const server = createServer(async (request, response) => {
     if (request.url === '/') {
       response.setHeader('Content-Type', 'text/html');
-      response.end('<!doctype html><title>app</title>');
+      response.end('<!doctype html><title>app</title><link rel="icon" href="data:,">');
       return;
     }
     const name = request.url.slice(1);
