@@ -5,6 +5,7 @@ mod bad_input;
 mod cli;
 mod compatibility;
 mod crash;
+mod long_poll;
 mod repeatable;
 mod self_host;
 mod sessions;
