@@ -1,13 +1,10 @@
 //! A client of the Realtime Database that polls, and moves to a WebSocket in the middle of its writes.
 
-use futures_util::{SinkExt, StreamExt};
 use hearth::config::service::Service;
 use hearth_tests::suite::{PROJECT, Suite};
+use hearth_tests::websocket::Client;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
 const READY: &str = r#"{"t":"c","d":{"t":"a","d":{}}}"#;
 const LAST: &str = r#"{"t":"c","d":{"t":"n","d":{}}}"#;
@@ -98,20 +95,8 @@ fn listen(number: u32, path: &str) -> String {
     json!({"t": "d", "d": {"r": number, "a": "q", "b": {"p": path}}}).to_string()
 }
 
-async fn socket(suite: &Suite, session: &str) -> WebSocketStream<TcpStream> {
-    let address = suite.address(Service::Database);
-    let stream = TcpStream::connect(address).await.expect("the server accepts");
-    let url = format!("ws://{address}/.ws?v=5&s={session}&ns={PROJECT}");
-    client_async(url, stream).await.expect("a WebSocket").0
-}
-
-async fn next(socket: &mut WebSocketStream<TcpStream>) -> String {
-    let next = tokio::time::timeout(hearth_tests::client::PATIENCE, socket.next());
-    next.await.expect("a message in time").expect("a message").expect("no error").to_text().expect("text").to_owned()
-}
-
-async fn say(socket: &mut WebSocketStream<TcpStream>, text: impl Into<String>) {
-    socket.send(Message::text(text.into())).await.expect("the socket is open");
+async fn socket(suite: &Suite, session: &str) -> Client {
+    Client::connect(suite.address(Service::Database), &format!("&s={session}&ns={PROJECT}")).await
 }
 
 /// Numbers of requests that were answered with ok, and values that were heard, in order.
@@ -135,22 +120,22 @@ async fn a_client_moves_and_nothing_is_lost_doubled_or_out_of_order() {
     let suite = Suite::start().await;
     let mut poller = Poller::start(&suite).await;
     let mut socket = socket(&suite, &poller.id.clone()).await;
-    assert_eq!(next(&mut socket).await, READY);
+    assert_eq!(socket.frame().await, READY);
     poller.poll(&[listen(1, "/moving")]).await;
     // Messages over polls while the socket is tried.
     for number in 2..EACH {
         poller.poll(&[put(number, "/moving")]).await;
         if number % 40 == 0 {
-            say(&mut socket, r#"{"t":"c","d":{"t":"p","d":{}}}"#).await;
-            assert_eq!(next(&mut socket).await, r#"{"t":"c","d":{"t":"o","d":null}}"#);
+            socket.send(r#"{"t":"c","d":{"t":"p","d":{}}}"#).await;
+            assert_eq!(socket.frame().await, r#"{"t":"c","d":{"t":"o","d":null}}"#);
         }
     }
     // The client moves. What it sends over the socket from now on comes after what it has still to poll.
-    say(&mut socket, READY).await;
+    socket.send(READY).await;
     for number in 2 * EACH..3 * EACH {
-        say(&mut socket, put(number, "/moving")).await;
+        socket.send(put(number, "/moving")).await;
     }
-    say(&mut socket, put(3 * EACH, "/moving")).await;
+    socket.send(put(3 * EACH, "/moving")).await;
     for number in EACH..2 * EACH - 1 {
         poller.poll(&[put(number, "/moving")]).await;
     }
@@ -161,7 +146,7 @@ async fn a_client_moves_and_nothing_is_lost_doubled_or_out_of_order() {
     let mut told: Vec<Value> = poller.told.drain(..).collect();
     let answer = format!("\"r\":{},", 3 * EACH);
     loop {
-        let text = next(&mut socket).await;
+        let text = socket.frame().await;
         told.push(serde_json::from_str(&text).expect("JSON"));
         if text.contains(&answer) {
             break;
@@ -173,9 +158,9 @@ async fn a_client_moves_and_nothing_is_lost_doubled_or_out_of_order() {
     // The polls are over, which does the session no harm.
     poller.poll(&[]).await;
     assert_eq!(poller.last, Some(poller.answers - 1));
-    say(&mut socket, put(3 * EACH + 1, "/moving")).await;
-    assert!(next(&mut socket).await.contains("\"a\":\"d\""));
-    assert!(next(&mut socket).await.contains("\"s\":\"ok\""));
+    socket.send(put(3 * EACH + 1, "/moving")).await;
+    assert!(socket.frame().await.contains("\"a\":\"d\""));
+    assert!(socket.frame().await.contains("\"s\":\"ok\""));
     assert_eq!(suite.read("moving").await, json!(3 * EACH + 1));
     suite.stop().await;
 }
@@ -185,15 +170,15 @@ async fn a_socket_for_a_session_that_is_not_there_is_reset() {
     let suite = Suite::start().await;
     let address = suite.address(Service::Database);
     let reset = format!(r#"{{"t":"c","d":{{"t":"r","d":"{address}"}}}}"#);
-    assert_eq!(next(&mut socket(&suite, "none").await).await, reset);
+    assert_eq!(socket(&suite, "none").await.frame().await, reset);
     // Nor does a second one get a session that a first one waits for.
     let mut poller = Poller::start(&suite).await;
     let mut first = socket(&suite, &poller.id).await;
-    assert_eq!(next(&mut first).await, READY);
-    assert_eq!(next(&mut socket(&suite, &poller.id).await).await, reset);
+    assert_eq!(first.frame().await, READY);
+    assert_eq!(socket(&suite, &poller.id).await.frame().await, reset);
     // One that goes without having moved leaves the session where it was.
-    first.close(None).await.expect("it closes");
-    while first.next().await.is_some() {}
+    first.close().await;
+    first.closed().await;
     poller.poll(&[put(1, "/left")]).await;
     while poller.told.is_empty() {
         poller.poll(&[]).await;
@@ -207,10 +192,10 @@ async fn a_socket_that_sends_data_before_it_has_moved_is_closed() {
     let suite = Suite::start().await;
     let poller = Poller::start(&suite).await;
     let mut socket = socket(&suite, &poller.id).await;
-    assert_eq!(next(&mut socket).await, READY);
-    say(&mut socket, "0").await;
-    say(&mut socket, put(1, "/early")).await;
-    let told = next(&mut socket).await;
+    assert_eq!(socket.frame().await, READY);
+    socket.send("0").await;
+    socket.send(put(1, "/early")).await;
+    let told = socket.frame().await;
     assert!(told.contains("only pings may come before the session does"), "{told}");
     assert_eq!(suite.read("early").await, Value::Null);
     suite.stop().await;

@@ -6,6 +6,7 @@ mod cli;
 mod compatibility;
 mod crash;
 mod long_poll;
+mod realtime;
 mod repeatable;
 mod self_host;
 mod sessions;

@@ -11,6 +11,8 @@ mod long_poll;
 mod outbox;
 mod rest;
 mod service;
+#[cfg(test)]
+mod session_tests;
 mod sessions;
 mod sign_in;
 mod store;
