@@ -13,6 +13,7 @@ use axum::body::Body;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hearth_database::json::{self, Form};
+use hearth_database::{Leaf, Node};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use std::future::{Future, poll_fn};
@@ -244,7 +245,7 @@ async fn messages_are_taken_in_the_order_of_their_segments() {
     }
     assert_eq!(house.data().await, r#"{"n":3}"#);
     // The same segments again do nothing.
-    house.databases.default_database().transact(|all| Ok(all.set("n", hearth_database::Node::NULL)?)).await.unwrap();
+    house.databases.default_database().transact(|all| Ok(all.set("n", Node::NULL)?)).await.unwrap();
     client.segment = 0;
     let again = client.query(&[&put(4)]);
     let mut again = Box::pin(house.get(&again));
@@ -272,6 +273,37 @@ async fn a_client_that_is_silent_has_gone() {
     assert_eq!(client.poll(&[]).await, CLOSED);
     assert_eq!(house.get(&format!("disconn=t&{}", client.ticket())).await, "");
     assert_eq!(house.data().await, r#"{"gone":1}"#);
+}
+
+#[tokio::test]
+async fn what_a_broken_poll_would_have_told_waits_for_the_next() {
+    let house = House::open();
+    let mut client = house.start("").await;
+    client.ask(1, "q", r#"{"p":"/a"}"#).await;
+    let query = client.query(&[]);
+    let mut broken = Box::pin(house.get(&query));
+    begin(&mut broken).await;
+    drop(broken);
+    tokio::task::yield_now().await;
+    house.start("").await.ask(1, "p", r#"{"p":"/a","d":7}"#).await;
+    assert!(client.poll(&[]).await.contains(r#"{"p":"/a","d":7}"#));
+}
+
+#[tokio::test]
+async fn a_client_that_lags_is_closed() {
+    let house = House::open();
+    let mut client = house.start("").await;
+    client.ask(1, "o", r#"{"p":"/gone","d":1}"#).await;
+    client.ask(2, "q", r#"{"p":"/large"}"#).await;
+    let large = Leaf::text(&"x".repeat(9 * 1024 * 1024));
+    for number in 0..2 {
+        let node = Node::from(large.clone());
+        let key = format!("large/{number}");
+        house.databases.default_database().transact(move |all| Ok(all.set(&key, node)?)).await.unwrap();
+    }
+    assert_eq!(client.poll(&[]).await, CLOSED);
+    house.data().await;
+    assert_eq!(house.databases.default_database().snapshot().root.find("gone"), &Node::from(Leaf::Int(1)));
 }
 
 #[tokio::test]

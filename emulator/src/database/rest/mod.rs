@@ -75,9 +75,6 @@ impl Rest {
         if path.starts_with("/.settings/") {
             return Err(Failure::Unsupported("The endpoints of .settings are not supported."));
         }
-        if path == "/.lp" {
-            return Err(Failure::Unsupported("Long polling is not supported; use WebSocket or the REST API."));
-        }
         let location = request::location(path)?;
         request::check_conditions(action, &parts.headers)?;
         let caller = access::caller(parts, &parameters, &self.credentials).await?;

@@ -390,7 +390,6 @@ async fn bad_parameters_are_told_why() {
         ("GET /.settings/rules.json", "", &error(501, "The endpoints of .settings are not supported.")),
         ("PUT /.settings/rules.json", "{}", &error(501, "The endpoints of .settings are not supported.")),
         ("POST /.settings/functionTriggers.json", "{}", &error(501, "The endpoints of .settings are not supported.")),
-        ("GET /.lp?start=t", "", &error(501, "Long polling is not supported; use WebSocket or the REST API.")),
         ("GET /a.json", "", "200 null"),
     ])
     .await;

@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 
 /// The answers of the last few polls are kept: a browser whose connection breaks sends the same request again.
 const KEPT_ANSWERS: usize = 4;
-/// A longer one is not.
-const MOST_KEPT_BYTES: usize = 64 * 1024;
+/// A longer one is not: every session has some.
+const MOST_KEPT_BYTES: usize = 4 * 1024;
 
 /// One poll is answered so.
 pub type Answer<P> = (P, Bytes);
