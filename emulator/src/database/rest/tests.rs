@@ -424,7 +424,6 @@ async fn bad_parameters_are_told_why() {
         ("PUT /a.json?shallow=true", "1", &only_get),
         ("PATCH /a.json?orderBy=%22a%22", "{}", &only_get),
         ("DELETE /a.json?limitToFirst=1", "", &only_get),
-        ("GET /.lp?start=t", "", &error(501, "Long polling is not supported; use WebSocket or the REST API.")),
         ("GET /a.json", "", "200 null"),
     ])
     .await;
