@@ -10,6 +10,7 @@ mod load;
 mod peer;
 mod server;
 mod startup;
+mod tree;
 
 use crate::process::{Failure, cargo, root};
 use clap::{Args, ValueEnum};
@@ -43,11 +44,15 @@ enum Table {
     Startup,
     /// startSession and pushUpdate under load.
     Functions,
+    /// A tree's memory, its opening, and one leaf of it.
+    Tree,
 }
 
 /// What is measured, and for how long.
 struct Plan {
     binary: PathBuf,
+    /// Whether what is measured has been optimised.
+    release: bool,
     runs: usize,
     seconds: u64,
     peer: bool,
@@ -59,6 +64,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     cargo(&["build", "--release", "--package", "hearth"])?;
     let plan = Plan {
         binary: root().join("target/release/hearth"),
+        release: true,
         runs: arguments.runs,
         seconds: arguments.seconds,
         peer: arguments.peer,
@@ -69,7 +75,17 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
 
 /// A short round with the debug binary, for the tests: the figures say nothing, but the benchmarks still work.
 pub(crate) fn short_round() -> Result<(), Failure> {
-    measure(&Plan { binary: root().join("target/debug/hearth"), runs: 1, seconds: 1, peer: false, beside: None }, None)
+    measure(
+        &Plan {
+            binary: root().join("target/debug/hearth"),
+            release: false,
+            runs: 1,
+            seconds: 1,
+            peer: false,
+            beside: None,
+        },
+        None,
+    )
 }
 
 fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
@@ -80,6 +96,9 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     }
     if wanted(Table::Functions) {
         runtime.block_on(functions::run(plan))?;
+    }
+    if wanted(Table::Tree) {
+        tree::run(plan)?;
     }
     Ok(())
 }

@@ -135,7 +135,9 @@ impl Store {
             }
             self.begin_fold();
         }
-        if self.folding.as_ref().is_some_and(|fold| self.journal_bytes >= fold.resume_at) {
+        let resumes = self.folding.as_ref().is_some_and(|fold| self.journal_bytes >= fold.resume_at);
+        // A batch of intents alone has no entry, and thus no number of its own in the journal.
+        if resumes && !batch.touched.is_empty() {
             match self.append_and_step(&paths, &entry, &batch) {
                 Ok(()) => return Ok(()),
                 Err(error) => {

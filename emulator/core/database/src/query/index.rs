@@ -140,13 +140,15 @@ impl<'a> Borrow<dyn Placed + 'a> for Member {
 
 impl Index {
     fn new(order: &Order, node: &Node) -> Self {
-        let mut members: Vec<_> =
-            node.children().map(|(key, child)| Member::new(order.spot(key, child), key)).collect();
-        let ranks = if members.iter().all(|member| matches!(member.rank, Held::Null)) {
+        let mut ranked: Vec<_> = node.children().map(|child| (order.rank(child.1).head(), child)).collect();
+        let ranks = if ranked.iter().all(|(_, (_, child))| matches!(order.rank(child), Rank::Null)) {
             Ranks::Null
         } else {
-            members.sort_unstable();
-            Ranks::Any(members.into_iter().collect())
+            // They stand in key order already, and the sort is stable.
+            ranked.sort_by(|(head, (_, one)), (other_head, (_, other))| {
+                head.cmp(other_head).then_with(|| order.rank(one).compare(order.rank(other)))
+            });
+            Ranks::Any(ranked.into_iter().map(|(_, (key, child))| Member::new(order.spot(key, child), key)).collect())
         };
         Self { order: order.clone(), ranks, idle: AtomicUsize::new(0) }
     }
@@ -179,10 +181,10 @@ impl Index {
         }
     }
 
-    /// This index after the child at `key`, which was `before`, has become `after`, so that there are `len` children;
-    /// none if making it anew is the better choice.
+    /// This index after the child at `key`, which was `before`, has become `after`, where there were `len` children; none
+    /// if making it anew is the better choice.
     fn carried(self: &Arc<Self>, key: &Key, before: &Node, after: &Node, len: usize) -> Option<Arc<Self>> {
-        if len < FEW / 2 {
+        if len <= FEW / 2 {
             return None;
         }
         let (was, is) = (self.order.spot(key, before), self.order.spot(key, after));
@@ -264,5 +266,57 @@ impl DoubleEndedIterator for Walk<'_> {
             Self::ByKey(children) => children.next_back(),
             Self::Members(node, members) => members.next_back().map(|member| child(node, member)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Path, Priority};
+
+    fn list(len: usize) -> Node {
+        Node::branch((0..len).map(|i| (Key::index(i), Leaf::Int(i as i64 % 7).into())).collect())
+    }
+
+    fn kept(node: &Node) -> usize {
+        node.kept().map_or(0, |derived| derived.indices.iter().count())
+    }
+
+    fn at(text: &str) -> Path {
+        Path::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_index_is_made_when_asked_for_and_carried_along() {
+        let node = list(100);
+        assert!(Index::of(&node, &Order::Value, false).is_none() && kept(&node) == 0);
+        assert!(Index::of(&list(FEW), &Order::Value, true).is_none());
+        assert!(Index::of(&node, &Order::Value, true).is_some() && Index::of(&node, &Order::Priority, true).is_some());
+        assert!(Index::of(&node, &Order::Value, false).is_some() && kept(&node) == 2);
+        let changed = node.set(&at("5"), Leaf::Int(9).into()).set(&at("x/y"), Leaf::Int(1).into());
+        let changed = changed.with_priority(Priority::new(Leaf::Int(1)));
+        assert_eq!(kept(&changed), 2);
+        let by_value = Index::of(&changed, &Order::Value, false).unwrap();
+        let all = Span { from: Bound::Unbounded, to: Bound::Unbounded };
+        let last: Vec<_> = by_value.walk(&changed, all).rev().take(2).map(|(key, _)| key.as_str()).collect();
+        assert_eq!(last, ["x", "5"]);
+        // No child had a priority before.
+        assert_eq!(kept(&changed.set(&at("5"), list(1).with_priority(Priority::new(Leaf::Int(1))))), 1);
+    }
+
+    #[test]
+    fn an_index_goes_when_it_is_of_no_more_use() {
+        let mut node = list(100);
+        assert!(Index::of(&node, &Order::Value, true).is_some());
+        let change = |node: &Node, step: usize| node.set(&at("5"), Leaf::Int(step as i64).into());
+        for step in 0..LEAST_PATIENCE {
+            node = change(&node, step);
+        }
+        assert_eq!(kept(&node), 1);
+        assert_eq!(kept(&change(&node, LEAST_PATIENCE)), 0);
+        assert!(Index::of(&node, &Order::Value, false).is_some());
+        assert_eq!(kept(&change(&node, LEAST_PATIENCE)), 1);
+        let few = (FEW / 2 - 1..100).fold(node, |node, i| node.set(&at(&i.to_string()), Node::NULL));
+        assert_eq!((few.len(), kept(&few)), (FEW / 2 - 1, 0));
     }
 }

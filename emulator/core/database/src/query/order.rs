@@ -43,6 +43,32 @@ impl Rank<'_> {
         }
     }
 
+    /// Numbers that never stand in another order than the ranks do, so that many are sorted without a look at the
+    /// texts, wherever in memory these lie.
+    pub(super) fn head(self) -> (u8, u64) {
+        const SIGN: u64 = 1 << 63;
+        let head = match self {
+            Rank::Null | Rank::Object => 0,
+            Rank::Leaf(Leaf::Bool(bool)) => u64::from(*bool),
+            Rank::Leaf(Leaf::Text(text)) => text.bytes().chain(std::iter::repeat(0)).take(8).fold(0, |head, byte| {
+                // UTF-16 has U+10000 and above before U+E000.
+                let byte = match byte {
+                    0xee | 0xef => byte + 5,
+                    0xf0.. => byte - 2,
+                    _ => byte,
+                };
+                head << 8 | u64::from(byte)
+            }),
+            Rank::Leaf(number @ (Leaf::Int(_) | Leaf::Double(_))) => {
+                match number.as_f64().unwrap_or_default().to_bits() {
+                    bits if bits < SIGN => bits | SIGN,
+                    bits => !bits,
+                }
+            }
+        };
+        (self.kind(), head)
+    }
+
     fn kind(self) -> u8 {
         match self {
             Rank::Null => 0,
@@ -204,5 +230,47 @@ impl Query {
     /// Whether a child lies in the range; nothing does if it is null. The limit is not asked.
     pub fn contains(&self, key: &Key, child: &Node) -> bool {
         !child.is_null() && self.span().contains(self.order.spot(key, child))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_stand_in_the_clients_order_and_so_do_their_heads() {
+        let sorted = [
+            vec![Leaf::Bool(false)],
+            vec![Leaf::Bool(true)],
+            vec![Leaf::Double(-1e300)],
+            vec![Leaf::Int(-2)],
+            vec![Leaf::Double(-1.5)],
+            vec![Leaf::Int(0)],
+            vec![Leaf::Double(0.5)],
+            vec![Leaf::Int(1)],
+            // The clients cannot tell them apart.
+            vec![Leaf::Int(1 << 53), Leaf::Int((1 << 53) + 1), Leaf::Double(9_007_199_254_740_992.0)],
+            vec![Leaf::text("")],
+            vec![Leaf::text("10")],
+            vec![Leaf::text("9")],
+            vec![Leaf::text("a")],
+            vec![Leaf::text("a\u{0}")],
+            vec![Leaf::text("abcdefgh")],
+            vec![Leaf::text("abcdefghi")],
+            vec![Leaf::text("abcdefgz")],
+            vec![Leaf::text("a\u{10000}")],
+            vec![Leaf::text("a\u{10ffff}")],
+            vec![Leaf::text("a\u{e000}")],
+            vec![Leaf::text("a\u{ffff}")],
+            vec![Leaf::text("é")],
+        ];
+        let leaves =
+            sorted.iter().enumerate().flat_map(|(i, same)| same.iter().map(move |leaf| (i + 1, Rank::Leaf(leaf))));
+        let ranks: Vec<_> =
+            [(0, Rank::Null)].into_iter().chain(leaves).chain([(sorted.len() + 1, Rank::Object)]).collect();
+        for ((i, one), (j, other)) in ranks.iter().flat_map(|one| ranks.iter().map(move |other| (one, other))) {
+            assert_eq!(one.compare(*other), i.cmp(j), "{one:?} {other:?}");
+            assert!(one.head().cmp(&other.head()) == i.cmp(j) || one.head() == other.head(), "{one:?} {other:?}");
+        }
     }
 }

@@ -39,7 +39,7 @@ impl Place {
         self.with(Indices::same)
     }
 
-    /// The place of the branch that a path copy makes, of which one child differs. There are `len` children then.
+    /// The place of the branch that a path copy makes, of which one child differs. There were `len` children.
     pub(super) fn carried(&self, key: &Key, before: &Node, after: &Node, len: usize) -> Self {
         self.with(|indices| indices.carried(key, before, after, len))
     }

@@ -227,12 +227,9 @@ impl Node {
                 let there = self.child(key.as_str());
                 let weight = |node: &Self| if node.is_null() { 0 } else { child_weight(key, node) };
                 let weight = branch.weight - weight(there) + weight(&value);
-                let children = if value.is_null() {
-                    branch.children.without(key)
-                } else {
-                    branch.children.with(key, value.clone())
-                };
-                let derived = branch.derived.carried(key, there, &value, children.len());
+                let derived = branch.derived.carried(key, there, &value, branch.children.len());
+                let children =
+                    if value.is_null() { branch.children.without(key) } else { branch.children.with(key, value) };
                 Self::of(children, branch.priority.clone(), weight, derived)
             }
         }
@@ -314,6 +311,10 @@ impl<'a> Iterator for Children<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.as_mut()?.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.as_ref().map_or((0, Some(0)), Iter::size_hint)
     }
 }
 
