@@ -22,14 +22,15 @@ struct Tokens;
 
 /// A user whose token ends at so many seconds.
 fn until(seconds: u64) -> IdToken {
-    IdToken { uid: "u".to_owned(), claims: serde_json::Map::from_iter([("exp".to_owned(), seconds.into())]) }
+    let claims = serde_json::Map::from_iter([("exp".to_owned(), seconds.into())]);
+    IdToken { uid: "u".to_owned(), claims: Arc::new(claims) }
 }
 
 impl IdTokens for Tokens {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async move {
             match token {
-                "good" => Ok(IdToken { uid: "u".to_owned(), claims: serde_json::Map::new() }),
+                "good" => Ok(IdToken { uid: "u".to_owned(), claims: Arc::default() }),
                 "short" => Ok(until(NOW / 1000 + 1)),
                 "expired" => Err(TokenRefused::Expired),
                 "forged" => Err(TokenRefused::Signature),
