@@ -273,7 +273,7 @@ test('a client that is killed goes too', async () => {
   heard.stop();
 });
 
-test('clients learn the server\'s time and whether they are connected', async () => {
+test("clients learn the server's time and whether they are connected", async () => {
   const offset = watch(one.at('.info/serverTimeOffset'));
   const connected = watch(one.at('.info/connected'));
   assert.ok(Math.abs(await offset.until((value) => typeof value === 'number')) < 10_000);

@@ -22,7 +22,8 @@ struct Tokens;
 
 /// A user whose token ends at so many seconds.
 fn until(seconds: u64) -> IdToken {
-    IdToken { uid: "u".to_owned(), claims: Arc::new(serde_json::Map::from_iter([("exp".to_owned(), seconds.into())])) }
+    let claims = serde_json::Map::from_iter([("exp".to_owned(), seconds.into())]);
+    IdToken { uid: "u".to_owned(), claims: Arc::new(claims) }
 }
 
 impl IdTokens for Tokens {
