@@ -7,5 +7,6 @@ mod compatibility;
 mod crash;
 mod realtime;
 mod repeatable;
+mod rest;
 mod self_host;
 mod sessions;
