@@ -87,7 +87,7 @@ impl Client {
             match self.next().await.expect("a frame") {
                 Message::Text(text) => return text.as_str().to_owned(),
                 Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("no text: {other:?}"),
+                other @ (Message::Binary(_) | Message::Close(_) | Message::Frame(_)) => panic!("no text: {other:?}"),
             }
         }
     }

@@ -35,7 +35,7 @@ struct Tokens;
 impl IdTokens for Tokens {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async move {
-            let claims = [("exp".to_owned(), 2000.into())].into_iter().collect();
+            let claims = Arc::new([("exp".to_owned(), 2000.into())].into_iter().collect());
             match token {
                 "ada" => Ok(IdToken { uid: "ada".to_owned(), claims }),
                 "late" => Err(TokenRefused::Expired),
@@ -46,7 +46,7 @@ impl IdTokens for Tokens {
 
     fn made_up<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async move {
-            let claims = [("exp".to_owned(), 1.into())].into_iter().collect();
+            let claims = Arc::new([("exp".to_owned(), 1.into())].into_iter().collect());
             match token {
                 "late" => Ok(IdToken { uid: "late".to_owned(), claims }),
                 _ => Err(TokenRefused::Account),
