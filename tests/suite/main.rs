@@ -8,5 +8,6 @@ mod crash;
 mod long_poll;
 mod realtime;
 mod repeatable;
+mod rest;
 mod self_host;
 mod sessions;

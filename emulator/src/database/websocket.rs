@@ -3,6 +3,7 @@
 //! One task a connection, which reads and writes in turn and holds small buffers only. Must not know: what the frames
 //! say.
 
+use super::databases::namespace_of_host;
 use super::outbox::Closing;
 use super::sessions::{Attachment, Live, Sessions};
 use axum::Router;
@@ -115,9 +116,10 @@ impl Opening {
             let (_, value) = pairs.find(|(key, value)| *key == name && !value.is_empty())?;
             percent_encoding::percent_decode_str(value).decode_utf8().ok().map(String::from)
         };
+        let host = host.or(request.uri().host()).unwrap_or_default();
         Self {
-            host: host.or(request.uri().host()).unwrap_or_default().to_owned(),
-            namespace: parameter("ns"),
+            host: host.to_owned(),
+            namespace: parameter("ns").or_else(|| namespace_of_host(host).map(str::to_owned)),
             after: parameter("ls"),
             session: parameter("s"),
         }
