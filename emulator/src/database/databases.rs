@@ -64,7 +64,7 @@ impl Databases {
         entropy: Entropy,
     ) -> Result<Arc<Self>, StorageError> {
         let name = default_name(project);
-        let default = start(&storage, &name, settings, &clock, &entropy)?;
+        let default = start(&storage, &name, rules(&settings, project, &name), &clock, &entropy)?;
         let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
         let project = project.to_owned();
         Ok(Arc::new(Self { project, settings, storage, clock, entropy, default, open, opening: Mutex::new(()) }))
@@ -89,12 +89,13 @@ impl Databases {
         namespace: Option<&str>,
         caller: Caller,
     ) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
-        let name = self.resolve(namespace)?;
+        let name = resolve(&self.project, namespace)?;
         if let Some(service) = self.opened(&name)? {
             return Ok(service);
         }
         let databases = Arc::clone(self);
-        let create = self.settings.create_on_first_use && (self.settings.open || caller == Caller::Admin);
+        let may_write = rules(&self.settings, &self.project, &name).may_write_anything(caller);
+        let create = self.settings.create_on_first_use && may_write;
         // A panic there has been reported by the panic hook.
         tokio::task::spawn_blocking(move || databases.open_now(name, create))
             .await
@@ -127,20 +128,6 @@ impl Databases {
         }
     }
 
-    fn resolve(&self, namespace: Option<&str>) -> Result<String, DatabaseUnavailable> {
-        let default = || default_name(&self.project);
-        let Some(namespace) = namespace else { return Ok(default()) };
-        let name = namespace.to_ascii_lowercase();
-        if name == self.project.to_ascii_lowercase() || name == default() {
-            return Ok(default());
-        }
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if name.is_empty() || name.len() > MOST_NAME_BYTES || !name.bytes().all(allowed) {
-            return Err(DatabaseUnavailable::InvalidName(namespace.to_owned()));
-        }
-        Ok(name)
-    }
-
     fn opened(&self, name: &str) -> Result<Option<Arc<DatabaseService>>, DatabaseUnavailable> {
         match &*self.all_open() {
             Some(open) => Ok(open.get(name).cloned()),
@@ -160,7 +147,8 @@ impl Databases {
         if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
             return Err(DatabaseUnavailable::TooMany);
         }
-        let service = start(&self.storage, &name, self.settings, &self.clock, &self.entropy)?;
+        let service =
+            start(&self.storage, &name, rules(&self.settings, &self.project, &name), &self.clock, &self.entropy)?;
         match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
             Some(open) => {
                 open.insert(name, Arc::clone(&service));
@@ -185,14 +173,41 @@ fn default_name(project: &str) -> String {
     format!("{}-default-rtdb", project.to_ascii_lowercase().chars().map(plain).collect::<String>())
 }
 
+/// The name of the database that `namespace` means in `project`.
+fn resolve(project: &str, namespace: Option<&str>) -> Result<String, DatabaseUnavailable> {
+    let default = || default_name(project);
+    let Some(namespace) = namespace else { return Ok(default()) };
+    let name = namespace.to_ascii_lowercase();
+    if name == project.to_ascii_lowercase() || name == default() {
+        return Ok(default());
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || name.len() > MOST_NAME_BYTES || !name.bytes().all(allowed) {
+        return Err(DatabaseUnavailable::InvalidName(namespace.to_owned()));
+    }
+    Ok(name)
+}
+
+/// The rules that the database called `name` begins with.
+fn rules(settings: &DatabaseSettings, project: &str, name: &str) -> Ruleset {
+    let given = settings
+        .rules
+        .iter()
+        .find(|(namespace, _)| resolve(project, namespace.as_deref()).is_ok_and(|meant| meant == name));
+    match given {
+        Some((_, rules)) => rules.clone(),
+        None if settings.open => Ruleset::Open,
+        None => Ruleset::Locked,
+    }
+}
+
 fn start(
     storage: &Storage,
     name: &str,
-    settings: DatabaseSettings,
+    rules: Ruleset,
     clock: &Clock,
     entropy: &Entropy,
 ) -> Result<Arc<DatabaseService>, StorageError> {
-    let rules = if settings.open { Ruleset::Open } else { Ruleset::Locked };
     let failed = |source| StorageError::Io { path: format!("database/{name}").into(), source };
     let store = Store::open(storage, name)?;
     let engine = Engine::open(store, rules).map_err(|error| failed(std::io::Error::other(error)))?;
@@ -204,14 +219,15 @@ fn start(
 mod tests {
     use super::*;
     use crate::storage::Durability;
-    use hearth_database::{Leaf, Node};
+    use hearth_database::{Leaf, Node, Unjudged};
 
     fn open(storage: &Storage, create_on_first_use: bool) -> Arc<Databases> {
         opened(storage, true, create_on_first_use)
     }
 
     fn opened(storage: &Storage, open: bool, create_on_first_use: bool) -> Arc<Databases> {
-        let settings = DatabaseSettings { open, create_on_first_use };
+        let settings =
+            DatabaseSettings { rules: BTreeMap::new(), open, unjudged: Unjudged::Admits, create_on_first_use };
         Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
     }
 
