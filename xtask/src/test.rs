@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests, and before them what they need.
 
 use crate::process::{Failure, cargo, command, root, run};
-use crate::{bench, browser};
+use crate::{bench, browser, fuzz};
 use std::ffi::OsStr;
 
 /// Runs everything that has to pass.
@@ -11,6 +11,7 @@ pub(crate) fn all() -> Result<(), Failure> {
     cargo(&["test", "--workspace"])?;
     cargo(&["build", "--package", "hearth"])?;
     bench::short_round()?;
+    fuzz::short_round()?;
     sdks()
 }
 

@@ -2,6 +2,8 @@
 //!
 //! One write connection and any number of readers to each file. Must not know: what any product stores.
 
+#[cfg(test)]
+pub(crate) mod disk;
 mod migration;
 
 pub use migration::Migration;
@@ -83,6 +85,9 @@ enum Place {
     Directory { path: PathBuf, _lock: Arc<File> },
     /// Nothing is kept. The number keeps two projects of one process apart.
     Memory(u64),
+    /// A disk of a test.
+    #[cfg(test)]
+    Simulated(disk::Disk),
 }
 
 impl Storage {
@@ -113,11 +118,19 @@ impl Storage {
         Self { place: Place::Memory(NEXT.fetch_add(1, Ordering::Relaxed)), durability: Durability::Process }
     }
 
+    /// Data on a disk of a test.
+    #[cfg(test)]
+    pub(crate) fn on(disk: &disk::Disk, durability: Durability) -> Self {
+        Self { place: Place::Simulated(disk.clone()), durability }
+    }
+
     /// The directory, unless nothing is kept.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::Directory { path, .. } => Some(path),
             Place::Memory(_) => None,
+            #[cfg(test)]
+            Place::Simulated(_) => None,
         }
     }
 
@@ -159,6 +172,11 @@ impl Storage {
                 format!("file:/hearth-{number}/{name}?vfs=memdb"),
                 OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
             ),
+            #[cfg(test)]
+            Place::Simulated(disk) => (
+                format!("file:/{name}.sqlite?vfs={}", disk.name()),
+                OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
+            ),
         };
         let failed = |source| StorageError::Sqlite { path: location.clone(), source };
         let mut writer = Connection::open_with_flags(
@@ -175,18 +193,22 @@ impl Storage {
     fn prepare(&self, writer: &mut Connection) -> rusqlite::Result<()> {
         wait_for_locks(writer, matches!(self.place, Place::Memory(_)))?;
         match self.place {
-            Place::Directory { .. } => {
-                writer.pragma_update(None, "journal_mode", "wal")?;
-                let synchronous = match self.durability {
-                    Durability::Process => "normal",
-                    Durability::Power => "full",
-                };
-                writer.pragma_update(None, "synchronous", synchronous)?;
-                writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-            }
+            Place::Directory { .. } => self.log_ahead(writer)?,
             Place::Memory(_) => writer.pragma_update(None, "journal_mode", "memory")?,
+            #[cfg(test)]
+            Place::Simulated(_) => self.log_ahead(writer)?,
         }
         writer.pragma_update(None, "foreign_keys", true)
+    }
+
+    fn log_ahead(&self, writer: &Connection) -> rusqlite::Result<()> {
+        writer.pragma_update(None, "journal_mode", "wal")?;
+        let synchronous = match self.durability {
+            Durability::Process => "normal",
+            Durability::Power => "full",
+        };
+        writer.pragma_update(None, "synchronous", synchronous)?;
+        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
     }
 }
 

@@ -9,6 +9,8 @@
 mod diff;
 mod entries;
 mod intents;
+#[cfg(test)]
+mod power;
 mod rows;
 #[cfg(test)]
 mod tests;
