@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::storage::Durability;
-use crate::storage::disk::{Dice, Disk, End};
+use crate::storage::disk::{Dice, Disk, End, Faults};
 use hearth_database::json;
 use hearth_database::{
     Answer, Caller, Change, Command, CommandError, Engine, Intent, Leaf, Location, OnDisconnect, Ruleset, SessionId, Write,
@@ -55,6 +55,9 @@ struct Known {
     /// Acknowledged batches may be lost, from the last one backwards.
     forgets: bool,
     commits: usize,
+    failed: usize,
+    /// How often acknowledged batches were lost.
+    lost: usize,
 }
 
 /// A store that is watched.
@@ -79,6 +82,7 @@ impl Journal for Watched {
         assert!(is_known, "found {found:#?}\nof {:#?}\nor one of {:#?}", known.acknowledged, known.possible);
         assert!(loaded.version.epoch > known.epoch || known.forgets, "epoch {}", known.epoch);
         known.epoch = loaded.version.epoch;
+        known.lost += usize::from(!may_be(&known.acknowledged) && !known.possible.iter().any(may_be));
         (known.acknowledged, known.possible) = (found, Vec::new());
         known.earlier.clear();
         Ok(loaded)
@@ -98,6 +102,7 @@ impl Journal for Watched {
                 known.earlier.extend(possible);
             }
         } else {
+            known.failed += 1;
             known.possible.push(after);
         }
         stored
@@ -267,6 +272,51 @@ impl Round {
         self.disk.restart(end);
     }
 
+    /// A process that lives through times when things fail.
+    fn troubled_process(&mut self, end: End) {
+        self.fail();
+        let opened = self.open();
+        self.disk.fails(Faults::default());
+        let Some(mut engine) = opened.or_else(|| self.open()) else { panic!("nothing fails, and yet it does not open") };
+        for _ in 0..4 {
+            self.fail();
+            for _ in 0..self.dice.below(12) {
+                self.batch(&mut engine);
+            }
+            self.disk.fails(Faults::default());
+            for _ in 0..1 + self.dice.below(4) {
+                assert!(self.batch(&mut engine), "nothing fails any more, and yet it is not stored");
+                self.check_ends(&engine.snapshot().root);
+            }
+        }
+        // The last batches may be in the middle of it.
+        self.fail();
+        for _ in 0..self.dice.below(6) {
+            self.batch(&mut engine);
+        }
+        self.disk.dies_after(self.dice.below(20));
+        drop(engine);
+        self.disk.fails(Faults::default());
+        self.ended.append(&mut self.alive);
+        self.disk.restart(end);
+    }
+
+    fn fail(&mut self) {
+        let percents = [0, 3, 20, 100];
+        let faults = match self.dice.below(4) {
+            0 => Faults { writes: self.dice.pick(&percents), ..Faults::default() },
+            1 => Faults { syncs: self.dice.pick(&percents), ..Faults::default() },
+            2 => Faults { room: Some(self.disk.used() + self.dice.below(20_000)), ..Faults::default() },
+            _ => Faults { writes: self.dice.pick(&percents), syncs: self.dice.pick(&percents), room: None },
+        };
+        self.disk.fails(faults);
+    }
+
+    fn tally(&self) -> Tally {
+        let known = self.known.lock().unwrap();
+        Tally { commits: known.commits, failed: known.failed, lost: known.lost }
+    }
+
     /// A process in which nothing fails finds everything.
     fn find_everything(&mut self) {
         let mut engine = self.open().expect("nothing fails");
@@ -282,16 +332,18 @@ impl Round {
 }
 
 /// So many rounds, each from its number.
-fn rounds(few: u64, play: impl Fn(u64) -> usize) {
+fn rounds(few: u64, play: impl Fn(u64) -> Tally) -> Tally {
     let rounds = std::env::var("HEARTH_POWER_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few);
-    let mut commits = 0;
+    let mut all = Tally::default();
     for seed in 0..rounds {
         let said = Said(seed);
-        commits += play(seed);
+        let Tally { commits, failed, lost } = play(seed);
+        all = Tally { commits: all.commits + commits, failed: all.failed + failed, lost: all.lost + lost };
         std::mem::forget(said);
     }
-    assert!(commits > rounds as usize, "hardly anything was stored");
-    println!("{rounds} rounds, {commits} commits");
+    assert!(all.commits > rounds as usize, "hardly anything was stored");
+    println!("{rounds} rounds: {all:?}");
+    all
 }
 
 /// Says which round it was.
@@ -303,7 +355,15 @@ impl Drop for Said {
     }
 }
 
-fn play(seed: u64, durability: Durability, ends: &[End], forgets: bool) -> usize {
+/// What there was in some rounds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    commits: usize,
+    failed: usize,
+    lost: usize,
+}
+
+fn play(seed: u64, durability: Durability, ends: &[End], forgets: bool) -> Tally {
     let mut round = Round::new(seed, durability, forgets);
     for _ in 0..2 + round.dice.below(4) {
         let lasts = round.dice.pick(&[0, 30, 150, 600]);
@@ -311,22 +371,40 @@ fn play(seed: u64, durability: Durability, ends: &[End], forgets: bool) -> usize
         round.process(lasts..2 * lasts + 30, end);
     }
     round.find_everything();
-    let commits = round.known.lock().unwrap().commits;
-    commits
+    round.tally()
 }
 
 #[test]
 fn a_power_cut_loses_nothing_that_was_acknowledged() {
-    rounds(150, |seed| play(seed, Durability::Power, &[End::PowerCut, End::PowerCut, End::Kill], false));
+    let ends = [End::PowerCut, End::PowerCut, End::Kill];
+    let tally = rounds(150, |seed| play(seed, Durability::Power, &ends, false));
+    assert_eq!(tally.lost, 0);
 }
 
 #[test]
 fn a_kill_loses_nothing_that_was_acknowledged() {
-    rounds(60, |seed| play(seed, Durability::Process, &[End::Kill], false));
+    let tally = rounds(60, |seed| play(seed, Durability::Process, &[End::Kill], false));
+    assert_eq!(tally.lost, 0);
 }
 
 /// An emulator's data does not promise to survive it, but what is left is what there once was.
 #[test]
 fn a_power_cut_leaves_an_emulator_a_state_that_was() {
-    rounds(60, |seed| play(seed, Durability::Process, &[End::PowerCut], true));
+    let tally = rounds(60, |seed| play(seed, Durability::Process, &[End::PowerCut], true));
+    assert!(tally.lost > 0, "the disk loses what is not synced");
+}
+
+#[test]
+fn what_fails_is_refused_and_loses_nothing_that_was_acknowledged() {
+    let tally = rounds(100, |seed| {
+        let mut round = Round::new(seed, Durability::Power, false);
+        for _ in 0..1 + round.dice.below(3) {
+            let end = round.dice.pick(&[End::PowerCut, End::Kill]);
+            round.troubled_process(end);
+        }
+        round.find_everything();
+        round.tally()
+    });
+    assert_eq!(tally.lost, 0);
+    assert!(tally.failed > 0, "nothing failed");
 }
