@@ -8,6 +8,7 @@ mod routes;
 mod service;
 mod signing_key;
 mod store;
+mod verified;
 mod writer;
 
 pub use routes::router;

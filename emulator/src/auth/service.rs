@@ -4,6 +4,7 @@
 
 use super::signing_key;
 use super::store::{MIGRATIONS, SqliteStore};
+use super::verified::Verified;
 use super::writer::{self, Job, Message};
 use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::AuthSettings;
@@ -23,6 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// So many operations may wait for the writer. Their bodies are counted by `server::body`.
 const LONGEST_QUEUE: usize = 4096;
+/// About so much memory is spent on tokens that need not be verified again: some 8,000 of them.
+const MOST_VERIFIED_BYTES: usize = 32 * 1024 * 1024;
 /// So many accounts are purged in one step; others may write between two steps.
 const PURGE_STEP: usize = 500;
 
@@ -70,6 +73,8 @@ pub enum ServiceError {
 struct House {
     project: String,
     tokens: Tokens,
+    /// Of `tokens` and this project, which never change while the service lives.
+    verified: Verified,
     clock: Clock,
     entropy: Entropy,
     readers: Readers,
@@ -118,7 +123,8 @@ impl AuthService {
             let _ = ended.send(());
         });
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
-        let house = House { project: project.to_owned(), tokens, clock, entropy, readers: file.readers };
+        let verified = Verified::new(MOST_VERIFIED_BYTES);
+        let house = House { project: project.to_owned(), tokens, verified, clock, entropy, readers: file.readers };
         Ok(Arc::new(Self { house: Arc::new(house), inbox, writer }))
     }
 
@@ -216,23 +222,37 @@ impl House {
         done.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
     }
 
-    /// Reads a row of SQLite for each token, and so is right at once about every change; nothing is remembered.
+    /// Only what cannot change is remembered of a token. Its times, and a row of SQLite for its account, are looked at
+    /// each time; so it is right at once about every change.
     fn verify(&self, token: &str) -> Result<IdToken, TokenRefused> {
-        let claims = self.tokens.verify(token, &self.project, self.clock.now())?;
-        let (uid, standing) = self.standing(&claims)?;
+        let known = self.verified.get(token);
+        let genuine = match &known {
+            Some(genuine) => Arc::clone(genuine),
+            None => Arc::new(self.tokens.authenticate(token, &self.project)?),
+        };
+        genuine.valid_at(self.clock.now())?;
+        if known.is_none() {
+            self.verified.keep(token, Arc::clone(&genuine));
+        }
+        let tenant = genuine.claims.get("firebase").and_then(|firebase| firebase.get("tenant")).and_then(Value::as_str);
+        let scope = Scope { tenant: tenant.map(str::to_owned), ..Scope::project(&self.project) };
+        let standing = self.look(|store| Ok(store.standing(&scope, &genuine.subject)?)).map_err(|error| {
+            tracing::error!(%error, "accounts cannot be read");
+            TokenRefused::Unavailable
+        })?;
         let standing = standing.ok_or(TokenRefused::Account)?;
-        let issued = claims.get("iat").and_then(Value::as_i64);
+        let issued = genuine.claims.get("iat").and_then(Value::as_i64);
         let revoked = standing.valid_since.is_some_and(|since| issued.is_none_or(|issued| issued < since));
         if standing.disabled || revoked {
             return Err(TokenRefused::Account);
         }
-        Ok(IdToken { uid, claims })
+        Ok(IdToken { uid: genuine.subject.clone(), claims: Arc::clone(&genuine.claims) })
     }
 
     fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
         let claims = self.tokens.claimed(token)?;
         match self.standing(&claims)? {
-            (uid, None) => Ok(IdToken { uid, claims }),
+            (uid, None) => Ok(IdToken { uid, claims: Arc::new(claims) }),
             (_, Some(_)) => Err(TokenRefused::Account),
         }
     }

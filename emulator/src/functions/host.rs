@@ -1,12 +1,13 @@
 //! The host: knows the functions, and runs each call apart from all others.
 //!
-//! Every call is a task of its own under a task that watches it. A panic ends that call alone, one that takes too long is
+//! Every call is a task of its own. A panic ends that call alone, one that takes too long is
 //! ended, and a client that goes away ends nothing: what it asked for is done. Must not know: paths, bodies, sockets,
 //! schedules.
 
 use super::errors::Failure;
 use super::routing::{Route, Routes};
 use crate::config::settings::FunctionsSettings;
+use futures_util::FutureExt;
 use hearth_functions::ports::Platform;
 use hearth_functions::registry::{HttpsFunction, HttpsHandler, REGION, Registry, ScheduledFunction};
 use hearth_functions::request::{HttpRequest, Reply};
@@ -15,6 +16,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -204,21 +206,19 @@ impl Host {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Failure> {
         let limit = self.time_limit;
-        // The watcher is a task too: the caller may be dropped with its connection.
-        let watcher = self.calls.spawn(async move {
+        // The caller may be dropped with its connection; the task goes on, with its limit and its log.
+        let task = self.calls.spawn(async move {
             tracing::debug!("Beginning execution of \"{key}\"");
             let begun = Instant::now();
-            let mut task = tokio::spawn(work);
-            let result = match tokio::time::timeout(limit, &mut task).await {
+            // What the work held is dropped with it, so nobody sees it half changed.
+            let guarded = AssertUnwindSafe(tokio::time::timeout(limit, work)).catch_unwind();
+            let result = match guarded.await {
                 Ok(Ok(value)) => Ok(value),
-                Ok(Err(error)) => {
-                    let reason =
-                        error.try_into_panic().map_or_else(|error| error.to_string(), |panic| message(&*panic));
-                    tracing::error!("\"{key}\" panicked: {reason}");
+                Err(panic) => {
+                    tracing::error!("\"{key}\" panicked: {}", message(&*panic));
                     Err(Failure::Panicked)
                 }
-                Err(_) => {
-                    task.abort();
+                Ok(Err(_)) => {
                     tracing::error!("\"{key}\" was ended: it ran longer than {} ms", limit.as_millis());
                     Err(Failure::TimedOut)
                 }
@@ -226,7 +226,7 @@ impl Host {
             tracing::debug!("Finished \"{key}\" in {} ms", begun.elapsed().as_millis());
             result
         });
-        watcher.await.unwrap_or(Err(Failure::Panicked))
+        task.await.unwrap_or(Err(Failure::Panicked))
     }
 
     fn no_function(&self, asked: &str) -> Failure {

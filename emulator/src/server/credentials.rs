@@ -15,7 +15,7 @@ pub struct IdToken {
     /// The account's id (`sub`).
     pub uid: String,
     /// Every claim of the token.
-    pub claims: Map<String, Value>,
+    pub claims: Arc<Map<String, Value>>,
 }
 
 /// Why a token was not accepted.

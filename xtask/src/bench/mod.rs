@@ -3,12 +3,14 @@
 //! Machines are noisy. Every figure is the median of several runs, with the smallest and largest beside it; what the
 //! machine itself could do at most is measured in the same run.
 
+mod beside;
 mod functions;
 mod limits;
 mod load;
 mod peer;
 mod server;
 mod startup;
+mod tree;
 
 use crate::process::{Failure, cargo, root};
 use clap::{Args, ValueEnum};
@@ -29,6 +31,11 @@ pub(crate) struct BenchArguments {
     /// Measure the official emulators beside us where they have the service (installs them from npm below target/).
     #[arg(long)]
     peer: bool,
+    /// Load another server that answers startSession and pushUpdate too, in turn with ours. A JSON file says where it
+    /// is: `{"name","startSession","pushUpdate","tokens","processes"}`, with the `http://` URLs of the two calls, a file
+    /// of ID tokens that it accepts, one user's a line, and the ids of the processes whose time is counted.
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,14 +44,19 @@ enum Table {
     Startup,
     /// startSession and pushUpdate under load.
     Functions,
+    /// A tree's memory, its opening, and one leaf of it.
+    Tree,
 }
 
 /// What is measured, and for how long.
 struct Plan {
     binary: PathBuf,
+    /// Whether what is measured has been optimised.
+    release: bool,
     runs: usize,
     seconds: u64,
     peer: bool,
+    beside: Option<PathBuf>,
 }
 
 /// Builds the release binary and measures it.
@@ -52,16 +64,28 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     cargo(&["build", "--release", "--package", "hearth"])?;
     let plan = Plan {
         binary: root().join("target/release/hearth"),
+        release: true,
         runs: arguments.runs,
         seconds: arguments.seconds,
         peer: arguments.peer,
+        beside: arguments.beside.clone(),
     };
     measure(&plan, arguments.table)
 }
 
 /// A short round with the debug binary, for the tests: the figures say nothing, but the benchmarks still work.
 pub(crate) fn short_round() -> Result<(), Failure> {
-    measure(&Plan { binary: root().join("target/debug/hearth"), runs: 1, seconds: 1, peer: false }, None)
+    measure(
+        &Plan {
+            binary: root().join("target/debug/hearth"),
+            release: false,
+            runs: 1,
+            seconds: 1,
+            peer: false,
+            beside: None,
+        },
+        None,
+    )
 }
 
 fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
@@ -72,6 +96,9 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     }
     if wanted(Table::Functions) {
         runtime.block_on(functions::run(plan))?;
+    }
+    if wanted(Table::Tree) {
+        tree::run(plan)?;
     }
     Ok(())
 }

@@ -61,14 +61,9 @@ impl Server {
         }
     }
 
-    /// Processor time it has used, in seconds.
-    pub(super) fn processor_seconds(&self) -> Result<f64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name may hold anything, so it is skipped from its end; user and system time are fields 14 and 15.
-        let (_, after_name) = stat.rsplit_once(')').ok_or("an unreadable stat")?;
-        let ticks: f64 =
-            after_name.split_ascii_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
-        Ok(ticks / TICKS_PER_SECOND)
+    /// The process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -79,6 +74,19 @@ impl Drop for Server {
         }
         let _ = self.child.wait();
     }
+}
+
+/// Processor time that processes have used, in seconds.
+pub(super) fn processor_seconds(processes: &[u32]) -> Result<f64, Failure> {
+    let mut ticks = 0.0;
+    for process in processes {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+        // The name may hold anything, so it is skipped from its end; user and system time are fields 14 and 15.
+        let (_, after_name) = stat.rsplit_once(')').ok_or("an unreadable stat")?;
+        let times = after_name.split_ascii_whitespace().skip(11).take(2);
+        ticks += times.filter_map(|time| time.parse::<f64>().ok()).sum::<f64>();
+    }
+    Ok(ticks / TICKS_PER_SECOND)
 }
 
 /// Resident memory of a process, in MB; 0 if it has ended.

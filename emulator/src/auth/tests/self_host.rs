@@ -224,3 +224,55 @@ fn a_keys_id_must_fit_into_a_header() {
         assert!(Keys::new(id, &[], &[]).is_err(), "{id}");
     }
 }
+
+#[tokio::test]
+async fn a_token_seen_before_is_judged_anew() {
+    let server = server().await;
+    let (house, id) = (&server.house, &server.id);
+    let again = async |token: &str| [house.verify(token).await, house.verify(token).await];
+    let (good, refused) = (Ok(id.clone()), Err(TokenRefused::Account));
+    assert_eq!(again(&server.token).await, [good.clone(), good.clone()]);
+
+    // Neither another key's token nor another text gains from it.
+    let other = self::server().await;
+    let signed_by_other = server.forge(&EncodingKey::from_rsa_der(&other.private), Algorithm::RS256, |_, _| ());
+    let (signed, signature) = server.token.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    for token in [signed_by_other, format!("{signed}."), format!("{signed}.{first}{}", &signature[1..])] {
+        assert_eq!(again(&token).await, [Err(TokenRefused::Signature), Err(TokenRefused::Signature)], "{token}");
+    }
+    assert_eq!(again(&other.token).await, [Err(TokenRefused::Signature), Err(TokenRefused::Signature)]);
+    assert_eq!(other.house.verify(&server.token).await, Err(TokenRefused::Signature), "of the first server");
+
+    let change = async |body: Value| {
+        let scope = hearth_auth::store::Scope::project("demo");
+        let request: hearth_auth::operations::update::Request = serde_json::from_value(body).unwrap();
+        house
+            .service
+            .write(scope, true, |store, call| hearth_auth::operations::update::update(store, call, request))
+            .await
+            .unwrap();
+    };
+    change(json!({"localId": id, "disableUser": true})).await;
+    assert_eq!(again(&server.token).await, [refused.clone(), refused.clone()]);
+    change(json!({"localId": id, "disableUser": false})).await;
+    assert_eq!(house.verify(&server.token).await, good);
+    change(json!({"localId": id, "validSince": (MANUAL_START / 1000 + 1).to_string()})).await;
+    assert_eq!(again(&server.token).await, [refused.clone(), refused]);
+    change(json!({"localId": id, "validSince": "1"})).await;
+    assert_eq!(house.verify(&server.token).await, good);
+    house.advance(3599).await;
+    assert_eq!(house.verify(&server.token).await, good);
+    house.advance(1).await;
+    assert_eq!(again(&server.token).await, [Err(TokenRefused::Expired), Err(TokenRefused::Expired)]);
+}
+
+#[tokio::test]
+async fn a_deleted_account_is_refused_at_once() {
+    for house in [House::self_host(), House::emulator()] {
+        let token = house.sign_up().await.text("idToken");
+        assert!(house.verify(&token).await.is_ok() && house.verify(&token).await.is_ok());
+        assert_eq!(house.post("accounts:delete", json!({"idToken": token})).await.status, StatusCode::OK);
+        assert_eq!(house.verify(&token).await, Err(TokenRefused::Account));
+    }
+}

@@ -1,9 +1,9 @@
 //! The journal on SQLite: a table of rows that make the tree, and before it one of what has changed since.
 //!
 //! A commit appends its changes to `journal`, because rows that lie anywhere in `node` would cost a page each. When
-//! it has grown, `journal` is folded into `node`: each row is written once, in the order of the pages. So
-//! opening takes as long as the data is large, not its history. What sessions intend for their ends has a table of its
-//! own, which changes in the same transactions. Must not know: what a commit is for, or who waits for
+//! it has grown, `journal` is folded into `node`, a step with each commit: each row is written once, in the order of the
+//! pages. So opening takes as long as the data is large, not its history. What sessions intend for their ends has a table
+//! of its own, which changes in the same transactions. Must not know: what a commit is for, or who waits for
 //! it.
 
 mod diff;
@@ -34,13 +34,16 @@ const SCHEMA: &[Migration] = &[
     Migration(intents::TABLE),
 ];
 
-/// So many bytes of text are kept in `journal`; a batch with more is folded at once. More would make folds rarer and
-/// cheaper by the row, but longer, and the writer stands still meanwhile.
+/// With so many bytes of text in `journal` a fold begins, and as many may come while it goes on; a batch with more is
+/// folded at once. More would make folds rarer and cheaper by the row, but the next start longer.
 const MOST_JOURNAL_BYTES: usize = 1024 * 1024;
+/// So many paths are folded with a commit at least.
+const FOLD_STEP: usize = 64;
 
 const APPEND: &str = "INSERT INTO journal VALUES (?1, ?2)";
 const ENTRIES: &str = "SELECT seq, changes FROM journal ORDER BY seq";
 const CLEAR: &str = "DELETE FROM journal";
+const CLEAR_UP_TO: &str = "DELETE FROM journal WHERE seq <= ?1";
 /// The last change is the journal's, or that of the last fold.
 const OPENED: &str = "UPDATE version SET epoch = epoch + 1, seq = coalesce((SELECT max(seq) FROM journal), seq)
     RETURNING epoch, seq";
@@ -72,6 +75,28 @@ pub(super) struct Store {
     /// How large it may become before it is folded.
     fold_above: usize,
     most_journal_bytes: usize,
+    /// The fold that is under way.
+    folding: Option<Fold>,
+    fold_step: usize,
+}
+
+/// A part of the journal on its way into the rows, a step with each commit, so that no commit has to wait for all of it.
+///
+/// Until the last step the journal keeps that part: its changes say of each row what it holds, not what becomes of it, so
+/// replaying them over rows of which some are further leads to the same tree.
+#[derive(Debug)]
+struct Fold {
+    /// Where the rows are brought from `folded` to `root`, in order.
+    paths: Vec<Path>,
+    /// For so many of them they have been.
+    done: usize,
+    root: Node,
+    /// The part's last change.
+    seq: u64,
+    /// How large the part is.
+    bytes: usize,
+    /// After a failure, no more steps until the journal is so large.
+    resume_at: usize,
 }
 
 impl Store {
@@ -87,6 +112,8 @@ impl Store {
             journal_bytes: 0,
             fold_above: MOST_JOURNAL_BYTES,
             most_journal_bytes: MOST_JOURNAL_BYTES,
+            folding: None,
+            fold_step: FOLD_STEP,
         })
     }
 
@@ -95,14 +122,30 @@ impl Store {
         let mut entry = Entry::new();
         diff(&mut entry, &paths, batch.before, batch.after).map_err(failed)?;
         let entry = entry.finish();
-        // Either may find room on a full disk where the other finds none: folding frees the journal's.
-        if self.journal_bytes + entry.len() > self.fold_above {
-            if let Err(error) = self.fold(batch.touched, batch.intents, batch.after, batch.version.seq) {
-                self.append(&paths, &entry, &batch).map_err(failed)?;
-                tracing::warn!(database = self.name, %error, "cannot fold the journal, which grows");
-                self.fold_above = self.journal_bytes + self.most_journal_bytes;
+        if self.unfolded_bytes() + entry.len() > self.fold_above {
+            // Either may find room on a full disk where the other finds none: folding frees the journal's.
+            if self.folding.is_some() || entry.len() > self.most_journal_bytes {
+                if let Err(error) = self.fold(batch.touched, batch.intents, batch.after, batch.version.seq) {
+                    self.append(&paths, &entry, &batch).map_err(failed)?;
+                    tracing::warn!(database = self.name, %error, "cannot fold the journal, which grows");
+                    self.fold_above = self.unfolded_bytes() + self.most_journal_bytes;
+                }
+                return Ok(());
             }
-            return Ok(());
+            self.begin_fold();
+        }
+        let resumes = self.folding.as_ref().is_some_and(|fold| self.journal_bytes >= fold.resume_at);
+        // A batch of intents alone has no entry, and thus no number of its own in the journal.
+        if resumes && !batch.touched.is_empty() {
+            match self.append_and_step(&paths, &entry, &batch) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!(database = self.name, %error, "cannot go on folding the journal");
+                    if let Some(fold) = &mut self.folding {
+                        fold.resume_at = self.journal_bytes + self.most_journal_bytes;
+                    }
+                }
+            }
         }
         self.append(&paths, &entry, &batch)
             .or_else(|error| self.fold(batch.touched, batch.intents, batch.after, batch.version.seq).map_err(|_| error))
@@ -110,9 +153,8 @@ impl Store {
     }
 
     fn append(&mut self, paths: &[&Path], entry: &[u8], batch: &Batch<'_>) -> rusqlite::Result<()> {
-        let seq = batch.version.seq;
         if batch.intents.is_empty() {
-            append(&self.file.writer, entry, seq)?;
+            append(&self.file.writer, batch.version.seq, entry)?;
         } else {
             // Dropped before the commit, it rolls back.
             let transaction = self.file.writer.transaction()?;
@@ -120,12 +162,56 @@ impl Store {
             if batch.touched.is_empty() {
                 return transaction.commit();
             }
-            append(&transaction, entry, seq)?;
+            append(&transaction, batch.version.seq, entry)?;
             transaction.commit()?;
         }
+        self.appended(paths, entry, batch);
+        Ok(())
+    }
+
+    fn appended(&mut self, paths: &[&Path], entry: &[u8], batch: &Batch<'_>) {
         self.touched.extend(paths.iter().copied().cloned());
-        (self.root, self.seq) = (batch.after.clone(), seq);
+        (self.root, self.seq) = (batch.after.clone(), batch.version.seq);
         self.journal_bytes += entry.len();
+    }
+
+    /// How large the part of the journal is that no fold has taken on.
+    fn unfolded_bytes(&self) -> usize {
+        self.journal_bytes - self.folding.as_ref().map_or(0, |fold| fold.bytes)
+    }
+
+    /// Takes on what is in the journal now.
+    fn begin_fold(&mut self) {
+        let paths = cover(&self.touched).into_iter().cloned().collect();
+        self.touched.clear();
+        let (root, seq, bytes) = (self.root.clone(), self.seq, self.journal_bytes);
+        self.folding = Some(Fold { paths, done: 0, root, seq, bytes, resume_at: 0 });
+    }
+
+    /// Appends, and brings some more rows to the tree that the fold has taken on, all in one commit.
+    fn append_and_step(&mut self, paths: &[&Path], entry: &[u8], batch: &Batch<'_>) -> rusqlite::Result<()> {
+        let Some(fold) = &mut self.folding else { return self.append(paths, entry, batch) };
+        // Faster than new paths come, so that it ends.
+        let done = fold.done + self.fold_step.max(4 * paths.len());
+        let step: Vec<&Path> = fold.paths.iter().skip(fold.done).take(done - fold.done).collect();
+        // Dropped before the commit, it rolls back.
+        let transaction = self.file.writer.transaction()?;
+        intents::change(&transaction, batch.intents)?;
+        append(&transaction, batch.version.seq, entry)?;
+        diff(&mut Rows::new(&transaction)?, &step, &self.folded, &fold.root)?;
+        let ended = done >= fold.paths.len();
+        if ended {
+            transaction.prepare_cached(CLEAR_UP_TO)?.execute([fold.seq.cast_signed()])?;
+            transaction.prepare_cached(COUNTED)?.execute([fold.seq.cast_signed()])?;
+        }
+        transaction.commit()?;
+        fold.done = done;
+        if ended && let Some(Fold { root, bytes, .. }) = self.folding.take() {
+            self.folded = root;
+            self.journal_bytes -= bytes;
+            self.fold_above = self.most_journal_bytes;
+        }
+        self.appended(paths, entry, batch);
         Ok(())
     }
 
@@ -135,22 +221,37 @@ impl Store {
         let transaction = self.file.writer.transaction()?;
         // First, so that the rows find its pages free.
         transaction.prepare_cached(CLEAR)?.execute([])?;
+        let mut rows = Rows::new(&transaction)?;
+        let mut before = &self.folded;
+        if let Some(fold) = &self.folding {
+            // Straight to `after`: what only the fold would have written needs no room.
+            let rest: Vec<&Path> = fold.paths.iter().skip(fold.done).collect();
+            diff(&mut rows, &rest, before, after)?;
+            before = &fold.root;
+        }
         let paths = cover(self.touched.iter().chain(touched));
-        diff(&mut Rows::new(&transaction)?, &paths, &self.folded, after)?;
+        diff(&mut rows, &paths, before, after)?;
+        drop(rows);
         intents::change(&transaction, intents)?;
         transaction.prepare_cached(COUNTED)?.execute([seq.cast_signed()])?;
         transaction.commit()?;
         (self.folded, self.root, self.seq) = (after.clone(), after.clone(), seq);
         self.touched.clear();
+        self.folding = None;
         (self.journal_bytes, self.fold_above) = (0, self.most_journal_bytes);
         Ok(())
     }
 }
 
+fn append(connection: &Connection, seq: u64, entry: &[u8]) -> rusqlite::Result<()> {
+    let entry = ToSqlOutput::Borrowed(ValueRef::Text(entry));
+    connection.prepare_cached(APPEND)?.execute((seq.cast_signed(), entry)).map(drop)
+}
+
 impl Drop for Store {
     /// Folds, so that the next opening need not.
     fn drop(&mut self) {
-        if self.touched.is_empty() {
+        if self.touched.is_empty() && self.folding.is_none() {
             return;
         }
         let root = self.root.clone();
@@ -185,12 +286,6 @@ impl Journal for Store {
             tracing::error!(database = self.name, %error, "cannot store a batch of changes");
         })
     }
-}
-
-/// Adds an entry to the journal.
-fn append(connection: &Connection, entry: &[u8], seq: u64) -> rusqlite::Result<()> {
-    let row = (seq.cast_signed(), ToSqlOutput::Borrowed(ValueRef::Text(entry)));
-    connection.prepare_cached(APPEND)?.execute(row).map(drop)
 }
 
 /// Makes the changes of the journal to the rows.

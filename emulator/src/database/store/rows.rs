@@ -98,16 +98,16 @@ pub(super) fn load(connection: &Connection) -> Result<Node, JournalError> {
     let mut statement = connection.prepare(LOAD).map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let path: String = row.get(0).map_err(failed)?;
+        let path = row.get_ref(0).and_then(|path| Ok(path.as_str()?)).map_err(failed)?;
         let (value, priority) = (row.get_ref(1).map_err(failed)?, row.get_ref(2).map_err(failed)?);
         let added = from_sql(value).zip(from_sql(priority)).and_then(|(value, priority)| {
             let priority = match priority {
                 None => None,
                 Some(leaf) => Some(Priority::new(leaf)?),
             };
-            builder.add(&path, value, priority)
+            builder.add(path, value, priority)
         });
-        added.ok_or_else(|| JournalError(Box::new(Corrupt::Row(path))))?;
+        added.ok_or_else(|| JournalError(Box::new(Corrupt::Row(path.to_owned()))))?;
     }
     builder.finish().ok_or_else(|| JournalError(Box::new(Corrupt::Overlap)))
 }
@@ -119,6 +119,8 @@ struct Builder {
     branches: Vec<Vec<(Key, Node)>>,
     /// The keys of all these branches but the root.
     keys: Vec<Key>,
+    /// The path of the last of them, as the rows write it: most leaves have a sibling before them.
+    above: String,
     root: Option<Node>,
     leaves: usize,
     /// Priorities of branches, which come before their children.
@@ -138,17 +140,26 @@ impl Builder {
             self.root = Some(node);
             return Some(());
         };
-        let above = || above.split('/').filter(|segment| !segment.is_empty());
-        let shared = self.keys.iter().zip(above()).take_while(|(key, segment)| key.as_str() == *segment).count();
+        if self.branches.is_empty() || self.above != above {
+            self.enter(above)?;
+        }
+        self.branches.last_mut()?.push((Key::new(key).ok()?, node));
+        Some(())
+    }
+
+    /// Makes the branch at `above` the last one.
+    fn enter(&mut self, above: &str) -> Option<()> {
+        let segments = || above.split('/').filter(|segment| !segment.is_empty());
+        let shared = self.keys.iter().zip(segments()).take_while(|(key, segment)| key.as_str() == *segment).count();
         self.close(shared);
         if self.branches.is_empty() {
             self.branches.push(Vec::new());
         }
-        for segment in above().skip(shared) {
+        for segment in segments().skip(shared) {
             self.keys.push(Key::new(segment).ok()?);
             self.branches.push(Vec::new());
         }
-        self.branches.last_mut()?.push((Key::new(key).ok()?, node));
+        above.clone_into(&mut self.above);
         Some(())
     }
 

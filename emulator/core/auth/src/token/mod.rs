@@ -15,6 +15,7 @@ use crate::errors::Error;
 use claims::IdTokenClaims;
 use compact::Compact;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Seconds an ID token lasts.
 pub const LIFETIME: u64 = 3600;
@@ -90,6 +91,17 @@ impl Tokens {
     /// # Errors
     /// The first of these that is wrong.
     pub fn verify(&self, token: &str, project: &str, now: Millis) -> Result<Map<String, Value>, Refused> {
+        let genuine = self.authenticate(token, project)?;
+        genuine.valid_at(now)?;
+        Ok(Arc::unwrap_or_clone(genuine.claims))
+    }
+
+    /// What of [`Tokens::verify`] no time can change: form, algorithm, signature, project, purpose. So its result may be
+    /// kept; the times have to be asked for at every use.
+    ///
+    /// # Errors
+    /// The first of these that is wrong.
+    pub fn authenticate(&self, token: &str, project: &str) -> Result<Genuine, Refused> {
         let token = Compact::parse(token).ok_or(Refused::Malformed)?;
         match self {
             Self::Unsigned if token.algorithm() == Some("none") && token.signature.is_empty() => {}
@@ -101,19 +113,13 @@ impl Tokens {
         if text("iss") != Some(&claims::issuer(project)) || text("aud") != Some(project) {
             return Err(Refused::Project);
         }
-        if !text("sub").is_some_and(|sub| (1..=LONGEST_LOCAL_ID).contains(&sub.len())) {
-            return Err(Refused::Malformed);
-        }
+        let subject =
+            text("sub").filter(|sub| (1..=LONGEST_LOCAL_ID).contains(&sub.len())).ok_or(Refused::Malformed)?;
         let seconds = |name: &str| claims.get(name).and_then(Value::as_u64).ok_or(Refused::Malformed);
-        let (issued, signed_in, expires, now) = (seconds("iat")?, seconds("auth_time")?, seconds("exp")?, now / 1000);
-        if expires <= now {
-            return Err(Refused::Expired);
-        }
+        let begun = seconds("iat")?.max(seconds("auth_time")?);
         // An emulator's clock may have been set back since; a server's own tokens are never from the future.
-        if matches!(self, Self::Signed(_)) && issued.max(signed_in) > now.saturating_add(SKEW) {
-            return Err(Refused::Malformed);
-        }
-        Ok(claims)
+        let not_before = if self.are_unsigned() { 0 } else { begun.saturating_sub(SKEW) };
+        Ok(Genuine { subject: subject.to_owned(), not_before, expires: seconds("exp")?, claims: Arc::new(claims) })
     }
 
     /// The claims of a token without a signature, where such are accepted; only that it names an account is checked.
@@ -132,6 +138,34 @@ impl Tokens {
         } else {
             Err(Refused::Malformed)
         }
+    }
+}
+
+/// A token of this server for this project. It may have expired, and its account may be gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Genuine {
+    /// The account's id (`sub`), 1 to 128 bytes.
+    pub subject: String,
+    /// Every claim.
+    pub claims: Arc<Map<String, Value>>,
+    not_before: u64,
+    expires: u64,
+}
+
+impl Genuine {
+    /// Whether the token's time has come and not passed.
+    ///
+    /// # Errors
+    /// Which of these is wrong.
+    pub fn valid_at(&self, now: Millis) -> Result<(), Refused> {
+        let now = now / 1000;
+        if self.expires <= now {
+            return Err(Refused::Expired);
+        }
+        if self.not_before > now {
+            return Err(Refused::Malformed);
+        }
+        Ok(())
     }
 }
 
@@ -188,6 +222,23 @@ mod tests {
         check(&[("exp", json!(NOW / 1000 + 1))], Ok(()));
         check(&[("exp", Value::Null)], Err(Refused::Malformed));
         check(&[("iat", json!("now"))], Err(Refused::Malformed));
+    }
+
+    #[test]
+    fn what_is_genuine_is_still_only_good_for_its_time() {
+        let token = Tokens::Unsigned.encode(&claims(&[])).unwrap();
+        let genuine = Tokens::Unsigned.authenticate(&token, "demo").unwrap();
+        assert_eq!((genuine.subject.as_str(), &*genuine.claims), ("u", &claims(&[])));
+        for (now, expected) in [
+            (0, Ok(())),
+            (NOW, Ok(())),
+            (NOW + 3_599_999, Ok(())),
+            (NOW + 3_600_000, Err(Refused::Expired)),
+            (Millis::MAX, Err(Refused::Expired)),
+        ] {
+            assert_eq!(genuine.valid_at(now), expected, "{now}");
+        }
+        assert_eq!(Tokens::Unsigned.authenticate(&token, "other"), Err(Refused::Project));
     }
 
     #[test]

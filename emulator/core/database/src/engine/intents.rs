@@ -186,8 +186,11 @@ impl Intents {
     /// Does to the stage what is intended. What cannot be done, or may not be, is left out; the rest happens.
     pub(super) fn carry_out(self, stage: &mut Stage, rules: &Ruleset, now: u64) {
         let mut left = self.0;
-        // A priority needs a node to belong to.
-        left.sort_by_key(|one| one.location.priority);
+        // In an order that does not depend on how they came; priorities last, which need a node to belong to.
+        left.sort_by(|one, other| {
+            let (one, other) = (&one.location, &other.location);
+            one.priority.cmp(&other.priority).then_with(|| one.path.cmp(&other.path))
+        });
         let mark = stage.mark();
         loop {
             left.retain(|one| stage.set(one.location.clone(), one.data.clone(), now).is_ok());

@@ -10,8 +10,6 @@ mod command;
 mod intents;
 mod listen;
 mod listeners;
-#[cfg(test)]
-mod model;
 mod on_disconnect;
 mod stage;
 #[cfg(test)]

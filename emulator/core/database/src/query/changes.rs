@@ -47,3 +47,46 @@ pub(crate) fn by_child<'a, 'l>(
         .chunk_by(move |one, other| one.path.keys().get(depth) == other.path.keys().get(depth))
         .filter_map(move |touched| touched.first()?.path.keys().get(depth).map(|key| (key, touched)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::json;
+
+    fn check(before: &str, set: &[(&str, &str)], expect: &[(&str, &str)]) {
+        let node = |text: &str| json::parse(text.as_bytes(), 0).unwrap().node;
+        let before = node(before);
+        let places: Vec<_> = set.iter().map(|(at, text)| (Location::parse(at).unwrap(), node(text))).collect();
+        let after = places.iter().fold(before.clone(), |root, (at, node)| {
+            let priority = || node.as_leaf().cloned().and_then(crate::tree::Priority::new);
+            let there = root.get(&at.path);
+            root.set(&at.path, if at.priority { there.with_priority(priority()) } else { node.clone() })
+        });
+        let mut touched: Vec<_> = places.iter().map(|(at, _)| at).collect();
+        touched.sort_by(|one, other| one.path.cmp(&other.path));
+        let found: Vec<_> = changes(&Path::ROOT, 0, &before, &after, &touched)
+            .into_iter()
+            .map(|(at, node)| (at.to_string(), format!("{node:?}")))
+            .collect();
+        let expect: Vec<_> = expect.iter().map(|(at, text)| ((*at).to_owned(), (*text).to_owned())).collect();
+        assert_eq!(found, expect, "{before:?} {set:?}");
+    }
+
+    #[test]
+    fn only_what_changed_is_told_and_whole_where_order_would_matter() {
+        check(r#"{"a":1,"b":2}"#, &[("a", "1")], &[]);
+        check(r#"{"a":1,"b":2}"#, &[("a", "3"), ("b", "2")], &[("/a", "3")]);
+        check(r#"{"a":1,"b":2}"#, &[("b", "null"), ("c/d", "1")], &[("/b", "null"), ("/c/d", "1")]);
+        check(r#"{"a":{"b":1}}"#, &[("a/b", "2"), ("a", "3")], &[("/a", "3")]);
+        check(r#"{"a":{"b":1}}"#, &[("a/.priority", "2")], &[("/a/.priority", "2")]);
+        check(r#"{"a":{"b":1}}"#, &[("a/.priority", "2"), ("a/c", "1")], &[("/a/.priority", "2"), ("/a/c", "1")]);
+        // The leaf was made a branch, which was emptied.
+        check(r#"{"a":1,"b":2}"#, &[("a/x", "1"), ("a/x", "null")], &[("/a", "null")]);
+        // The priority went with what was emptied.
+        let ranked = r#"{"a":{"b":1,".priority":2}}"#;
+        check(ranked, &[("a/b", "null"), ("a/b", "2")], &[("/a", r#"{"b":2}"#)]);
+        // It would go, if the removal came first.
+        check(ranked, &[("a/c", "1"), ("a/b", "null")], &[("/a", r#"{"c":1,".priority":2}"#)]);
+        check(r#"{"b":1}"#, &[("a/c", "1"), ("a/.priority", "2")], &[("/a", r#"{"c":1,".priority":2}"#)]);
+    }
+}

@@ -3,13 +3,21 @@
 //! Must not know: where a query was written down (the wire, a URL), who may ask it.
 
 mod changes;
+mod index;
+mod kept;
+#[cfg(test)]
+mod model;
 mod news;
 mod order;
 mod select;
+mod window;
 
 pub(crate) use changes::{Part, changes};
 
 use crate::tree::{Leaf, Path};
+
+pub(crate) use index::Indices;
+pub(crate) use window::Windows;
 
 /// What of a node is wanted. The default is all of it.
 #[derive(Clone, Debug, Default, PartialEq)]

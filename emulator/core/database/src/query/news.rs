@@ -1,12 +1,13 @@
 //! What a change is for those who see only what a query wants.
 //!
-//! Windows are not kept anywhere: they follow from the tree before and after the change. Must not know: who listens.
+//! Nothing is remembered of what they were told: it follows from the tree before and after the change. Must not know:
+//! who listens.
 
 use super::changes::{Part, by_child, changes};
+use super::window::Change;
 use super::{Plan, Query};
 use crate::engine::News;
-use crate::tree::{Key, Location, Node, Path};
-use std::collections::HashMap;
+use crate::tree::{Location, Node, Path};
 
 impl Query {
     /// What has changed for those who listen to this query, which does not take all, at `path`, where the node
@@ -22,29 +23,39 @@ impl Query {
         after: &Node,
         touched: &[Location],
     ) -> Option<News> {
-        if before.is_same(after) {
+        if before.is_same(after) || self.limit.is_some_and(|limit| limit.most() == 0) {
             return None;
         }
         if touched.iter().any(|location| !location.priority && location.path.contains(path)) {
-            let seen = self.select(after, plan);
-            return (self.select(before, plan) != seen).then(|| News::Put(path.clone().into(), seen));
+            let sees = self.select(after, plan);
+            // An index of the past would not be used again.
+            return (self.select(before, Plan::Scan) != sees).then(|| News::Put(path.clone().into(), sees));
         }
         let mut touched: Vec<_> = touched.iter().filter(|location| path.contains(&location.path)).collect();
         touched.sort_by(|one, other| one.path.cmp(&other.path));
-        let depth = path.depth();
-        let had = self.window(before, plan);
-        let has = self.window(after, plan);
-        let had_keys: HashMap<&Key, &Node> = had.iter().map(|(key, node)| (key, node)).collect();
-        let has_keys: HashMap<&Key, &Node> = has.iter().map(|(key, node)| (key, node)).collect();
+        let touched: Vec<_> = by_child(path.depth(), &touched)
+            .map(|(key, touched)| {
+                let name = key.as_str();
+                (Change { key, before: before.child(name), after: after.child(name) }, touched)
+            })
+            .collect();
+        let changed: Vec<_> = touched.iter().map(|(change, _)| *change).collect();
+        let (had, has) = self.edges(plan, before, after, &changed);
         let mut parts: Vec<Part> = Vec::new();
-        let whole = |key: &Key, node: Node| (Location::from(path.child(key.clone())), node);
-        parts.extend(had.iter().filter(|(key, _)| !has_keys.contains_key(key)).map(|(key, _)| whole(key, Node::NULL)));
-        parts.extend(
-            has.iter().filter(|(key, _)| !had_keys.contains_key(key)).map(|(key, node)| whole(key, node.clone())),
-        );
-        for (key, touched) in by_child(depth, &touched) {
-            if let (Some(before), Some(after)) = (had_keys.get(key), has_keys.get(key)) {
-                parts.extend(changes(&path.child(key.clone()), depth + 1, before, after, touched));
+        for (key, child, entered) in self.moved(plan, after, &had, &has) {
+            if changed.binary_search_by(|change| change.key.cmp(key)).is_err() {
+                parts.push((path.child(key.clone()).into(), if entered { child.clone() } else { Node::NULL }));
+            }
+        }
+        for (change, touched) in touched {
+            let at = path.child(change.key.clone());
+            let was = self.wants(change.key, change.before, &had);
+            let is = self.wants(change.key, change.after, &has);
+            match (was, is) {
+                (false, false) => {}
+                (true, false) => parts.push((at.into(), Node::NULL)),
+                (false, true) => parts.push((at.into(), change.after.clone())),
+                (true, true) => parts.extend(changes(&at, at.depth(), change.before, change.after, touched)),
             }
         }
         told(parts, path, base)

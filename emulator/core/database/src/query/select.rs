@@ -2,7 +2,9 @@
 //!
 //! Must not know: who wants them, and what has changed.
 
-use super::{Limit, Plan, Query};
+use super::index::{Index, Walk};
+use super::order::{Span, Spot};
+use super::{Limit, Order, Plan, Query};
 use crate::tree::{Key, Node};
 
 impl Query {
@@ -11,23 +13,60 @@ impl Query {
     /// `LimitedFilter` of the JavaScript SDK), and compare hashes made without them.
     #[must_use]
     pub fn select(&self, node: &Node, plan: Plan) -> Node {
-        if self.takes_all() { node.clone() } else { Node::branch(self.window(node, plan)) }
+        if self.takes_all() {
+            return node.clone();
+        }
+        let span = self.span();
+        let chosen = match (self.ordered(node, plan, span), self.limit) {
+            (Some(walk), None) => copy(walk),
+            (Some(walk), Some(Limit::First(most))) => copy(walk.take(most)),
+            (Some(walk), Some(Limit::Last(most))) => copy(walk.rev().take(most)),
+            (None, None) => copy(self.scan(node, span)),
+            (None, Some(limit)) => {
+                let mut range: Vec<_> = self.scan(node, span).collect();
+                let most = limit.most();
+                if most < range.len() {
+                    range.select_nth_unstable_by(most, |one, other| self.sooner(self.spot(one), self.spot(other)));
+                    range.truncate(most);
+                }
+                copy(range.into_iter())
+            }
+        };
+        Node::branch(chosen)
     }
 
-    /// The wanted children, in any order.
-    pub(super) fn window(&self, node: &Node, _plan: Plan) -> Vec<(Key, Node)> {
-        let mut range: Vec<_> = node.children().filter(|(key, child)| self.contains(key, child)).collect();
-        let wanted = match self.limit {
-            Some(Limit::First(most) | Limit::Last(most)) => most,
-            None => usize::MAX,
-        };
-        if wanted < range.len() {
-            range.sort_by(|one, other| {
-                let order = self.order.spot(one.0, one.1).compare(self.order.spot(other.0, other.1));
-                if matches!(self.limit, Some(Limit::Last(_))) { order.reverse() } else { order }
-            });
-            range.truncate(wanted);
+    /// The children that lie in `span`, in order, if that takes no look at all of them.
+    pub(super) fn ordered<'a>(&self, node: &'a Node, plan: Plan, span: Span<'a>) -> Option<Walk<'a>> {
+        match self.order {
+            Order::Key => Some(Walk::by_key(node, span)),
+            Order::Priority | Order::Value | Order::Child(_) => {
+                Index::of(node, &self.order, plan == Plan::Index).map(|index| index.walk(node, span))
+            }
         }
-        range.into_iter().map(|(key, child)| (key.clone(), child.clone())).collect()
+    }
+
+    /// The children that lie in `span`, in key order, by a look at all of them.
+    pub(super) fn scan<'a>(&'a self, node: &'a Node, span: Span<'a>) -> impl Iterator<Item = Child<'a>> {
+        node.children().filter(move |child| span.contains(self.spot(child)))
+    }
+
+    pub(super) fn spot<'a>(&self, (key, child): &Child<'a>) -> Spot<'a> {
+        self.order.spot(key, child)
+    }
+}
+
+/// A child and its key.
+pub(super) type Child<'a> = (&'a Key, &'a Node);
+
+fn copy<'a>(children: impl Iterator<Item = Child<'a>>) -> Vec<(Key, Node)> {
+    children.map(|(key, child)| (key.clone(), child.clone())).collect()
+}
+
+impl Limit {
+    /// How many are wanted.
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::First(most) | Self::Last(most) => most,
+        }
     }
 }

@@ -3,7 +3,6 @@
 //! The order is the one of the clients, on which hashes and queries depend.
 
 use smol_str::SmolStr;
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -94,54 +93,33 @@ impl PartialOrd for Key {
     }
 }
 
-/// Something that stands where a key stands. Lets a map of keys be searched by text, without making a key of it;
-/// `str` itself cannot serve, because its order is another one.
-pub(super) trait Named {
-    fn name(&self) -> &str;
+/// A name that is looked for among keys, read once for many comparisons.
+pub(super) struct Sought<'n> {
+    name: &'n str,
+    integer: Option<i32>,
 }
 
-impl Named for Key {
-    fn name(&self) -> &str {
-        &self.0
+impl<'n> Sought<'n> {
+    pub(super) fn new(name: &'n str) -> Self {
+        Self { name, integer: integer(name) }
+    }
+
+    /// How the name stands to `key`.
+    #[inline]
+    pub(super) fn compare(&self, key: &Key) -> Ordering {
+        compare_read((self.name, self.integer), key.as_str())
     }
 }
-
-impl Named for &str {
-    fn name(&self) -> &str {
-        self
-    }
-}
-
-impl<'a> Borrow<dyn Named + 'a> for Key {
-    fn borrow(&self) -> &(dyn Named + 'a) {
-        self
-    }
-}
-
-impl Ord for dyn Named + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        compare(self.name(), other.name())
-    }
-}
-
-impl PartialOrd for dyn Named + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for dyn Named + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for dyn Named + '_ {}
 
 /// The order of keys: 32-bit integers first, by value and then by length; all others after them, as text.
 /// (`nameCompare` of the JavaScript SDK.)
 pub(crate) fn compare(one: &str, other: &str) -> Ordering {
-    match (integer(one), integer(other)) {
+    compare_read((one, integer(one)), other)
+}
+
+#[inline]
+fn compare_read((one, value): (&str, Option<i32>), other: &str) -> Ordering {
+    match (value, integer(other)) {
         (None, None) => compare_text(one, other),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
@@ -152,24 +130,42 @@ pub(crate) fn compare(one: &str, other: &str) -> Ordering {
 
 /// The order of strings: by UTF-16 code units, as JavaScript and Java compare them. It differs from the order of
 /// UTF-8 only where a surrogate (U+10000 and above) meets U+E000 to U+FFFF.
+#[inline]
 pub(crate) fn compare_text(one: &str, other: &str) -> Ordering {
-    let (a, b) = (one.as_bytes(), other.as_bytes());
-    let Some((x, y)) = a.iter().zip(b).find(|(x, y)| x != y) else { return a.len().cmp(&b.len()) };
+    // Keys often begin alike, so they are read by words.
+    let (a, b) = (one.as_bytes().as_chunks::<8>().0, other.as_bytes().as_chunks::<8>().0);
+    if let Some((x, y)) = a.iter().zip(b).find(|(x, y)| x != y) {
+        return first_difference(x, y).unwrap_or(Ordering::Equal);
+    }
+    let same = 8 * a.len().min(b.len());
+    let rest = (one.as_bytes().get(same..).unwrap_or_default(), other.as_bytes().get(same..).unwrap_or_default());
+    first_difference(rest.0, rest.1).unwrap_or_else(|| one.len().cmp(&other.len()))
+}
+
+/// The order that the first bytes make that differ, if some do.
+#[inline]
+fn first_difference(one: &[u8], other: &[u8]) -> Option<Ordering> {
+    let (x, y) = one.iter().zip(other).find(|(x, y)| x != y)?;
     // A first byte of 0xf0 and above begins a surrogate pair, 0xee and 0xef begin U+E000 to U+FFFF.
-    match (*x >= 0xf0, *y >= 0xf0) {
+    Some(match (*x >= 0xf0, *y >= 0xf0) {
         (true, false) if *y >= 0xee => Ordering::Less,
         (false, true) if *x >= 0xee => Ordering::Greater,
         _ => x.cmp(y),
-    }
+    })
 }
 
 /// The value of a key like `-1`, `0` or `007`, if it is one of 32 bits.
+#[inline]
 fn integer(text: &str) -> Option<i32> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if !digits.bytes().next()?.is_ascii_digit() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+    match text.as_bytes() {
+        [b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => whole(text),
+        _ => None,
     }
-    text.parse().ok()
+}
+
+fn whole(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -183,15 +179,30 @@ mod tests {
         for (i, one) in sorted.iter().enumerate() {
             for (j, other) in sorted.iter().enumerate() {
                 assert_eq!(one.cmp(other), i.cmp(&j), "{one} {other}");
-                assert_eq!((&one.as_str() as &dyn Named).cmp(other.borrow()), i.cmp(&j), "{one} {other}");
+                assert_eq!(Sought::new(one.as_str()).compare(other), i.cmp(&j), "{one} {other}");
             }
         }
     }
 
     #[test]
     fn text_is_compared_by_utf16_units() {
-        let mut texts =
-            ["", "a", "aa", "ab", "é", "\u{d7ff}", "\u{e000}", "\u{ffff}", "\u{10000}", "\u{10ffff}", "a\u{10000}"];
+        let mut texts = [
+            "",
+            "12345678",
+            "12345678a",
+            "123456789abcdef\u{10000}",
+            "123456789abcdef\u{ffff}",
+            "a",
+            "aa",
+            "ab",
+            "é",
+            "\u{d7ff}",
+            "\u{e000}",
+            "\u{ffff}",
+            "\u{10000}",
+            "\u{10ffff}",
+            "a\u{10000}",
+        ];
         texts.sort_by(|one, other| compare_text(one, other));
         let mut expect = texts;
         expect.sort_by_key(|text| text.encode_utf16().collect::<Vec<_>>());

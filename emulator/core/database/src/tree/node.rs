@@ -68,14 +68,14 @@ impl Node {
         }
         children.retain(|(_, node)| !node.is_null());
         let weight = children.iter().map(|(key, node)| child_weight(key, node)).sum();
-        Self::of(ChildMap::from_sorted(children), None, weight)
+        Self::of(ChildMap::from_sorted(children), None, weight, Place::default())
     }
 
-    fn of(children: ChildMap, priority: Option<Priority>, weight: u64) -> Self {
+    fn of(children: ChildMap, priority: Option<Priority>, weight: u64, derived: Place) -> Self {
         if children.len() == 0 {
             return Self::NULL;
         }
-        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, derived: Place::default() })))
+        Self(Kind::Branch(Arc::new(Branch { children, priority, weight, derived })))
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -91,6 +91,14 @@ impl Node {
     pub(crate) fn derived(&self) -> Option<&Derived> {
         match self.view() {
             View::Branch(branch) => Some(branch.derived.derived()),
+            View::Null | View::Leaf(_) => None,
+        }
+    }
+
+    /// What is kept beside it so far.
+    pub(crate) fn kept(&self) -> Option<&Derived> {
+        match self.view() {
+            View::Branch(branch) => branch.derived.kept(),
             View::Null | View::Leaf(_) => None,
         }
     }
@@ -124,7 +132,9 @@ impl Node {
             (View::Null, _) => Self::NULL,
             (View::Leaf(leaf), None) => leaf.clone().into(),
             (View::Leaf(leaf), Some(priority)) => Self(Kind::Ranked(Arc::new((leaf.clone(), priority)))),
-            (View::Branch(branch), priority) => Self::of(branch.children.clone(), priority, branch.weight),
+            (View::Branch(branch), priority) => {
+                Self::of(branch.children.clone(), priority, branch.weight, branch.derived.same())
+            }
         }
     }
 
@@ -210,14 +220,17 @@ impl Node {
             View::Null | View::Leaf(_) if value.is_null() => self.clone(),
             View::Null | View::Leaf(_) => {
                 let weight = child_weight(key, &value);
-                Self::of(ChildMap::from_sorted(vec![(key.clone(), value)]), self.priority().cloned(), weight)
+                let children = ChildMap::from_sorted(vec![(key.clone(), value)]);
+                Self::of(children, self.priority().cloned(), weight, Place::default())
             }
             View::Branch(branch) => {
-                let before = branch.children.get(key.as_str()).map_or(0, |node| child_weight(key, node));
-                let after = if value.is_null() { 0 } else { child_weight(key, &value) };
+                let there = self.child(key.as_str());
+                let weight = |node: &Self| if node.is_null() { 0 } else { child_weight(key, node) };
+                let weight = branch.weight - weight(there) + weight(&value);
+                let derived = branch.derived.carried(key, there, &value, branch.children.len());
                 let children =
                     if value.is_null() { branch.children.without(key) } else { branch.children.with(key, value) };
-                Self::of(children, branch.priority.clone(), branch.weight - before + after)
+                Self::of(children, branch.priority.clone(), weight, derived)
             }
         }
     }
@@ -298,6 +311,10 @@ impl<'a> Iterator for Children<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.as_mut()?.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.as_ref().map_or((0, Some(0)), Iter::size_hint)
     }
 }
 

@@ -1,0 +1,136 @@
+//! What a tree takes in memory, how long one is opened, and what one leaf costs to read and to set among many.
+//!
+//! Each figure comes from a process of its own (`emulator/benches/tree.rs`), so that none inherits another's memory.
+
+use super::{Plan, Samples, print_table};
+use crate::process::{Failure, command, root};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+const SHAPES: [(&str, &str); 2] = [("records", "records of ten fields"), ("list", "one list of numbers")];
+/// A leaf may take so many bytes.
+const MOST_BYTES: f64 = 150.0;
+/// A database of as many leaves as the largest tree may take so long to open, in milliseconds.
+const MOST_TO_OPEN: f64 = 1500.0;
+/// From the smallest tree to the largest, a cost may grow so many times.
+const MOST_GROWTH: f64 = 2.0;
+
+pub(super) fn run(plan: &Plan) -> Result<(), Failure> {
+    let bench = Bench(build(plan.release)?);
+    let sizes: &[usize] = if plan.release { &[1_000, 100_000, 1_000_000] } else { &[1_000, 10_000] };
+    let largest = sizes.last().copied().unwrap_or_default();
+    let mut whole = vec![
+        ["", "bytes a leaf, grown", "bytes a leaf, opened", "limit", "opened in, ms", "limit"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let mut steps = vec![["", "leaves", "read, ns", "set, ns", "growth", "limit"].map(str::to_owned).to_vec()];
+    for (shape, name) in SHAPES {
+        let leaves = largest.to_string();
+        let folder = tempfile::TempDir::new_in(root().join("target"))?;
+        let made = folder.path().join("made");
+        bench.run(&["make", shape, &leaves, &made.to_string_lossy()])?;
+        let (mut grown, mut opened, mut time) = (Samples::default(), Samples::default(), Samples::default());
+        for _ in 0..plan.runs {
+            grown.add(bench.run(&["memory", shape, &leaves])?.get("bytes")?);
+            let figures = bench.run(&["open", &made.to_string_lossy()])?;
+            opened.add(figures.get("resident")? / largest as f64);
+            time.add(figures.get("milliseconds")?);
+        }
+        whole.push(vec![
+            format!("{largest} leaves, {name}"),
+            grown.show(0),
+            opened.show(0),
+            verdict(grown.median().max(opened.median()), MOST_BYTES),
+            time.show(0),
+            verdict(time.median(), MOST_TO_OPEN),
+        ]);
+        edits(&bench, plan, (shape, name), sizes, &mut steps)?;
+    }
+    print_table(&format!("Trees, whole (median of {} runs, smallest–largest)", plan.runs), &whole);
+    print_table("Trees, one leaf, anywhere, processor time in memory alone", &steps);
+    Ok(())
+}
+
+/// One row for each size of tree.
+fn edits(
+    bench: &Bench,
+    plan: &Plan,
+    (shape, name): (&str, &str),
+    sizes: &[usize],
+    rows: &mut Vec<Vec<String>>,
+) -> Result<(), Failure> {
+    let mut smallest = None;
+    for size in sizes {
+        let (mut reads, mut sets) = (Samples::default(), Samples::default());
+        for _ in 0..plan.runs {
+            let seconds = (plan.seconds as f64 / 2.0).to_string();
+            let figures = bench.run(&["edit", shape, &size.to_string(), &seconds])?;
+            reads.add(figures.get("get")?);
+            sets.add(figures.get("set")?);
+        }
+        let (read, set) = *smallest.get_or_insert((reads.median(), sets.median()));
+        let growth = [reads.median() / read, sets.median() / set];
+        rows.push(vec![
+            name.to_owned(),
+            size.to_string(),
+            reads.show(0),
+            sets.show(0),
+            growth.map(|times| format!("{times:.1}×")).join(", "),
+            verdict(growth.into_iter().fold(0.0, f64::max), MOST_GROWTH),
+        ]);
+    }
+    Ok(())
+}
+
+fn verdict(figure: f64, limit: f64) -> String {
+    format!("{limit}, {}", if figure <= limit { "kept" } else { "missed" })
+}
+
+/// The program that measures.
+struct Bench(PathBuf);
+
+/// What it printed.
+struct Figures(HashMap<String, f64>);
+
+impl Figures {
+    fn get(&self, name: &str) -> Result<f64, Failure> {
+        self.0.get(name).copied().ok_or_else(|| format!("the benchmark did not print {name}").into())
+    }
+}
+
+impl Bench {
+    fn run(&self, arguments: &[&str]) -> Result<Figures, Failure> {
+        let output = std::process::Command::new(&self.0).args(arguments).stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            return Err(format!("{} failed: {}", arguments.join(" "), output.status).into());
+        }
+        let text = String::from_utf8(output.stdout)?;
+        let figures = text.lines().filter_map(|line| {
+            let (name, figure) = line.split_once(' ')?;
+            Some((name.to_owned(), figure.parse().ok()?))
+        });
+        Ok(Figures(figures.collect()))
+    }
+}
+
+/// Builds it; where it lies is known to cargo alone.
+fn build(release: bool) -> Result<PathBuf, Failure> {
+    let mut cargo = command(
+        env!("CARGO"),
+        &["build", "--package", "hearth", "--bench", "tree", "--message-format", "json-render-diagnostics"],
+        "",
+    );
+    if release {
+        cargo.arg("--release");
+    }
+    let output = cargo.stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let built = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+        let is_it = message.pointer("/target/kind/0")? == "bench" && message.pointer("/target/name")? == "tree";
+        is_it.then(|| message.get("executable")?.as_str().map(|path| Path::new(path).to_path_buf()))?
+    });
+    built.ok_or_else(|| "cargo built no benchmark".into())
+}
