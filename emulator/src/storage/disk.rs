@@ -140,6 +140,7 @@ struct State {
     dies_at: Option<usize>,
     dead: bool,
     temporary: usize,
+    bytes_read: usize,
 }
 
 impl State {
@@ -245,6 +246,7 @@ impl Disk {
             dies_at: None,
             dead: false,
             temporary: 0,
+            bytes_read: 0,
         };
         let disk = Self { name: name.as_str().into(), state: Arc::new(Mutex::new(state)) };
         sqlite_vfs::register(&name, disk.clone(), false).expect("SQLite takes it");
@@ -284,6 +286,11 @@ impl Disk {
     /// Lets things fail from now on.
     pub(crate) fn fails(&self, faults: Faults) {
         self.state().faults = faults;
+    }
+
+    /// How many bytes have been read, ever.
+    pub(crate) fn bytes_read(&self) -> usize {
+        self.state().bytes_read
     }
 
     /// How many bytes there are.
@@ -364,6 +371,7 @@ impl DatabaseHandle for Handle {
     fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> Result<()> {
         let mut state = self.disk.state();
         state.begin()?;
+        state.bytes_read += buffer.len();
         let there = state.file(&self.name).seen.get(offset as usize..).unwrap_or_default();
         let length = there.len().min(buffer.len());
         let (read, rest) = buffer.split_at_mut(length);

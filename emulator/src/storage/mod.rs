@@ -100,8 +100,7 @@ impl Storage {
             let path = path.to_path_buf();
             move |source| StorageError::Io { path, source }
         };
-        // Others have no business in it: it holds passwords' hashes and signing keys.
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
+        make_folder(directory, durability).map_err(io(directory))?;
         let lock_path = directory.join("lock");
         let lock = File::create(&lock_path).map_err(io(&lock_path))?;
         match lock.try_lock() {
@@ -162,7 +161,7 @@ impl Storage {
             Place::Directory { path, .. } => {
                 let file = path.join(format!("{name}.sqlite"));
                 if let Some(folder) = file.parent() {
-                    std::fs::create_dir_all(folder)
+                    make_folder(folder, self.durability)
                         .map_err(|source| StorageError::Io { path: folder.to_path_buf(), source })?;
                 }
                 (file.to_string_lossy().into_owned(), OpenFlags::SQLITE_OPEN_NO_MUTEX)
@@ -210,6 +209,28 @@ impl Storage {
         writer.pragma_update(None, "synchronous", synchronous)?;
         writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
     }
+}
+
+/// Makes a folder, and those above it that are missing. What is put into them later is not safe before they are.
+fn make_folder(folder: &Path, durability: Durability) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        make_folder(above, durability)?;
+    }
+    // Others have no business in it: it holds passwords' hashes and signing keys.
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    match durability {
+        Durability::Process => {}
+        // There are file systems that cannot sync a folder; SQLite does not insist either.
+        Durability::Power => drop(File::open(above.unwrap_or(Path::new("."))).and_then(|above| above.sync_all())),
+    }
+    Ok(())
 }
 
 /// How long a connection waits for others. In memory a reader waits for the writer's whole transaction, which is short;

@@ -8,6 +8,8 @@
 
 mod diff;
 mod entries;
+#[cfg(test)]
+mod formats;
 mod intents;
 #[cfg(test)]
 mod power;

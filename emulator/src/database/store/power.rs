@@ -153,6 +153,7 @@ impl Round {
         let mut store = Store::open(&storage, "one").ok()?;
         let most = self.dice.pick(&[0, 60, 300, 2_000, 20_000]);
         (store.most_journal_bytes, store.fold_above) = (most, most);
+        store.fold_step = self.dice.pick(&[1, 2, 64]);
         let pages = self.dice.pick(&[1, 4, 16, 1_000]);
         store.file.writer.pragma_update(None, "wal_autocheckpoint", pages).ok()?;
         Engine::open(Watched { store, known: Arc::clone(&self.known) }, Ruleset::Open).ok()
