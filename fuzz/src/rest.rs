@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use hearth::clock::{Agenda, Clock, Entropy};
 use hearth::config::settings::DatabaseSettings;
-use hearth::database::{self, Databases, Sessions};
+use hearth::database::{self, Databases, Sessions, Streams};
 use hearth::server::body::Bodies;
 use hearth::server::credentials::Credentials;
 use hearth::storage::Storage;
@@ -21,7 +21,8 @@ use tower::ServiceExt;
 
 const RULES: &str = r#"{"rules":{".read":true,".write":true,"list":{".indexOn":["v",".value","a/b"]}}}"#;
 /// Each input begins with this.
-const DATA: &str = r#"{"list":{"k1":{"v":1,"a":{"b":"x"}},"k2":{"v":"z",".priority":2},"k3":true},"n":[1,2,3],"t":"é"}"#;
+const DATA: &str =
+    r#"{"list":{"k1":{"v":1,"a":{"b":"x"}},"k2":{"v":"z",".priority":2},"k3":true},"n":[1,2,3],"t":"é"}"#;
 /// What an answer is looked at of: a stream never ends.
 const MOST_FRAMES: usize = 2;
 
@@ -47,8 +48,9 @@ impl Server {
             let databases = databases.expect("databases");
             let credentials = Credentials::new(None, true);
             let stop = CancellationToken::new();
+            let streams = Streams::new(&agenda, stop.clone());
             let sessions = Sessions::new(Arc::clone(&databases), credentials.clone(), &agenda, entropy, stop);
-            database::router(databases, sessions, credentials, Bodies::default())
+            database::router(databases, sessions, streams, credentials, Bodies::default())
         });
         Self { runtime, router }
     }
@@ -59,8 +61,10 @@ impl Server {
             Err(never) => match never {},
         };
         let status = answer.status();
-        let is_json = answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-        let is_stream = answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let is_json =
+            answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let is_stream =
+            answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         let mut body = answer.into_body();
         if is_stream {
             for _ in 0..MOST_FRAMES {

@@ -21,14 +21,17 @@ pub(crate) fn target(bytes: &[u8]) {
     for path in ["", "a", "a/b", "users/u/name"].map(|path| Path::parse(path).expect("a path")) {
         let after = Node::NULL.set(&path, Leaf::Int(1).into());
         for rules in [&rules, &strict] {
-            assert!(rules.may_read(Caller::Admin, &path, &after) && rules.may_write(Caller::Admin, &path, &after, &after));
+            assert!(
+                rules.may_read(Caller::Admin, &path, &after) && rules.may_write(Caller::Admin, &path, &after, &after)
+            );
             let may_write = rules.may_write(Caller::Client, &path, &Node::NULL, &after);
             assert!(!may_write || rules.may_write_anything(Caller::Client), "it may write something");
             rules.indexes(&path, &Order::Value);
             rules.indexes(&path, &Order::Child(path.clone()));
         }
         for may in [Ruleset::may_read] {
-            let (loose, strict) = (may(&rules, Caller::Client, &path, &after), may(&strict, Caller::Client, &path, &after));
+            let (loose, strict) =
+                (may(&rules, Caller::Client, &path, &after), may(&strict, Caller::Client, &path, &after));
             assert!(loose || !strict, "more is allowed if expressions are false");
         }
     }

@@ -8,3 +8,4 @@ pub mod client;
 pub mod process;
 pub mod suite;
 pub mod transcript;
+pub mod websocket;

@@ -21,7 +21,7 @@ export const ENFORCED = {
 /**
  * @param {{runtime?: object, args?: string[], project?: string}} options
  * @returns {Promise<{project: string, ports: Record<string, {host: string, port: number}>, url: (service: string) => string,
- *   stop: () => Promise<number>, output: () => string}>}
+ *   stop: (signal?: string) => Promise<number>, output: () => string}>}
  */
 export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk' } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
@@ -52,9 +52,9 @@ export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk'
     ports,
     url: (service) => `http://${ports[service].host}:${ports[service].port}`,
     output: () => output,
-    async stop() {
+    async stop(signal = 'SIGTERM') {
       const ended = once(child, 'exit');
-      child.kill('SIGTERM');
+      child.kill(signal);
       const [code] = await ended;
       await rm(folder, { recursive: true, force: true });
       return code;

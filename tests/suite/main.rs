@@ -5,6 +5,8 @@ mod bad_input;
 mod cli;
 mod compatibility;
 mod crash;
+mod realtime;
 mod repeatable;
+mod rest;
 mod self_host;
 mod sessions;

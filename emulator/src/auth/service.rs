@@ -234,12 +234,7 @@ impl House {
         if known.is_none() {
             self.verified.keep(token, Arc::clone(&genuine));
         }
-        let tenant = genuine.claims.get("firebase").and_then(|firebase| firebase.get("tenant")).and_then(Value::as_str);
-        let scope = Scope { tenant: tenant.map(str::to_owned), ..Scope::project(&self.project) };
-        let standing = self.look(|store| Ok(store.standing(&scope, &genuine.subject)?)).map_err(|error| {
-            tracing::error!(%error, "accounts cannot be read");
-            TokenRefused::Unavailable
-        })?;
+        let standing = self.standing(&genuine.subject, &genuine.claims)?;
         let standing = standing.ok_or(TokenRefused::Account)?;
         let issued = genuine.claims.get("iat").and_then(Value::as_i64);
         let revoked = standing.valid_since.is_some_and(|since| issued.is_none_or(|issued| issued < since));
@@ -250,24 +245,21 @@ impl House {
     }
 
     fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
-        let claims = self.tokens.claimed(token)?;
-        match self.standing(&claims)? {
-            (uid, None) => Ok(IdToken { uid, claims: Arc::new(claims) }),
-            (_, Some(_)) => Err(TokenRefused::Account),
+        let (uid, claims) = self.tokens.claimed(token)?;
+        match self.standing(&uid, &claims)? {
+            None => Ok(IdToken { uid, claims: Arc::new(claims) }),
+            Some(_) => Err(TokenRefused::Account),
         }
     }
 
-    /// The account that claims are about, and how it stands if there is one.
-    fn standing(&self, claims: &Map<String, Value>) -> Result<(String, Option<Standing>), TokenRefused> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let uid = text("sub").ok_or(TokenRefused::Malformed)?.to_owned();
+    /// How the account that claims are about stands, if there is one.
+    fn standing(&self, uid: &str, claims: &Map<String, Value>) -> Result<Option<Standing>, TokenRefused> {
         let tenant = claims.get("firebase").and_then(|firebase| firebase.get("tenant")).and_then(Value::as_str);
         let scope = Scope { tenant: tenant.map(str::to_owned), ..Scope::project(&self.project) };
-        let standing = self.look(|store| Ok(store.standing(&scope, &uid)?)).map_err(|error| {
+        self.look(|store| Ok(store.standing(&scope, uid)?)).map_err(|error| {
             tracing::error!(%error, "accounts cannot be read");
             TokenRefused::Unavailable
-        })?;
-        Ok((uid, standing))
+        })
     }
 }
 

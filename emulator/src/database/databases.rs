@@ -2,12 +2,13 @@
 //!
 //! Must not know: HTTP.
 
+use super::options::Options;
 use super::service::DatabaseService;
 use super::store::Store;
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::DatabaseSettings;
 use crate::storage::{Storage, StorageError};
-use hearth_database::{Caller, Engine, Ruleset};
+use hearth_database::{Caller, Engine, Ruleset, Unjudged};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -36,6 +37,17 @@ pub enum DatabaseUnavailable {
     Closed,
 }
 
+/// Why a database was not dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDropped {
+    /// It is the project's default one, which others hold on to.
+    #[error("the default database cannot be dropped; DELETE /.json empties it")]
+    Default,
+    /// There is none, or its file cannot be deleted.
+    #[error(transparent)]
+    Unavailable(#[from] DatabaseUnavailable),
+}
+
 /// The databases of one project.
 #[derive(Debug)]
 pub struct Databases {
@@ -47,7 +59,9 @@ pub struct Databases {
     default: Arc<DatabaseService>,
     /// All that are open, the default one included; `None` once they are closed.
     open: RwLock<Option<BTreeMap<String, Arc<DatabaseService>>>>,
-    /// Held while a file is opened, so that no file is opened twice and readers of `open` need not wait.
+    /// Of those databases for which something was set.
+    options: Mutex<BTreeMap<String, Options>>,
+    /// Held while a file is opened or dropped, so that no file is opened twice and readers of `open` need not wait.
     opening: Mutex<()>,
 }
 
@@ -67,7 +81,17 @@ impl Databases {
         let default = start(&storage, &name, rules(&settings, project, &name), &clock, &entropy)?;
         let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
         let project = project.to_owned();
-        Ok(Arc::new(Self { project, settings, storage, clock, entropy, default, open, opening: Mutex::new(()) }))
+        Ok(Arc::new(Self {
+            project,
+            settings,
+            storage,
+            clock,
+            entropy,
+            default,
+            open,
+            options: Mutex::default(),
+            opening: Mutex::new(()),
+        }))
     }
 
     /// The project's default database.
@@ -114,6 +138,41 @@ impl Databases {
         Ok(names)
     }
 
+    /// The time by which they live.
+    pub(super) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// What is set of a database.
+    pub(super) fn options(&self, database: &DatabaseService) -> Options {
+        self.all_options().get(database.name()).copied().unwrap_or_default()
+    }
+
+    /// Sets something of a database, until the server stops.
+    pub(super) fn set_options(&self, database: &DatabaseService, change: impl FnOnce(&mut Options)) {
+        change(self.all_options().entry(database.name().to_owned()).or_default());
+    }
+
+    /// What holds of conditions of rules that nothing evaluates.
+    pub(super) fn unjudged(&self) -> Unjudged {
+        self.settings.unjudged
+    }
+
+    /// Ends the database of a namespace and deletes its file. What is asked of it meanwhile is done before; named
+    /// again, it is made anew.
+    ///
+    /// # Errors
+    /// See [`NotDropped`].
+    pub async fn remove(self: &Arc<Self>, namespace: &str) -> Result<(), NotDropped> {
+        let name = resolve(&self.project, Some(namespace))?;
+        if name == self.default.name() {
+            return Err(NotDropped::Default);
+        }
+        let databases = Arc::clone(self);
+        let removed = tokio::task::spawn_blocking(move || databases.remove_now(name)).await;
+        Ok(removed.unwrap_or(Err(DatabaseUnavailable::Closed))?)
+    }
+
     /// Makes all changes that wait, closes all files, and takes nothing more. Can be called again.
     pub async fn close(&self) {
         let open = {
@@ -158,6 +217,28 @@ impl Databases {
         }
     }
 
+    fn remove_now(&self, name: String) -> Result<(), DatabaseUnavailable> {
+        let _opening = self.opening();
+        let service = match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
+            Some(open) => open.remove(&name),
+            None => return Err(DatabaseUnavailable::Closed),
+        };
+        let stored = self.storage.list("database")?.contains(&name);
+        if service.is_none() && !stored {
+            return Err(DatabaseUnavailable::Unknown(name));
+        }
+        if let Some(service) = service {
+            service.close();
+            service.join();
+        }
+        self.all_options().remove(&name);
+        Ok(self.storage.remove(&format!("database/{name}"))?)
+    }
+
+    fn all_options(&self) -> MutexGuard<'_, BTreeMap<String, Options>> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn all_open(&self) -> std::sync::RwLockReadGuard<'_, Option<BTreeMap<String, Arc<DatabaseService>>>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,6 +246,16 @@ impl Databases {
     fn opening(&self) -> MutexGuard<'_, ()> {
         self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The namespace of `NS.localhost`, `NS.firebaseio.com` or `NS.REGION.firebasedatabase.app`. Of all other hosts nobody
+/// can know which part would be one.
+pub(super) fn namespace_of_host(host: &str) -> Option<&str> {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let (namespace, rest) = name.map_or(host, |(name, _)| name).split_once('.')?;
+    let is = |domain: &str| rest.eq_ignore_ascii_case(domain);
+    let in_region = rest.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case("firebasedatabase.app"));
+    (is("localhost") || is("firebaseio.com") || is("firebasedatabase.app") || in_region).then_some(namespace)
 }
 
 /// The default database's namespace. A project's id may hold characters that a file's name may not.
@@ -219,7 +310,7 @@ fn start(
 mod tests {
     use super::*;
     use crate::storage::Durability;
-    use hearth_database::{Leaf, Node, Unjudged};
+    use hearth_database::{Leaf, Node};
 
     fn open(storage: &Storage, create_on_first_use: bool) -> Arc<Databases> {
         opened(storage, true, create_on_first_use)
@@ -283,6 +374,75 @@ mod tests {
         }
         assert!(matches!(databases.find(Some("more"), Caller::Client).await, Err(DatabaseUnavailable::TooMany)));
         assert!(databases.find(Some("n1"), Caller::Client).await.is_ok());
+    }
+
+    #[test]
+    fn hosts_name_namespaces() {
+        for (host, namespace) in [
+            ("one.localhost:9000", Some("one")),
+            ("one.LOCALHOST", Some("one")),
+            ("one.firebaseio.com", Some("one")),
+            ("one.firebasedatabase.app:443", Some("one")),
+            ("one.europe-west1.firebasedatabase.app", Some("one")),
+            ("localhost:9000", None),
+            ("127.0.0.1:9000", None),
+            ("[::1]:9000", None),
+            ("one.two.localhost", None),
+            ("data.example.com", None),
+            ("", None),
+        ] {
+            assert_eq!(namespace_of_host(host), namespace, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_is_gone_and_can_be_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        for storage in [Storage::memory(), Storage::directory(folder.path(), Durability::Process).unwrap()] {
+            let databases = open(&storage, true);
+            put(&databases, "one").await;
+            let old = databases.find(Some("one"), Caller::Client).await.unwrap();
+            databases.set_options(&old, |options| options.strict_trigger_validation = false);
+            databases.remove("ONE").await.unwrap();
+            assert_eq!(databases.names().unwrap(), ["demo-default-rtdb"]);
+            assert!(matches!(old.transact(|_| Ok(())).await, Err(crate::database::ServiceError::Closed)));
+            assert!(matches!(
+                databases.remove("one").await,
+                Err(NotDropped::Unavailable(DatabaseUnavailable::Unknown(_)))
+            ));
+            for default in ["demo", "demo-default-rtdb"] {
+                assert!(matches!(databases.remove(default).await, Err(NotDropped::Default)));
+            }
+            drop(old);
+            let new = databases.find(Some("one"), Caller::Client).await.unwrap();
+            assert!(new.snapshot().root.is_null());
+            assert_eq!(databases.options(&new), Options::default());
+            databases.close().await;
+            assert!(matches!(databases.remove("one").await, Err(NotDropped::Unavailable(DatabaseUnavailable::Closed))));
+        }
+        // Not open since the start.
+        let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
+        let databases = open(&storage, true);
+        databases.remove("one").await.unwrap();
+        assert_eq!(databases.names().unwrap(), ["demo-default-rtdb"]);
+        let left: Vec<_> = std::fs::read_dir(folder.path().join("database")).unwrap().collect();
+        assert!(left.iter().all(|file| !file.as_ref().unwrap().file_name().to_string_lossy().starts_with("one")));
+    }
+
+    #[tokio::test]
+    async fn each_database_begins_with_its_rules() {
+        let parse = |text: &str| Ruleset::parse(text, Unjudged::Admits).unwrap();
+        let (one, default) = (parse(r#"{"rules":{".read":true}}"#), parse(r#"{"rules":{}}"#));
+        let rules = BTreeMap::from([(Some("One".to_owned()), one.clone()), (None, default.clone())]);
+        let settings = DatabaseSettings { rules, open: true, unjudged: Unjudged::Admits, create_on_first_use: true };
+        let databases =
+            Databases::open(Storage::memory(), "demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap();
+        for (name, rules) in [("demo", default), ("two", Ruleset::Open)] {
+            assert_eq!(databases.find(Some(name), Caller::Client).await.unwrap().snapshot().rules, rules, "{name}");
+        }
+        // Its rules let nobody write to it, so naming it does not make it.
+        assert!(databases.find(Some("one"), Caller::Client).await.is_err());
+        assert_eq!(databases.find(Some("one"), Caller::Admin).await.unwrap().snapshot().rules, one);
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ const WORTH_A_THREAD: u64 = 256 * 1024;
 pub struct Sessions {
     pub(super) databases: Arc<Databases>,
     pub(super) agenda: Agenda,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
     /// The transports' tasks.
     pub(super) tasks: TaskTracker,
     sign_in: SignIn,

@@ -64,7 +64,7 @@ fn user(token: &IdToken, now: Millis) -> (Authenticated, Option<Millis>) {
     // A made-up token may be past its time when it is sent, and holds all the same.
     let expires = expires.filter(|expires| *expires > now);
     let provider = token.claims.get("firebase").and_then(|firebase| firebase.get("sign_in_provider"));
-    let auth = json!({ "uid": token.uid, "provider": provider, "token": *token.claims });
+    let auth = json!({ "uid": token.uid, "provider": provider, "token": &*token.claims });
     (Authenticated { caller: Caller::Client, auth: auth.to_string() }, expires)
 }
 

@@ -3,7 +3,7 @@
 //! One task a connection, which reads and writes in turn and holds small buffers only. Must not know: what the frames
 //! say.
 
-use super::databases::DatabaseUnavailable;
+use super::databases::{DatabaseUnavailable, namespace_of_host};
 use super::outbox::Closing;
 use super::sessions::{Attachment, Live, Sessions};
 use axum::Router;
@@ -31,6 +31,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_util::sync::CancellationToken;
 
 /// What RFC 6455 adds to a key before it is hashed.
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -38,11 +39,13 @@ const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const SILENCE: Duration = Duration::from_secs(60);
 /// After so long it is asked for a sign of life. Clients speak up after 45 s, but not while they are spoken to.
 const PING_AFTER: Duration = Duration::from_secs(50);
-/// So long a client may take to agree to a close, within the budget of a stop.
-const FAREWELL: Duration = Duration::from_millis(250);
+/// So long a client may take to read what was written before a close, and to agree to it.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// The same when the server stops, within its budget.
+const LAST_FAREWELL: Duration = Duration::from_millis(250);
 /// What is written at once, and what is read at once. An idle connection keeps the latter.
 const WRITE_BYTES: usize = 16 * 1024;
-const READ_BYTES: usize = 2 * 1024;
+const READ_BYTES: usize = 1024;
 
 /// The WebSocket end of `sessions`.
 pub(super) fn router(sessions: Arc<Sessions>) -> Router {
@@ -110,9 +113,10 @@ impl Opening {
             let (_, value) = pairs.find(|(key, value)| *key == name && !value.is_empty())?;
             percent_encoding::percent_decode_str(value).decode_utf8().ok().map(String::from)
         };
+        let host = host.or(request.uri().host()).unwrap_or_default();
         Self {
-            host: host.or(request.uri().host()).unwrap_or_default().to_owned(),
-            namespace: parameter("ns"),
+            host: host.to_owned(),
+            namespace: parameter("ns").or_else(|| namespace_of_host(host).map(str::to_owned)),
             after: parameter("ls"),
             session: parameter("s"),
         }
@@ -126,7 +130,7 @@ async fn serve(sessions: Arc<Sessions>, upgraded: Upgraded, opening: Opening) {
         .max_message_size(Some(MOST_MESSAGE_BYTES + 1))
         .max_frame_size(Some(MOST_MESSAGE_BYTES + 1));
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-    let mut connection = Connection::new(socket);
+    let mut connection = Connection::new(socket, sessions.stop.clone());
     if opening.session.is_some() {
         // No session has another transport to be carried on from.
         connection.refuse(control::reset(&opening.host)).await;
@@ -168,6 +172,7 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 /// One client's connection.
 struct Connection {
     socket: Socket,
+    stop: CancellationToken,
     /// Frames that have their words, and wait for room.
     ready: VecDeque<Bytes>,
     /// So many bytes have been handed to the socket since it was last flushed.
@@ -190,9 +195,9 @@ enum Next {
 }
 
 impl Connection {
-    fn new(socket: Socket) -> Self {
+    fn new(socket: Socket, stop: CancellationToken) -> Self {
         let heard = Instant::now();
-        Self { socket, ready: VecDeque::new(), buffered: 0, unflushed: false, heard, asked_for_life: false }
+        Self { socket, stop, ready: VecDeque::new(), buffered: 0, unflushed: false, heard, asked_for_life: false }
     }
 
     /// Serves a session until it has to be closed; `None` if the client has gone.
@@ -353,7 +358,15 @@ impl Connection {
                 {}
             }
         };
+        let last = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LAST_FAREWELL).await;
+        };
         // Whoever does not answer is left.
-        let _ = tokio::time::timeout(FAREWELL, goodbye).await;
+        tokio::select! {
+            () = goodbye => {}
+            () = last => {}
+            () = tokio::time::sleep(FAREWELL) => {}
+        }
     }
 }

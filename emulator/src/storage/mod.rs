@@ -188,6 +188,25 @@ impl Storage {
         Ok(OpenFile { writer, readers: Readers { location, flags, idle: Mutex::default() } })
     }
 
+    /// Deletes the SQLite file called `name`, which nobody may have open; it need not exist.
+    ///
+    /// # Errors
+    /// It cannot be deleted.
+    pub fn remove(&self, name: &str) -> Result<(), StorageError> {
+        // In memory it has gone with its last connection.
+        let Place::Directory { path, .. } = &self.place else { return Ok(()) };
+        // The database last: as long as it is there, its log belongs to it.
+        for end in ["-wal", "-shm", ""] {
+            let file = path.join(format!("{name}.sqlite{end}"));
+            match std::fs::remove_file(&file) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(StorageError::Io { path: file, source }),
+            }
+        }
+        Ok(())
+    }
+
     /// Sets what SQLite keeps per connection or per file; the order matters: the busy timeout guards what follows it.
     fn prepare(&self, writer: &mut Connection) -> rusqlite::Result<()> {
         wait_for_locks(writer, matches!(self.place, Place::Memory(_)))?;

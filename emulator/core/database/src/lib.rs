@@ -1,8 +1,8 @@
-//! The Realtime Database without I/O: tree, engine, rules, wire.
+//! The Realtime Database without I/O: tree, queries, rules, engine, wire.
 //!
-//! Reading order: `tree` (what is stored), `query` (what of it is wanted), `rules` (who may), `engine` (how it changes),
-//! `journal` (what the engine needs of a disk), `wire` (how the SDKs speak). Time comes in as milliseconds since the Unix epoch, chance as a function that fills bytes. Must
-//! not know: sockets, files, threads, clocks.
+//! Reading order: `tree` (what is stored), `query` (what of it is wanted), `rules` (who may), `engine` (how it
+//! changes), `journal` (what the engine needs of a disk), `wire` (how the SDKs speak). Time comes in as milliseconds
+//! since the Unix epoch, chance as a function that fills bytes. Must not know: sockets, files, threads, clocks.
 
 pub mod engine;
 pub mod journal;

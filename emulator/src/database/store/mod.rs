@@ -2,8 +2,8 @@
 //!
 //! A commit appends its changes to `journal`, because rows that lie anywhere in `node` would cost a page each. When
 //! it has grown, `journal` is folded into `node`, a step with each commit: each row is written once, in the order of the
-//! pages. So opening takes as long as the data is large, not its history. What sessions intend for their ends has a table
-//! of its own, which changes in the same transactions. Must not know: what a commit is for, or who waits for
+//! pages. So opening takes as long as the data is large, not its history. What sessions intend for their ends has a
+//! table of its own, which changes in the same transactions. Must not know: what a commit is for, or who waits for
 //! it.
 
 mod diff;
@@ -120,6 +120,9 @@ impl Store {
     }
 
     fn store(&mut self, batch: Batch<'_>) -> Result<(), JournalError> {
+        if batch.touched.is_empty() {
+            return self.store_intents(batch.intents).map_err(failed);
+        }
         let paths = cover(batch.touched);
         let mut entry = Entry::new();
         diff(&mut entry, &paths, batch.before, batch.after).map_err(failed)?;
@@ -136,9 +139,7 @@ impl Store {
             }
             self.begin_fold();
         }
-        let resumes = self.folding.as_ref().is_some_and(|fold| self.journal_bytes >= fold.resume_at);
-        // A batch of intents alone has no entry, and thus no number of its own in the journal.
-        if resumes && !batch.touched.is_empty() {
+        if self.folding.as_ref().is_some_and(|fold| self.journal_bytes >= fold.resume_at) {
             match self.append_and_step(&paths, &entry, &batch) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
@@ -154,17 +155,20 @@ impl Store {
             .map_err(failed)
     }
 
+    fn store_intents(&mut self, changes: &[IntentChange]) -> rusqlite::Result<()> {
+        // Dropped before the commit, it rolls back.
+        let transaction = self.file.writer.transaction()?;
+        intents::change(&transaction, changes)?;
+        transaction.commit()
+    }
+
     fn append(&mut self, paths: &[&Path], entry: &[u8], batch: &Batch<'_>) -> rusqlite::Result<()> {
         if batch.intents.is_empty() {
-            append(&self.file.writer, batch.version.seq, entry)?;
+            append(&self.file.writer, batch, entry)?;
         } else {
             // Dropped before the commit, it rolls back.
             let transaction = self.file.writer.transaction()?;
-            intents::change(&transaction, batch.intents)?;
-            if batch.touched.is_empty() {
-                return transaction.commit();
-            }
-            append(&transaction, batch.version.seq, entry)?;
+            append(&transaction, batch, entry)?;
             transaction.commit()?;
         }
         self.appended(paths, entry, batch);
@@ -198,8 +202,7 @@ impl Store {
         let step: Vec<&Path> = fold.paths.iter().skip(fold.done).take(done - fold.done).collect();
         // Dropped before the commit, it rolls back.
         let transaction = self.file.writer.transaction()?;
-        intents::change(&transaction, batch.intents)?;
-        append(&transaction, batch.version.seq, entry)?;
+        append(&transaction, batch, entry)?;
         diff(&mut Rows::new(&transaction)?, &step, &self.folded, &fold.root)?;
         let ended = done >= fold.paths.len();
         if ended {
@@ -245,9 +248,11 @@ impl Store {
     }
 }
 
-fn append(connection: &Connection, seq: u64, entry: &[u8]) -> rusqlite::Result<()> {
+/// Adds an entry to the journal, and makes the batch's changes of intents.
+fn append(connection: &Connection, batch: &Batch<'_>, entry: &[u8]) -> rusqlite::Result<()> {
     let entry = ToSqlOutput::Borrowed(ValueRef::Text(entry));
-    connection.prepare_cached(APPEND)?.execute((seq.cast_signed(), entry)).map(drop)
+    connection.prepare_cached(APPEND)?.execute((batch.version.seq.cast_signed(), entry))?;
+    intents::change(connection, batch.intents)
 }
 
 impl Drop for Store {

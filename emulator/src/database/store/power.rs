@@ -8,7 +8,8 @@ use crate::storage::Durability;
 use crate::storage::disk::{Dice, Disk, End, Faults};
 use hearth_database::json;
 use hearth_database::{
-    Answer, Caller, Change, Command, CommandError, Engine, Intent, Leaf, Location, OnDisconnect, Ruleset, SessionId, Write,
+    Answer, Caller, Change, Command, CommandError, Engine, Intent, Leaf, Location, OnDisconnect, Ruleset, SessionId,
+    Write,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -278,7 +279,9 @@ impl Round {
         self.fail();
         let opened = self.open();
         self.disk.fails(Faults::default());
-        let Some(mut engine) = opened.or_else(|| self.open()) else { panic!("nothing fails, and yet it does not open") };
+        let Some(mut engine) = opened.or_else(|| self.open()) else {
+            panic!("nothing fails, and yet it does not open")
+        };
         for _ in 0..4 {
             self.fail();
             for _ in 0..self.dice.below(12) {

@@ -122,22 +122,19 @@ impl Tokens {
         Ok(Genuine { subject: subject.to_owned(), not_before, expires: seconds("exp")?, claims: Arc::new(claims) })
     }
 
-    /// The claims of a token without a signature, where such are accepted; only that it names an account is checked.
-    /// Nothing may be granted for them that belongs to an account.
+    /// The account's id and the claims of a token without a signature, where such are accepted; nothing else about it is
+    /// checked. Nothing may be granted for them that belongs to an account.
     ///
     /// # Errors
     /// It is signed, has to be, or names nobody.
-    pub fn claimed(&self, token: &str) -> Result<Map<String, Value>, Refused> {
+    pub fn claimed(&self, token: &str) -> Result<(String, Map<String, Value>), Refused> {
         let token = Compact::parse(token).ok_or(Refused::Malformed)?;
         if !self.are_unsigned() || token.algorithm() != Some("none") || !token.signature.is_empty() {
             return Err(Refused::Signature);
         }
         let sub = token.claims.get("sub").and_then(Value::as_str);
-        if sub.is_some_and(|sub| (1..=LONGEST_LOCAL_ID).contains(&sub.len())) {
-            Ok(token.claims)
-        } else {
-            Err(Refused::Malformed)
-        }
+        let sub = sub.filter(|sub| (1..=LONGEST_LOCAL_ID).contains(&sub.len())).ok_or(Refused::Malformed)?;
+        Ok((sub.to_owned(), token.claims))
     }
 }
 
@@ -222,6 +219,17 @@ mod tests {
         check(&[("exp", json!(NOW / 1000 + 1))], Ok(()));
         check(&[("exp", Value::Null)], Err(Refused::Malformed));
         check(&[("iat", json!("now"))], Err(Refused::Malformed));
+    }
+
+    #[test]
+    fn anything_can_be_claimed_without_a_signature_but_to_be_nobody() {
+        let claimed = |token: &str| Tokens::Unsigned.claimed(token).map(|(subject, _)| subject);
+        let token = |change| Tokens::Unsigned.encode(&claims(change)).unwrap();
+        let made_up = token(&[("iat", json!(0)), ("exp", json!(3600)), ("aud", json!("demo-project"))]);
+        assert_eq!(claimed(&made_up), Ok("u".to_owned()));
+        assert_eq!(claimed(&token(&[("sub", json!(""))])), Err(Refused::Malformed));
+        assert_eq!(claimed(&format!("{made_up}c2ln")), Err(Refused::Signature));
+        assert_eq!(claimed("a.b.c"), Err(Refused::Malformed));
     }
 
     #[test]

@@ -26,9 +26,11 @@ pub enum Command {
     Leave(ConnectionId),
     /// From now on the connection's listeners listen on this caller's behalf; those that may not are revoked.
     Become(ConnectionId, Caller),
-    /// Changes what happens when a session ends. Durable before it is answered.
+    /// Changes what happens when a session ends, if its caller may do it now. Durable before it is answered: when the
+    /// process ends, it happens as the database is opened again.
     OnDisconnect(OnDisconnect),
-    /// A session has ended: what was intended for that happens, once.
+    /// A session has ended: what was intended for that happens, once; what the rules forbid by then is left out. When
+    /// the journal fails, it is tried again with the next batch, whoever asks for that.
     Disconnect(SessionId),
     /// Other rules hold from now on; listeners that they forbid are revoked.
     Rules(Ruleset),
@@ -227,8 +229,8 @@ pub enum CommandError {
     /// The command panicked.
     #[error("the command panicked")]
     Panicked,
-    /// The journal did not take it. Nothing is known of what it would have found, so every command of the batch
-    /// gets this error.
+    /// The journal did not take it. Nothing is known of what it would have found, so every command of the batch that
+    /// could change what is stored gets this error; the others are carried out with the state before.
     #[error("the data could not be stored")]
     NotStored,
 }

@@ -11,6 +11,7 @@ mod intents;
 mod listen;
 mod listeners;
 mod on_disconnect;
+mod snapshot;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -20,86 +21,19 @@ mod write;
 pub use command::{Answer, Change, Command, CommandError, Get, Tag, Write, WriteError};
 pub use listen::{Audience, ConnectionId, Event, Listen, ListenerId, News, Words};
 pub use on_disconnect::{Intended, Intent, IntentChange, OnDisconnect, SessionId};
+pub use snapshot::{Snapshot, Version};
 pub use transaction::{Transaction, TransactionBody, TransactionError};
 
 use crate::journal::{Batch, Journal, JournalError};
-use crate::query::{Order, Plan, Query};
+use crate::query::Plan;
 use crate::rules::{Caller, Ruleset};
-use crate::tree::{Location, Node, Path, PushIds};
+use crate::tree::{Path, PushIds};
 use change::Commit;
 use intents::{Sessions, StagedIntents};
 use listeners::Listeners;
+use snapshot::{read, unindexed};
 use stage::{Mark, Stage};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// The place of a change in the history of a database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// How often the database had been opened.
-    pub epoch: u64,
-    /// How many changes there had been, over all epochs.
-    pub seq: u64,
-}
-
-/// A published state, which never changes.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The tree.
-    pub root: Node,
-    /// The last change in it.
-    pub version: Version,
-    /// The rules it is read by.
-    pub rules: Ruleset,
-}
-
-impl Snapshot {
-    /// What `location` holds, if `caller` may know.
-    ///
-    /// # Errors
-    /// [`CommandError::Denied`].
-    pub fn read(&self, caller: Caller, location: &Location) -> Result<Node, CommandError> {
-        if !self.rules.may_read(caller, &location.path, &self.root) {
-            return Err(CommandError::Denied);
-        }
-        Ok(holds(&self.root, location))
-    }
-
-    /// What a read finds: of a query only what it wants.
-    ///
-    /// # Errors
-    /// [`CommandError::Denied`], [`CommandError::Unindexed`].
-    pub fn get(&self, get: &Get) -> Result<Node, CommandError> {
-        read(&self.rules, &self.root, get)
-    }
-}
-
-fn holds(root: &Node, location: &Location) -> Node {
-    let node = root.get(&location.path);
-    if location.priority { Node::from(node.priority()) } else { node.clone() }
-}
-
-fn read(rules: &Ruleset, root: &Node, get: &Get) -> Result<Node, CommandError> {
-    let Get { caller, path, query } = get;
-    if !rules.may_read(*caller, path, root) {
-        return Err(CommandError::Denied);
-    }
-    match unindexed(rules, path, query) {
-        Some(index) => Err(CommandError::Unindexed { index, path: path.clone() }),
-        None => Ok(query.select(root.get(path), Plan::Index)),
-    }
-}
-
-/// The index that the rules would have to define for this query.
-fn unindexed(rules: &Ruleset, path: &Path, query: &Query) -> Option<String> {
-    if query.takes_all() || rules.indexes(path, &query.order) {
-        return None;
-    }
-    match &query.order {
-        Order::Key | Order::Priority => None,
-        Order::Value => Some(".value".to_owned()),
-        Order::Child(child) => Some(child.to_string().trim_start_matches('/').to_owned()),
-    }
-}
 
 /// What a command needs of the world.
 struct World<'w> {
@@ -233,7 +167,8 @@ impl<J: Journal> Engine<J> {
         }
         let mut rules = rules_before;
         for (place, later) in batch.later {
-            let answer = self.settle(later, &mut rules);
+            let settled = catch_unwind(AssertUnwindSafe(|| self.settle(later, &mut rules)));
+            let answer = settled.unwrap_or(Err(CommandError::Panicked));
             if let Some(at) = batch.answers.get_mut(place) {
                 *at = answer;
             }

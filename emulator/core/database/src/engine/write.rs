@@ -2,9 +2,10 @@
 //!
 //! Must not know: batches, listeners, the journal.
 
+use super::World;
 use super::command::{Answer, Change, CommandError, Tag, Write, WriteError};
+use super::snapshot::holds;
 use super::stage::Stage;
-use super::{World, holds};
 use crate::rules::Ruleset;
 use crate::tree::{MOST_DEPTH, Path, PushIds, Unresolved};
 

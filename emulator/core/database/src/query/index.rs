@@ -5,12 +5,9 @@
 
 use super::Order;
 use super::kept::Kept;
-use super::order::{Name, Rank, Span, Spot};
-use crate::tree::{Children, Key, Leaf, Node};
-use imbl::OrdSet;
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::ops::Bound;
+use super::members::{Member, Members};
+use super::order::{Rank, Span};
+use crate::tree::{Children, Key, Node};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -37,118 +34,26 @@ enum Ranks {
     /// All children are ordered by null, so that their keys are the order: the usual case of priorities.
     Null,
     /// All children.
-    Any(OrdSet<Member>),
-}
-
-/// A child in an index.
-#[derive(Clone, Debug)]
-pub(super) struct Member {
-    rank: Held,
-    key: Key,
-}
-
-/// A [`Rank`] that is held by itself.
-#[derive(Clone, Debug)]
-enum Held {
-    Null,
-    Leaf(Leaf),
-    Object,
-}
-
-/// Something that has a spot; lets a set of members be searched by one.
-trait Placed {
-    fn spot(&self) -> Spot<'_>;
-}
-
-impl Member {
-    pub(super) fn new(spot: Spot<'_>, key: &Key) -> Self {
-        let rank = match spot.rank {
-            Rank::Null => Held::Null,
-            Rank::Leaf(leaf) => Held::Leaf(leaf.clone()),
-            Rank::Object => Held::Object,
-        };
-        Self { rank, key: key.clone() }
-    }
-
-    pub(super) fn spot(&self) -> Spot<'_> {
-        let rank = match &self.rank {
-            Held::Null => Rank::Null,
-            Held::Leaf(leaf) => Rank::Leaf(leaf),
-            Held::Object => Rank::Object,
-        };
-        Spot { rank, name: Name::Key(self.key.as_str()) }
-    }
-}
-
-impl Placed for Member {
-    fn spot(&self) -> Spot<'_> {
-        self.spot()
-    }
-}
-
-impl Placed for Spot<'_> {
-    fn spot(&self) -> Spot<'_> {
-        *self
-    }
-}
-
-impl Ord for dyn Placed + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.spot().compare(other.spot())
-    }
-}
-
-impl PartialOrd for dyn Placed + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for dyn Placed + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for dyn Placed + '_ {}
-
-impl Ord for Member {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.spot().compare(other.spot())
-    }
-}
-
-impl PartialOrd for Member {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Member {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Member {}
-
-impl<'a> Borrow<dyn Placed + 'a> for Member {
-    fn borrow(&self) -> &(dyn Placed + 'a) {
-        self
-    }
+    Any(Members),
 }
 
 impl Index {
     fn new(order: &Order, node: &Node) -> Self {
-        let mut ranked: Vec<_> = node.children().map(|child| (order.rank(child.1).head(), child)).collect();
-        let ranks = if ranked.iter().all(|(_, (_, child))| matches!(order.rank(child), Rank::Null)) {
+        let mut members: Vec<_> = node
+            .children()
+            .map(|(key, child)| {
+                let spot = order.spot(key, child);
+                (spot.rank.head(), Member::new(spot, key))
+            })
+            .collect();
+        let ranks = if members.iter().all(|(_, member)| matches!(member.spot().rank, Rank::Null)) {
             Ranks::Null
         } else {
             // They stand in key order already, and the sort is stable.
-            ranked.sort_by(|(head, (_, one)), (other_head, (_, other))| {
-                head.cmp(other_head).then_with(|| order.rank(one).compare(order.rank(other)))
+            members.sort_by(|(head, one), (other_head, other)| {
+                head.cmp(other_head).then_with(|| one.spot().rank.compare(other.spot().rank))
             });
-            Ranks::Any(ranked.into_iter().map(|(_, (key, child))| Member::new(order.spot(key, child), key)).collect())
+            Ranks::Any(Members::from_sorted(members.into_iter().map(|(_, member)| member)))
         };
         Self { order: order.clone(), ranks, idle: AtomicUsize::new(0) }
     }
@@ -173,11 +78,7 @@ impl Index {
     pub(super) fn walk<'a>(&'a self, node: &'a Node, span: Span<'a>) -> Walk<'a> {
         match &self.ranks {
             Ranks::Null => Walk::by_key(node, span),
-            Ranks::Any(_) if span.is_crossed() => Walk::Nothing,
-            Ranks::Any(set) => {
-                let (from, to) = (span.from.as_ref().map(placed), span.to.as_ref().map(placed));
-                Walk::Members(node, set.range::<(Bound<&dyn Placed>, Bound<&dyn Placed>), dyn Placed>((from, to)))
-            }
+            Ranks::Any(members) => Walk::Members(node, members.walk(span)),
         }
     }
 
@@ -188,7 +89,7 @@ impl Index {
             return None;
         }
         let (was, is) = (self.order.spot(key, before), self.order.spot(key, after));
-        let Ranks::Any(set) = &self.ranks else {
+        let Ranks::Any(members) = &self.ranks else {
             return matches!(is.rank, Rank::Null).then(|| Arc::clone(self));
         };
         if before.is_null() == after.is_null() && was.compare(is).is_eq() {
@@ -198,19 +99,15 @@ impl Index {
         if idle > len.max(LEAST_PATIENCE) {
             return None;
         }
-        let mut set = set.clone();
+        let mut members = members.clone();
         if !before.is_null() {
-            set.remove(placed(&was));
+            members.remove(was);
         }
         if !after.is_null() {
-            set.insert(Member::new(is, key));
+            members.insert(Member::new(is, key));
         }
-        Some(Arc::new(Self { order: self.order.clone(), ranks: Ranks::Any(set), idle: AtomicUsize::new(idle) }))
+        Some(Arc::new(Self { order: self.order.clone(), ranks: Ranks::Any(members), idle: AtomicUsize::new(idle) }))
     }
-}
-
-fn placed<'a>(spot: &'a Spot<'_>) -> &'a (dyn Placed + 'a) {
-    spot
 }
 
 impl Indices {
@@ -233,7 +130,7 @@ impl Indices {
 pub(super) enum Walk<'a> {
     Nothing,
     ByKey(Children<'a>),
-    Members(&'a Node, imbl::ordset::RangedIter<'a, Member, imbl::shared_ptr::DefaultSharedPtr>),
+    Members(&'a Node, Box<dyn DoubleEndedIterator<Item = &'a Member> + 'a>),
 }
 
 impl<'a> Walk<'a> {
@@ -244,7 +141,7 @@ impl<'a> Walk<'a> {
 }
 
 fn child<'a>(node: &'a Node, member: &'a Member) -> (&'a Key, &'a Node) {
-    (&member.key, node.child(member.key.as_str()))
+    (member.key(), node.child(member.key().as_str()))
 }
 
 impl<'a> Iterator for Walk<'a> {
@@ -272,7 +169,8 @@ impl DoubleEndedIterator for Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Path, Priority};
+    use crate::tree::{Leaf, Path, Priority};
+    use std::ops::Bound;
 
     fn list(len: usize) -> Node {
         Node::branch((0..len).map(|i| (Key::index(i), Leaf::Int(i as i64 % 7).into())).collect())

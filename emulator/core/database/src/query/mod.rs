@@ -5,6 +5,7 @@
 mod changes;
 mod index;
 mod kept;
+mod members;
 #[cfg(test)]
 mod model;
 mod news;

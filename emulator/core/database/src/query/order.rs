@@ -45,24 +45,24 @@ impl Rank<'_> {
 
     /// Numbers that never stand in another order than the ranks do, so that many are sorted without a look at the
     /// texts, wherever in memory these lie.
-    pub(super) fn head(self) -> (u8, u64) {
+    pub(super) fn head(self) -> (u8, u128) {
         const SIGN: u64 = 1 << 63;
         let head = match self {
             Rank::Null | Rank::Object => 0,
-            Rank::Leaf(Leaf::Bool(bool)) => u64::from(*bool),
-            Rank::Leaf(Leaf::Text(text)) => text.bytes().chain(std::iter::repeat(0)).take(8).fold(0, |head, byte| {
+            Rank::Leaf(Leaf::Bool(bool)) => u128::from(*bool),
+            Rank::Leaf(Leaf::Text(text)) => text.bytes().chain(std::iter::repeat(0)).take(16).fold(0, |head, byte| {
                 // UTF-16 has U+10000 and above before U+E000.
                 let byte = match byte {
                     0xee | 0xef => byte + 5,
                     0xf0.. => byte - 2,
                     _ => byte,
                 };
-                head << 8 | u64::from(byte)
+                head << 8 | u128::from(byte)
             }),
             Rank::Leaf(number @ (Leaf::Int(_) | Leaf::Double(_))) => {
                 match number.as_f64().unwrap_or_default().to_bits() {
-                    bits if bits < SIGN => bits | SIGN,
-                    bits => !bits,
+                    bits if bits < SIGN => (bits | SIGN).into(),
+                    bits => (!bits).into(),
                 }
             }
         };
@@ -255,8 +255,8 @@ mod tests {
             vec![Leaf::text("9")],
             vec![Leaf::text("a")],
             vec![Leaf::text("a\u{0}")],
-            vec![Leaf::text("abcdefgh")],
-            vec![Leaf::text("abcdefghi")],
+            vec![Leaf::text("abcdefghijklmnop")],
+            vec![Leaf::text("abcdefghijklmnopq")],
             vec![Leaf::text("abcdefgz")],
             vec![Leaf::text("a\u{10000}")],
             vec![Leaf::text("a\u{10ffff}")],

@@ -3,8 +3,9 @@
 //! Of a window only its far edge matters, which stays where it is at most changes. It is kept beside the node that it
 //! belongs to and handed on to the changed node. Must not know: who is told.
 
-use super::index::{FEW, Member};
+use super::index::FEW;
 use super::kept::Kept;
+use super::members::Member;
 use super::order::{Span, Spot};
 use super::select::Child;
 use super::{Limit, Plan, Query};

@@ -4,6 +4,7 @@
 //! what rules are.
 
 use super::errors::Problem;
+use std::fmt;
 
 /// Objects and arrays nest at most so deep.
 const MOST_DEPTH: usize = 64;
@@ -32,6 +33,32 @@ pub(super) struct Member {
     pub(super) at: usize,
     pub(super) name: String,
     pub(super) value: Value,
+}
+
+impl fmt::Display for Value {
+    /// As JSON without comments. Numbers, which mean nothing in rules, are null.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let string = |text: &str| serde_json::Value::from(text);
+        match &self.kind {
+            Kind::Null | Kind::Number => formatter.write_str("null"),
+            Kind::Bool(bool) => bool.fmt(formatter),
+            Kind::Text(text) => string(text).fmt(formatter),
+            Kind::Array(values) => {
+                formatter.write_str("[")?;
+                for (number, value) in values.iter().enumerate() {
+                    write!(formatter, "{}{value}", if number == 0 { "" } else { "," })?;
+                }
+                formatter.write_str("]")
+            }
+            Kind::Object(members) => {
+                formatter.write_str("{")?;
+                for (number, Member { name, value, .. }) in members.iter().enumerate() {
+                    write!(formatter, "{}{}:{value}", if number == 0 { "" } else { "," }, string(name))?;
+                }
+                formatter.write_str("}")
+            }
+        }
+    }
 }
 
 /// Reads `text`, which is one value.

@@ -54,6 +54,12 @@ impl Ruleset {
         }
     }
 
+    /// The rules as plain JSON, without comments.
+    pub fn plain_text(&self) -> String {
+        // What was read once can be read again.
+        json::parse(self.text()).map(|value| value.to_string()).unwrap_or_default()
+    }
+
     /// How many conditions are expressions, which nothing evaluates.
     pub fn unjudged(&self) -> usize {
         match self {
@@ -98,6 +104,16 @@ impl Ruleset {
             (_, Order::Key | Order::Priority) => true,
             (Self::Open | Self::Locked, Order::Value | Order::Child(_)) => false,
             (Self::Given(given), order) => given.indexes(path, order),
+        }
+    }
+
+    /// What `.indexOn` at `path` would have to name for [`Ruleset::indexes`] to hold: `.value`, or a child's path.
+    pub fn missing_index(&self, path: &Path, order: &Order) -> Option<String> {
+        match order {
+            _ if self.indexes(path, order) => None,
+            Order::Key | Order::Priority => None,
+            Order::Value => Some(".value".to_owned()),
+            Order::Child(child) => Some(child.to_string().trim_start_matches('/').to_owned()),
         }
     }
 }

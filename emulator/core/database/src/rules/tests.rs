@@ -86,6 +86,15 @@ fn every_validation_of_what_is_written_has_to_hold() {
 }
 
 #[test]
+fn rules_are_given_back_with_and_without_their_comments() {
+    let text =
+        "{ \"rules\": // all\n { \".read\": \"a\n b\", \"é\": {\".indexOn\": [\"x\", \"y\"], \".write\": true} } }";
+    let rules = Ruleset::parse(text, Unjudged::Admits).unwrap();
+    assert_eq!(rules.text(), text);
+    assert_eq!(rules.plain_text(), r#"{"rules":{".read":"a\n b","é":{".indexOn":["x","y"],".write":true}}}"#);
+}
+
+#[test]
 fn expressions_are_decided_for_in_one_way_or_the_other() {
     let text = r#"{"rules": {".read": "auth != null", "a": {".write": "auth != null", ".validate": "now > 0"}}}"#;
     for (unjudged, may) in [(Unjudged::Admits, true), (Unjudged::Refuses, false)] {

@@ -7,7 +7,7 @@ use hearth_database::{
     Answer, Caller, Change, Command, CommandError, ConnectionId, Engine, Get, Intent, Listen, ListenerId, Location,
     OnDisconnect, Path, Query, Ruleset, SessionId, Tag, TransactionError, Unresolved, Write, json,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const BATCHES: u64 = 40;
@@ -47,8 +47,8 @@ struct History {
     random: Random,
     now: u64,
     state: State,
-    /// Sessions of which the journal has not taken the end.
-    ended: BTreeSet<String>,
+    /// Sessions of which the journal has not taken the end, in the order in which they ended.
+    ended: Vec<String>,
     views: BTreeMap<(u64, u64), View>,
     /// Of listeners that were there once.
     gone: Vec<Arc<Ear>>,
@@ -262,7 +262,7 @@ impl History {
         (Command::Listen(listen), Expect::Later(Later::Listen(at, Box::new(view))))
     }
 
-    fn command(&mut self, next: &mut State, ended: &mut BTreeSet<String>) -> (Command, Expect) {
+    fn command(&mut self, next: &mut State, ended: &mut Vec<String>) -> (Command, Expect) {
         match self.random.below(40) {
             0..=17 => self.write(next),
             18..=19 => self.transaction(next),
@@ -271,7 +271,7 @@ impl History {
                 let session = format!("s{}", self.random.below(3));
                 next.end(&session, self.now);
                 let command = Command::Disconnect(SessionId(session.as_str().into()));
-                ended.insert(session);
+                ended.push(session);
                 (command, Expect::Accepted)
             }
             26..=33 => self.listen(),
@@ -308,7 +308,7 @@ impl History {
             }
         }
         let mut next = self.state.clone();
-        let mut ended = BTreeSet::new();
+        let mut ended = Vec::new();
         let mut locked = self.state.locked;
         // Keys are the engine's choice, so that what follows a push has to see it.
         let mut length = self.random.below(8);
@@ -464,7 +464,7 @@ pub(crate) fn run(seed: u64) {
         random: Random(seed),
         now: 1000,
         state: State::default(),
-        ended: BTreeSet::new(),
+        ended: Vec::new(),
         views: BTreeMap::new(),
         gone: Vec::new(),
         seed,

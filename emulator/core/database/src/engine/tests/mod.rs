@@ -5,7 +5,8 @@ mod listening;
 
 use super::*;
 use crate::journal::Loaded;
-use crate::tree::{Leaf, Unresolved, json};
+use crate::rules::Caller;
+use crate::tree::{Leaf, Location, Node, Unresolved, json};
 
 /// Keeps nothing but what it was told; fails when asked to.
 #[derive(Debug, Default)]

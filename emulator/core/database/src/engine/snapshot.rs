@@ -1,0 +1,72 @@
+//! A published state, and reads of it: on the writer and beside it.
+//!
+//! Must not know: how the state came about, or who is told of changes.
+
+use super::command::{CommandError, Get};
+use crate::query::{Plan, Query};
+use crate::rules::{Caller, Ruleset};
+use crate::tree::{Location, Node, Path};
+
+/// The place of a change in the history of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// How often the database had been opened.
+    pub epoch: u64,
+    /// How many changes there had been, over all epochs.
+    pub seq: u64,
+}
+
+/// A published state, which never changes.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The tree.
+    pub root: Node,
+    /// The last change in it.
+    pub version: Version,
+    /// The rules it is read by.
+    pub rules: Ruleset,
+}
+
+impl Snapshot {
+    /// What `location` holds, if `caller` may know.
+    ///
+    /// # Errors
+    /// [`CommandError::Denied`].
+    pub fn read(&self, caller: Caller, location: &Location) -> Result<Node, CommandError> {
+        if !self.rules.may_read(caller, &location.path, &self.root) {
+            return Err(CommandError::Denied);
+        }
+        Ok(holds(&self.root, location))
+    }
+
+    /// What a read finds: of a query only what it wants.
+    ///
+    /// # Errors
+    /// [`CommandError::Denied`], [`CommandError::Unindexed`].
+    pub fn get(&self, get: &Get) -> Result<Node, CommandError> {
+        read(&self.rules, &self.root, get)
+    }
+}
+
+/// What `location` holds.
+pub(super) fn holds(root: &Node, location: &Location) -> Node {
+    let node = root.get(&location.path);
+    if location.priority { Node::from(node.priority()) } else { node.clone() }
+}
+
+/// What a read finds.
+pub(super) fn read(rules: &Ruleset, root: &Node, get: &Get) -> Result<Node, CommandError> {
+    let Get { caller, path, query } = get;
+    if !rules.may_read(*caller, path, root) {
+        return Err(CommandError::Denied);
+    }
+    match unindexed(rules, path, query) {
+        Some(index) => Err(CommandError::Unindexed { index, path: path.clone() }),
+        None => Ok(query.select(root.get(path), Plan::Index)),
+    }
+}
+
+/// The index that the rules would have to define for this query.
+pub(super) fn unindexed(rules: &Ruleset, path: &Path, query: &Query) -> Option<String> {
+    if query.takes_all() { None } else { rules.missing_index(path, &query.order) }
+}
