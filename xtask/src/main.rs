@@ -25,7 +25,8 @@ enum Task {
     Bench(bench::BenchArguments),
     /// Give what reads bytes of strangers bytes at random.
     Fuzz(fuzz::FuzzArguments),
-    /// Kill the server in the middle of writes, many times, and look for what was acknowledged.
+    /// Kill the server in the middle of writes, cut the power under the store, many times, and look for what was
+    /// acknowledged.
     Crash {
         /// How many times.
         #[arg(long, default_value_t = 20)]

@@ -381,26 +381,26 @@ fn play(seed: u64, durability: Durability, ends: &[End], forgets: bool) -> Tally
 #[test]
 fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let ends = [End::PowerCut, End::PowerCut, End::Kill];
-    let tally = rounds(150, |seed| play(seed, Durability::Power, &ends, false));
+    let tally = rounds(100, |seed| play(seed, Durability::Power, &ends, false));
     assert_eq!(tally.lost, 0);
 }
 
 #[test]
 fn a_kill_loses_nothing_that_was_acknowledged() {
-    let tally = rounds(60, |seed| play(seed, Durability::Process, &[End::Kill], false));
+    let tally = rounds(40, |seed| play(seed, Durability::Process, &[End::Kill], false));
     assert_eq!(tally.lost, 0);
 }
 
 /// An emulator's data does not promise to survive it, but what is left is what there once was.
 #[test]
 fn a_power_cut_leaves_an_emulator_a_state_that_was() {
-    let tally = rounds(60, |seed| play(seed, Durability::Process, &[End::PowerCut], true));
+    let tally = rounds(40, |seed| play(seed, Durability::Process, &[End::PowerCut], true));
     assert!(tally.lost > 0, "the disk loses what is not synced");
 }
 
 #[test]
 fn what_fails_is_refused_and_loses_nothing_that_was_acknowledged() {
-    let tally = rounds(100, |seed| {
+    let tally = rounds(60, |seed| {
         let mut round = Round::new(seed, Durability::Power, false);
         for _ in 0..1 + round.dice.below(3) {
             let end = round.dice.pick(&[End::PowerCut, End::Kill]);
