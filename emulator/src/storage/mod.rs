@@ -204,6 +204,9 @@ impl Storage {
                 Err(source) => return Err(StorageError::Io { path: file, source }),
             }
         }
+        if let Some(folder) = path.join(name).parent() {
+            sync_folder(folder, self.durability);
+        }
         Ok(())
     }
 
@@ -244,12 +247,17 @@ fn make_folder(folder: &Path, durability: Durability) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
         made => made?,
     }
+    sync_folder(above.unwrap_or(Path::new(".")), durability);
+    Ok(())
+}
+
+/// Makes it certain which files and folders there are in one.
+fn sync_folder(folder: &Path, durability: Durability) {
     match durability {
         Durability::Process => {}
-        // There are file systems that cannot sync a folder; SQLite does not insist either.
-        Durability::Power => drop(File::open(above.unwrap_or(Path::new("."))).and_then(|above| above.sync_all())),
+        // There are file systems that cannot; SQLite does not insist either.
+        Durability::Power => drop(File::open(folder).and_then(|folder| folder.sync_all())),
     }
-    Ok(())
 }
 
 /// How long a connection waits for others. In memory a reader waits for the writer's whole transaction, which is short;

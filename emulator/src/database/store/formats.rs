@@ -103,7 +103,8 @@ fn a_file_that_is_damaged_is_refused_by_name() {
         let many: Vec<String> = (0..2000).map(|key| format!("('k/{key}', 'some text', NULL)")).collect();
         connection.execute_batch(&format!("INSERT INTO node VALUES {}", many.join(","))).unwrap();
     };
-    let damages: [(&str, fn(&mut Vec<u8>), &str); 4] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage, &str); 4] = [
         ("no SQLite", |bytes| *bytes = b"this is a note, and no database at all".repeat(300), "file is not a database"),
         ("cut off", |bytes| bytes.truncate(20_000), "database disk image is malformed"),
         ("pages of nothing", |bytes| bytes[8192..].fill(0), "database disk image is malformed"),

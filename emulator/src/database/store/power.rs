@@ -151,6 +151,11 @@ impl Round {
     /// Opens the database; `None` if the process ends meanwhile, or something fails.
     fn open(&mut self) -> Option<Engine<Watched>> {
         let storage = Storage::on(&self.disk, self.durability);
+        if self.dice.percent(20) {
+            // An earlier version was here first, perhaps.
+            let known = self.dice.below(SCHEMA.len());
+            drop(storage.open("database/one", SCHEMA.get(..known)?));
+        }
         let mut store = Store::open(&storage, "one").ok()?;
         let most = self.dice.pick(&[0, 60, 300, 2_000, 20_000]);
         (store.most_journal_bytes, store.fold_above) = (most, most);
