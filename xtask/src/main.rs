@@ -1,7 +1,8 @@
-//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `crash`.
+//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `crash`, `fuzz`.
 
 mod bench;
 mod browser;
+mod fuzz;
 mod process;
 mod test;
 
@@ -22,7 +23,10 @@ enum Task {
     Test,
     /// Measure the release binary and print tables.
     Bench(bench::BenchArguments),
-    /// Kill the server in the middle of writes, many times, and look for what was acknowledged.
+    /// Give what reads bytes of strangers bytes at random.
+    Fuzz(fuzz::FuzzArguments),
+    /// Kill the server in the middle of writes, cut the power under the store, many times, and look for what was
+    /// acknowledged.
     Crash {
         /// How many times.
         #[arg(long, default_value_t = 20)]
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test => test::all(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Crash { rounds } => test::crash(rounds),
     };
     match done {

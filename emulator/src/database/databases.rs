@@ -10,6 +10,7 @@ use crate::config::settings::DatabaseSettings;
 use crate::storage::{Storage, StorageError};
 use hearth_database::{Caller, Engine, Ruleset, Unjudged};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// So many databases may be open; each has a thread and a file.
@@ -299,7 +300,8 @@ fn start(
     clock: &Clock,
     entropy: &Entropy,
 ) -> Result<Arc<DatabaseService>, StorageError> {
-    let failed = |source| StorageError::Io { path: format!("database/{name}").into(), source };
+    let file = || storage.path().unwrap_or(Path::new("")).join(format!("database/{name}.sqlite"));
+    let failed = |source| StorageError::Io { path: file(), source };
     let store = Store::open(storage, name)?;
     let engine = Engine::open(store, rules).map_err(|error| failed(std::io::Error::other(error)))?;
     let entropy = entropy.stream(&format!("database/{name}"));
