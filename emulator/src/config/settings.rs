@@ -3,7 +3,7 @@
 use super::service::Service;
 use crate::clock::Millis;
 use crate::storage::Durability;
-use hearth_database::{Ruleset, Unjudged};
+use hearth_database::Ruleset;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,8 +67,6 @@ pub struct DatabaseSettings {
     pub rules: BTreeMap<Option<String>, Ruleset>,
     /// In all others everyone may read and write everything (emulator mode only); otherwise only admins may.
     pub open: bool,
-    /// What holds of conditions that nothing evaluates: they are true in emulator mode only.
-    pub unjudged: Unjudged,
     /// A database that is named for the first time is created.
     pub create_on_first_use: bool,
 }

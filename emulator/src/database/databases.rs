@@ -8,7 +8,7 @@ use super::store::Store;
 use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::DatabaseSettings;
 use crate::storage::{Storage, StorageError};
-use hearth_database::{Caller, Engine, Ruleset, Unjudged};
+use hearth_database::{Caller, Engine, Ruleset};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -112,7 +112,7 @@ impl Databases {
     pub async fn find(
         self: &Arc<Self>,
         namespace: Option<&str>,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
         let name = resolve(&self.project, namespace)?;
         if let Some(service) = self.opened(&name)? {
@@ -152,11 +152,6 @@ impl Databases {
     /// Sets something of a database, until the server stops.
     pub(super) fn set_options(&self, database: &DatabaseService, change: impl FnOnce(&mut Options)) {
         change(self.all_options().entry(database.name().to_owned()).or_default());
-    }
-
-    /// What holds of conditions of rules that nothing evaluates.
-    pub(super) fn unjudged(&self) -> Unjudged {
-        self.settings.unjudged
     }
 
     /// Ends the database of a namespace and deletes its file. What is asked of it meanwhile is done before; named
@@ -319,13 +314,12 @@ mod tests {
     }
 
     fn opened(storage: &Storage, open: bool, create_on_first_use: bool) -> Arc<Databases> {
-        let settings =
-            DatabaseSettings { rules: BTreeMap::new(), open, unjudged: Unjudged::Admits, create_on_first_use };
+        let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use };
         Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
     }
 
     async fn put(databases: &Arc<Databases>, namespace: &str) {
-        let service = databases.find(Some(namespace), Caller::Client).await.unwrap();
+        let service = databases.find(Some(namespace), &Caller::ANYONE).await.unwrap();
         service.transact(|transaction| Ok(transaction.set("a", Node::from(Leaf::Int(1)))?)).await.unwrap();
     }
 
@@ -334,7 +328,7 @@ mod tests {
         let databases = open(&Storage::memory(), false);
         for name in [None, Some("demo"), Some("Demo"), Some("demo-default-rtdb"), Some("DEMO-DEFAULT-RTDB")] {
             assert!(
-                Arc::ptr_eq(&databases.find(name, Caller::Client).await.unwrap(), &databases.default_database()),
+                Arc::ptr_eq(&databases.find(name, &Caller::ANYONE).await.unwrap(), &databases.default_database()),
                 "{name:?}"
             );
         }
@@ -345,37 +339,37 @@ mod tests {
     async fn others_are_made_by_being_named_if_that_is_wanted() {
         let databases = open(&Storage::memory(), true);
         let (one, again) = (
-            databases.find(Some("one"), Caller::Client).await.unwrap(),
-            databases.find(Some("ONE"), Caller::Client).await.unwrap(),
+            databases.find(Some("one"), &Caller::ANYONE).await.unwrap(),
+            databases.find(Some("ONE"), &Caller::ANYONE).await.unwrap(),
         );
         assert!(Arc::ptr_eq(&one, &again) && !Arc::ptr_eq(&one, &databases.default_database()));
         let long = "x".repeat(64);
         for name in ["", ".", "..", "a/b", "a.b", "é", "a b", "a\\b", &long] {
-            let found = databases.find(Some(name), Caller::Client).await;
+            let found = databases.find(Some(name), &Caller::ANYONE).await;
             assert!(matches!(found, Err(DatabaseUnavailable::InvalidName(_))), "{name}");
         }
         assert_eq!(databases.names().unwrap(), ["demo-default-rtdb", "one"]);
-        let found = open(&Storage::memory(), false).find(Some("one"), Caller::Client).await;
+        let found = open(&Storage::memory(), false).find(Some("one"), &Caller::ANYONE).await;
         assert!(matches!(found, Err(DatabaseUnavailable::Unknown(_))));
     }
 
     #[tokio::test]
     async fn who_may_not_write_makes_no_database() {
         let databases = opened(&Storage::memory(), false, true);
-        let found = databases.find(Some("one"), Caller::Client).await;
+        let found = databases.find(Some("one"), &Caller::ANYONE).await;
         assert!(matches!(found, Err(DatabaseUnavailable::Unknown(_))));
-        assert!(databases.find(Some("one"), Caller::Admin).await.is_ok());
-        assert!(databases.find(Some("one"), Caller::Client).await.is_ok());
+        assert!(databases.find(Some("one"), &Caller::Admin).await.is_ok());
+        assert!(databases.find(Some("one"), &Caller::ANYONE).await.is_ok());
     }
 
     #[tokio::test]
     async fn there_are_not_too_many() {
         let databases = open(&Storage::memory(), true);
         for number in 1..MOST_DATABASES {
-            databases.find(Some(&format!("n{number}")), Caller::Client).await.unwrap();
+            databases.find(Some(&format!("n{number}")), &Caller::ANYONE).await.unwrap();
         }
-        assert!(matches!(databases.find(Some("more"), Caller::Client).await, Err(DatabaseUnavailable::TooMany)));
-        assert!(databases.find(Some("n1"), Caller::Client).await.is_ok());
+        assert!(matches!(databases.find(Some("more"), &Caller::ANYONE).await, Err(DatabaseUnavailable::TooMany)));
+        assert!(databases.find(Some("n1"), &Caller::ANYONE).await.is_ok());
     }
 
     #[test]
@@ -403,7 +397,7 @@ mod tests {
         for storage in [Storage::memory(), Storage::directory(folder.path(), Durability::Process).unwrap()] {
             let databases = open(&storage, true);
             put(&databases, "one").await;
-            let old = databases.find(Some("one"), Caller::Client).await.unwrap();
+            let old = databases.find(Some("one"), &Caller::ANYONE).await.unwrap();
             databases.set_options(&old, |options| options.strict_trigger_validation = false);
             databases.remove("ONE").await.unwrap();
             assert_eq!(databases.names().unwrap(), ["demo-default-rtdb"]);
@@ -416,7 +410,7 @@ mod tests {
                 assert!(matches!(databases.remove(default).await, Err(NotDropped::Default)));
             }
             drop(old);
-            let new = databases.find(Some("one"), Caller::Client).await.unwrap();
+            let new = databases.find(Some("one"), &Caller::ANYONE).await.unwrap();
             assert!(new.snapshot().root.is_null());
             assert_eq!(databases.options(&new), Options::default());
             databases.close().await;
@@ -433,18 +427,18 @@ mod tests {
 
     #[tokio::test]
     async fn each_database_begins_with_its_rules() {
-        let parse = |text: &str| Ruleset::parse(text, Unjudged::Admits).unwrap();
+        let parse = |text: &str| Ruleset::parse(text).unwrap();
         let (one, default) = (parse(r#"{"rules":{".read":true}}"#), parse(r#"{"rules":{}}"#));
         let rules = BTreeMap::from([(Some("One".to_owned()), one.clone()), (None, default.clone())]);
-        let settings = DatabaseSettings { rules, open: true, unjudged: Unjudged::Admits, create_on_first_use: true };
+        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true };
         let databases =
             Databases::open(Storage::memory(), "demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap();
         for (name, rules) in [("demo", default), ("two", Ruleset::Open)] {
-            assert_eq!(databases.find(Some(name), Caller::Client).await.unwrap().snapshot().rules, rules, "{name}");
+            assert_eq!(databases.find(Some(name), &Caller::ANYONE).await.unwrap().snapshot().rules, rules, "{name}");
         }
         // Its rules let nobody write to it, so naming it does not make it.
-        assert!(databases.find(Some("one"), Caller::Client).await.is_err());
-        assert_eq!(databases.find(Some("one"), Caller::Admin).await.unwrap().snapshot().rules, one);
+        assert!(databases.find(Some("one"), &Caller::ANYONE).await.is_err());
+        assert_eq!(databases.find(Some("one"), &Caller::Admin).await.unwrap().snapshot().rules, one);
     }
 
     #[tokio::test]
@@ -457,7 +451,7 @@ mod tests {
             put(&databases, "other").await;
             databases.close().await;
             databases.close().await;
-            assert!(matches!(databases.find(None, Caller::Client).await, Err(DatabaseUnavailable::Closed)));
+            assert!(matches!(databases.find(None, &Caller::ANYONE).await, Err(DatabaseUnavailable::Closed)));
             let late = databases.default_database().transact(|_| Ok(())).await;
             assert!(matches!(late, Err(crate::database::ServiceError::Closed)));
         }
@@ -466,7 +460,7 @@ mod tests {
         let databases = open(&storage, false);
         assert_eq!(databases.names().unwrap(), ["demo-default-rtdb", "other"]);
         for name in ["demo", "other"] {
-            let root = databases.find(Some(name), Caller::Client).await.unwrap().snapshot().root;
+            let root = databases.find(Some(name), &Caller::ANYONE).await.unwrap().snapshot().root;
             assert_eq!(root.find("a"), &Node::from(Leaf::Int(1)), "{name}");
         }
     }

@@ -71,16 +71,16 @@ impl DatabaseService {
         self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What `location` holds, if `caller` may know.
+    /// What `location` holds, if `caller` may know at `now`, in milliseconds since the epoch.
     ///
     /// # Errors
     /// The rules forbid it.
-    pub fn read(&self, caller: Caller, location: &Location) -> Result<Node, CommandError> {
-        self.snapshot().read(caller, location)
+    pub fn read(&self, caller: &Caller, location: &Location, now: u64) -> Result<Node, CommandError> {
+        self.snapshot().read(caller, location, now)
     }
 
     /// Whether there is anything at all that `caller` may change.
-    pub fn may_write_anything(&self, caller: Caller) -> bool {
+    pub fn may_write_anything(&self, caller: &Caller) -> bool {
         self.snapshot().rules.may_write_anything(caller)
     }
 
@@ -265,7 +265,7 @@ mod tests {
     fn set(path: &str, text: &str) -> Write {
         let location = Location::parse(path).unwrap();
         let change = Change::Set(json::parse(text.as_bytes(), 0).unwrap());
-        Write { caller: Caller::Client, location, if_match: None, change }
+        Write { caller: Caller::ANYONE, location, if_match: None, change }
     }
 
     fn text(service: &DatabaseService) -> String {
@@ -278,7 +278,7 @@ mod tests {
         service.write(set("a", r#"{".sv":"timestamp"}"#)).await.unwrap();
         assert_eq!(text(&service), r#"{"a":5}"#);
         assert_eq!(add(&service).await.unwrap(), 1);
-        assert_eq!(service.read(Caller::Client, &Location::parse("n").unwrap()), Ok(Leaf::Int(1).into()));
+        assert_eq!(service.read(&Caller::ANYONE, &Location::parse("n").unwrap(), 0), Ok(Leaf::Int(1).into()));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use crate::server::credentials::{Credentials, IdToken, IdTokens, TokenRefused};
 use crate::storage::Storage;
 use futures_util::future::BoxFuture;
 use hearth_database::wire::{Credential, Kind, Status};
-use hearth_database::{Batch, Caller, Engine, Journal, JournalError, Loaded, Ruleset, Unjudged};
+use hearth_database::{Batch, Caller, Command, Engine, Journal, JournalError, Loaded, Ruleset};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Arc, mpsc};
@@ -57,8 +57,7 @@ impl IdTokens for Tokens {
 }
 
 fn sessions(agenda: &Agenda) -> Arc<Sessions> {
-    let settings =
-        DatabaseSettings { rules: BTreeMap::new(), open: true, unjudged: Unjudged::Admits, create_on_first_use: true };
+    let settings = DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: true };
     let clock = agenda.clock().clone();
     let databases = Databases::open(Storage::memory(), "demo", settings, clock, Entropy::seeded(1)).unwrap();
     let credentials = Credentials::new(Some(Arc::new(Tokens)), true);
@@ -130,7 +129,7 @@ async fn a_credential_that_cannot_be_changed_now_closes_the_session() {
 async fn a_credential_ends_with_its_time() {
     let agenda = Agenda::new(Clock::manual(1_000_000));
     let sessions = sessions(&agenda);
-    let database = sessions.databases.find(None, Caller::Client).await.unwrap();
+    let database = sessions.databases.find(None, &Caller::ANYONE).await.unwrap();
     let attached = sessions.open(database, None).await.unwrap();
     ask(&attached, 1, "auth", r#"{"cred":"ada"}"#).await;
     let signed_in = next(&attached).await.unwrap();
@@ -150,30 +149,77 @@ async fn a_credential_ends_with_its_time() {
 }
 
 #[tokio::test]
+async fn rules_decide_what_a_session_may() {
+    let sessions = sessions(&Agenda::new(Clock::manual(1_000_000)));
+    let database = sessions.databases.find(None, &Caller::ANYONE).await.unwrap();
+    let rules = r#"{"rules": {"own": {"$uid": {".read": "auth.uid == $uid", ".write": "auth.uid == $uid",
+        ".validate": "newData.val() != 'bad'"}}, "time": {".write": "newData.val() == now"}}}"#;
+    database.ask(Command::Rules(Ruleset::parse(rules).unwrap())).await.unwrap();
+    let attached = sessions.open(database, None).await.unwrap();
+    let denied =
+        |number| format!(r#"{{"t":"d","d":{{"r":{number},"b":{{"s":"permission_denied","d":"Permission denied"}}}}}}"#);
+    let done = |number| format!(r#"{{"t":"d","d":{{"r":{number},"b":{{"s":"ok","d":""}}}}}}"#);
+    let check = async |number, action, body, allowed| {
+        ask(&attached, number, action, body).await;
+        let expect = if allowed { done(number) } else { denied(number) };
+        assert_eq!(next(&attached).await.unwrap(), expect, "{action} {body}");
+    };
+    check(1, "p", r#"{"p":"/own/ada","d":1}"#, false).await;
+    ask(&attached, 2, "auth", r#"{"cred":"ada"}"#).await;
+    assert!(next(&attached).await.unwrap().contains("\"r\":2,"));
+    check(3, "p", r#"{"p":"/own/ada","d":1}"#, true).await;
+    check(4, "p", r#"{"p":"/own/ada","d":"bad"}"#, false).await;
+    check(5, "p", r#"{"p":"/own/eve","d":1}"#, false).await;
+    check(6, "m", r#"{"p":"/own","d":{"ada":2,"eve":2}}"#, false).await;
+    check(7, "p", r#"{"p":"/time","d":{".sv":"timestamp"}}"#, true).await;
+    check(8, "p", r#"{"p":"/time","d":1}"#, false).await;
+    check(9, "o", r#"{"p":"/own/eve","d":1}"#, false).await;
+    check(10, "o", r#"{"p":"/own/ada","d":3}"#, true).await;
+    check(11, "q", r#"{"p":"/own/eve","h":""}"#, false).await;
+    ask(&attached, 12, "g", r#"{"p":"/own/eve","q":{}}"#).await;
+    assert!(next(&attached).await.unwrap().contains("ermission denied"));
+    // An admin that speaks for somebody.
+    ask(&attached, 13, "gauth", r#"{"cred":"owner","authvar":{"uid":"eve"}}"#).await;
+    assert!(next(&attached).await.unwrap().contains("\"r\":13,"));
+    check(14, "p", r#"{"p":"/own/eve","d":1}"#, true).await;
+    check(15, "p", r#"{"p":"/own/ada","d":1}"#, false).await;
+}
+
+#[tokio::test]
 async fn who_is_let_in_depends_on_the_mode() {
-    let check = async |trusts, kind, token: &str, auth_override: Option<&str>, expect: Result<Caller, Status>| {
+    let check = async |trusts, kind, token: &str, auth_override: Option<&str>, expect: Result<&str, Status>| {
         let credentials = Credentials::new(Some(Arc::new(Tokens)), trusts);
         let sign_in = sign_in::SignIn::new(credentials, Clock::manual(0));
         let auth_override = auth_override.map(str::to_owned);
         let credential = Credential { kind, token: token.to_owned(), auth_override };
         let found = sign_in.authenticate(&credential).await;
-        let found = found.map(|(found, _)| found.caller).map_err(|(status, _)| status);
+        let found = found.map(|(found, _)| match &found.caller {
+            Caller::Admin => "admin".to_owned(),
+            Caller::Client(None) => found.auth,
+            Caller::Client(Some(auth)) => {
+                let seen = serde_json::to_string(auth.members()).unwrap();
+                assert_eq!(seen, found.auth);
+                seen
+            }
+        });
+        let found = found.as_deref().map_err(|(status, _)| *status);
         assert_eq!(found, expect, "{trusts} {credential:?}");
     };
+    const ADA: &str = r#"{"uid":"ada","provider":null,"token":{"exp":2000}}"#;
     let (id, access) = (Kind::IdToken, Kind::AccessToken);
-    check(true, access, "owner", None, Ok(Caller::Admin)).await;
-    check(true, access, "ya29.x", None, Ok(Caller::Admin)).await;
-    check(true, id, "owner", None, Ok(Caller::Admin)).await;
+    check(true, access, "owner", None, Ok("admin")).await;
+    check(true, access, "ya29.x", None, Ok("admin")).await;
+    check(true, id, "owner", None, Ok("admin")).await;
     check(true, access, "", None, Err(Status::InvalidToken)).await;
-    check(true, access, "owner", Some("null"), Ok(Caller::Client)).await;
-    check(true, access, "owner", Some(r#"{"uid":"u"}"#), Ok(Caller::Client)).await;
+    check(true, access, "owner", Some("null"), Ok("null")).await;
+    check(true, access, "owner", Some(r#"{"uid":"u"}"#), Ok(r#"{"uid":"u"}"#)).await;
     check(true, access, "owner", Some("5"), Err(Status::Failure)).await;
-    check(true, id, "ada", None, Ok(Caller::Client)).await;
+    check(true, id, "ada", None, Ok(ADA)).await;
     check(true, id, "ada", Some("null"), Err(Status::InvalidToken)).await;
-    check(true, id, "late", None, Ok(Caller::Client)).await;
+    check(true, id, "late", None, Ok(r#"{"uid":"late","provider":null,"token":{"exp":1}}"#)).await;
     check(true, id, "x", None, Err(Status::InvalidToken)).await;
     check(false, access, "owner", None, Err(Status::InvalidToken)).await;
     check(false, id, "owner", None, Err(Status::InvalidToken)).await;
-    check(false, id, "ada", None, Ok(Caller::Client)).await;
+    check(false, id, "ada", None, Ok(ADA)).await;
     check(false, id, "late", None, Err(Status::ExpiredToken)).await;
 }

@@ -5,9 +5,9 @@
 
 use crate::clock::{Clock, Millis};
 use crate::server::credentials::{Credentials, IdToken, TokenRefused};
-use hearth_database::Caller;
 use hearth_database::wire::{Authenticated, Credential, Kind, Status};
-use serde_json::{Value, json};
+use hearth_database::{Auth, Caller};
+use serde_json::Value;
 
 /// What the official emulators' clients send as an admin's token.
 const OWNER: &str = "owner";
@@ -38,9 +38,8 @@ impl SignIn {
         match (is_admin, kind, auth_override) {
             (true, _, None) => Ok((Authenticated { caller: Caller::Admin, auth: "null".to_owned() }, None)),
             (true, _, Some(auth)) => match serde_json::from_str(auth) {
-                Ok(Value::Object(_) | Value::Null) => {
-                    Ok((Authenticated { caller: Caller::Client, auth: auth.clone() }, None))
-                }
+                Ok(Value::Null) => Ok((Authenticated { caller: Caller::ANYONE, auth: "null".to_owned() }, None)),
+                Ok(Value::Object(members)) => Ok((authenticated(Auth::given(members)), None)),
                 Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
                     Err((Status::Failure, "authvar must be an object or null.".to_owned()))
                 }
@@ -63,9 +62,12 @@ fn user(token: &IdToken, now: Millis) -> (Authenticated, Option<Millis>) {
     let expires = token.claims.get("exp").and_then(Value::as_u64).map(|seconds| seconds.saturating_mul(1000));
     // A made-up token may be past its time when it is sent, and holds all the same.
     let expires = expires.filter(|expires| *expires > now);
-    let provider = token.claims.get("firebase").and_then(|firebase| firebase.get("sign_in_provider"));
-    let auth = json!({ "uid": token.uid, "provider": provider, "token": &*token.claims });
-    (Authenticated { caller: Caller::Client, auth: auth.to_string() }, expires)
+    (authenticated(Auth::of_token(&token.uid, &token.claims)), expires)
+}
+
+fn authenticated(auth: Auth) -> Authenticated {
+    let text = serde_json::to_string(auth.members()).unwrap_or_default();
+    Authenticated { caller: Caller::client(auth), auth: text }
 }
 
 fn explain(refused: TokenRefused) -> Refused {

@@ -88,7 +88,7 @@ mod tests {
         let update = |text: &str| Change::Update(json::parse_update(text.as_bytes(), 0).unwrap().unwrap());
         let check = |path: &str, change: Change, limit: WriteSizeLimit, admits: bool| {
             let location = Location::parse(path).unwrap();
-            let write = Write { caller: Caller::Client, location, if_match: None, change };
+            let write = Write { caller: Caller::ANYONE, location, if_match: None, change };
             assert_eq!(limit.admits(&write, &root), admits, "{path} {limit:?}");
         };
         check("", Change::Remove, WriteSizeLimit::Tiny, true);

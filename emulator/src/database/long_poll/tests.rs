@@ -13,7 +13,7 @@ use axum::body::Body;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hearth_database::json::{self, Form};
-use hearth_database::{Leaf, Node, Unjudged};
+use hearth_database::{Leaf, Node};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
@@ -38,12 +38,7 @@ struct House {
 impl House {
     fn open() -> Self {
         let agenda = Agenda::new(Clock::manual(5));
-        let settings = DatabaseSettings {
-            rules: BTreeMap::new(),
-            open: true,
-            unjudged: Unjudged::Admits,
-            create_on_first_use: false,
-        };
+        let settings = DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: false };
         let clock = agenda.clock().clone();
         let databases = Databases::open(Storage::memory(), "demo", settings, clock, Entropy::seeded(1)).unwrap();
         let stop = CancellationToken::new();

@@ -7,7 +7,7 @@ use super::super::errors::Failure;
 use super::request::Parameters;
 use crate::clock::Millis;
 use crate::server::credentials::{Credentials, IdToken, TokenRefused, bearer};
-use hearth_database::Caller;
+use hearth_database::{Auth, Caller};
 use http::request::Parts;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 const OWNER: &str = "owner";
 
 /// Who asks, and until when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Access {
     pub(super) caller: Caller,
     /// When the token ends, if it does.
@@ -24,12 +24,13 @@ pub(super) struct Access {
 
 impl Access {
     const ADMIN: Self = Self { caller: Caller::Admin, expires: None };
-    const ANYONE: Self = Self { caller: Caller::Client, expires: None };
+    const ANYONE: Self = Self { caller: Caller::ANYONE, expires: None };
 
     fn user(token: &IdToken, now: Millis) -> Self {
         let expires = token.claims.get("exp").and_then(Value::as_u64).map(|seconds| seconds.saturating_mul(1000));
         // Made-up tokens may be out of date from the start.
-        Self { caller: Caller::Client, expires: expires.filter(|expires| *expires > now) }
+        let caller = Caller::client(Auth::of_token(&token.uid, &token.claims));
+        Self { caller, expires: expires.filter(|expires| *expires > now) }
     }
 }
 
@@ -41,15 +42,16 @@ pub(super) async fn access(
     now: Millis,
 ) -> Result<Access, Failure> {
     let access = identify(parts, parameters, credentials, now).await?;
-    match (&parameters.auth_override, access.caller) {
+    match (&parameters.auth_override, &access.caller) {
         (None, _) => Ok(access),
         (Some(text), Caller::Admin) => match serde_json::from_str(text) {
-            Ok(Value::Object(_) | Value::Null) => Ok(Access::ANYONE),
+            Ok(Value::Null) => Ok(Access::ANYONE),
+            Ok(Value::Object(auth)) => Ok(Access { caller: Caller::client(Auth::given(auth)), expires: None }),
             Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
                 Err(Failure::Parameter("auth_variable_override must be a JSON object or null"))
             }
         },
-        (Some(_), Caller::Client) => {
+        (Some(_), Caller::Client(_)) => {
             Err(Failure::Parameter("auth_variable_override is supported with admin credentials only"))
         }
     }

@@ -89,10 +89,9 @@ impl Rest {
         let location = request::location(path)?;
         request::check_conditions(action, &parts.headers)?;
         let access = access::access(parts, &parameters, &self.credentials, self.databases.now()).await?;
-        let caller = access.caller;
-        let database = self.databases.find(request::namespace(parts, &parameters), caller).await?;
+        let database = self.databases.find(request::namespace(parts, &parameters), &access.caller).await?;
         let depth = location.path.depth();
-        if action != Action::Get && !database.may_write_anything(caller) {
+        if action != Action::Get && !database.may_write_anything(&access.caller) {
             // A little is read all the same: a client that is still sending may never see the answer.
             let _ = self.bodies.read(body, MOST_REFUSED_BYTES).await;
             return Err(Failure::Service(ServiceError::Command(CommandError::Denied)));
@@ -103,7 +102,7 @@ impl Rest {
                 if request::wants_stream(&parts.headers) && parts.method != Method::HEAD {
                     return self.stream(parts, &parameters, database, access, location, view).await;
                 }
-                let reading = self.read(parts, &parameters, &database, caller, &location, view);
+                let reading = self.read(parts, &parameters, &database, access.caller, &location, view);
                 return response::within(parameters.timeout, reading).await;
             }
             Action::Delete => Change::Remove,
@@ -124,7 +123,7 @@ impl Rest {
                 self.parse(body, update).await?
             }
         };
-        let write = Write { caller, location, if_match: request::if_match(&parts.headers), change };
+        let write = Write { caller: access.caller, location, if_match: request::if_match(&parts.headers), change };
         let limit = parameters.write_size_limit;
         let limit = limit.unwrap_or_else(|| self.databases.options(&database).default_write_size_limit);
         if !limit.admits(&write, &database.snapshot().root) {
@@ -143,12 +142,15 @@ impl Rest {
         view: View,
     ) -> Result<Response, Failure> {
         let (node, slice) = match view {
-            View::Shallow(slice) => (database.read(caller, location)?, Some(slice)),
-            View::Deep(query) if query.takes_all() => {
-                self.check_index(database, &location.path, &query)?;
-                (database.read(caller, location)?, None)
+            View::Shallow(slice) => (database.read(&caller, location, self.databases.now())?, Some(slice)),
+            View::Deep(query) if query == Query::default() => {
+                (database.read(&caller, location, self.databases.now())?, None)
             }
-            View::Deep(query) => (self.select(database, caller, location, query).await?, None),
+            View::Deep(query) => {
+                let node = self.select(database, caller, location, query.clone()).await?;
+                self.check_index(database, &location.path, &query)?;
+                (node, None)
+            }
         };
         let known = request::if_none_match(&parts.headers);
         if let Some(known) = known {
@@ -188,16 +190,16 @@ impl Rest {
         location: &Location,
         query: Query,
     ) -> Result<Node, Failure> {
-        let snapshot = database.snapshot();
+        let (snapshot, now) = (database.snapshot(), self.databases.now());
         if location.priority {
-            return Ok(query.select(&snapshot.read(caller, location)?, Plan::Scan));
+            return Ok(query.select(&snapshot.read(&caller, location, now)?, Plan::Scan));
         }
         let children = snapshot.root.get(&location.path).len();
         let get = Get { caller, path: location.path.clone(), query };
         if children < MANY_CHILDREN {
-            return Ok(snapshot.get(&get)?);
+            return Ok(snapshot.get(&get, now)?);
         }
-        let select = move || snapshot.get(&get);
+        let select = move || snapshot.get(&get, now);
         Ok(tokio::task::spawn_blocking(select).await.map_err(|_| Failure::Internal)??)
     }
 

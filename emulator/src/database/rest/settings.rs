@@ -70,7 +70,7 @@ impl Rest {
 
     /// The rules as they were given, comments included; `format=strict` leaves the comments out.
     async fn rules(&self, parts: &Parts, parameters: &Parameters) -> Result<Response, Failure> {
-        let database = self.databases.find(request::namespace(parts, parameters), Caller::Admin).await?;
+        let database = self.databases.find(request::namespace(parts, parameters), &Caller::Admin).await?;
         let rules = database.snapshot().rules;
         let body = if parameters.strict { rules.plain_text() } else { rules.text().to_owned() };
         let rendered = Rendered { etag: None, body: body.into_bytes() };
@@ -79,16 +79,9 @@ impl Rest {
 
     async fn set_rules(&self, parts: &Parts, parameters: &Parameters, body: Body) -> Result<Response, Failure> {
         let text = self.text(body).await?;
-        let rules = Ruleset::parse(&text, self.databases.unjudged())?;
+        let rules = Ruleset::parse(&text)?;
         if !parameters.dry_run {
-            let database = self.databases.find(request::namespace(parts, parameters), Caller::Admin).await?;
-            if let expressions @ 1.. = rules.unjudged() {
-                tracing::warn!(
-                    database = database.name(),
-                    expressions,
-                    "these rules hold conditions that are not evaluated yet but taken for true"
-                );
-            }
+            let database = self.databases.find(request::namespace(parts, parameters), &Caller::Admin).await?;
             database.ask(Command::Rules(rules)).await?;
         }
         answer(&json!({ "status": "ok" }), parameters)
@@ -103,7 +96,7 @@ impl Rest {
         body: Body,
     ) -> Result<Response, Failure> {
         let is_limit = parts.uri.path() == "/.settings/defaultWriteSizeLimit.json";
-        let database = self.databases.find(request::namespace(parts, parameters), Caller::Admin).await?;
+        let database = self.databases.find(request::namespace(parts, parameters), &Caller::Admin).await?;
         match action {
             Action::Get => {}
             Action::Put => {

@@ -10,7 +10,6 @@ use crate::config::settings::DatabaseSettings;
 use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
 use crate::storage::Storage;
 use futures_util::future::BoxFuture;
-use hearth_database::Unjudged;
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -62,8 +61,7 @@ struct Api {
 impl Api {
     /// With `trust` as the emulator has it, else as self-hosted.
     fn new(trust: bool, open: bool) -> Self {
-        let unjudged = if trust { Unjudged::Admits } else { Unjudged::Refuses };
-        let settings = DatabaseSettings { rules: BTreeMap::new(), open, unjudged, create_on_first_use: trust };
+        let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use: trust };
         let (clock, entropy) = (Clock::manual(NOW), Entropy::seeded(1));
         let databases = Databases::open(Storage::memory(), "demo", settings, clock.clone(), entropy).unwrap();
         let credentials = Credentials::new(Some(Arc::new(Tokens)), trust);

@@ -3,10 +3,13 @@
 //! They change in the transaction of the batch that changes them, so that what a session intended is there, or has
 //! happened, and never both. Must not know: when a session ends.
 
-use hearth_database::{Caller, Intended, IntentChange, Location, SessionId, json};
+use hearth_database::{Auth, Caller, Intended, IntentChange, Location, SessionId, json};
 use rusqlite::Connection;
+use serde_json::Value;
+use std::borrow::Cow;
 
-/// `data` is JSON with the server values still in it.
+/// `caller` is `admin`, `client` for who is not signed in, or what the rules see as `auth`, as JSON. `data` is JSON with
+/// the server values still in it.
 pub(super) const TABLE: &str = "CREATE TABLE intent (session TEXT NOT NULL, location TEXT NOT NULL,
     caller TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (session, location)) STRICT, WITHOUT ROWID";
 
@@ -34,8 +37,9 @@ pub(super) fn change(connection: &Connection, changes: &[IntentChange]) -> rusql
             IntentChange::Put(session, intended) => {
                 let Intended { caller, location, data } = &**intended;
                 let caller = match caller {
-                    Caller::Admin => ADMIN,
-                    Caller::Client => CLIENT,
+                    Caller::Admin => Cow::Borrowed(ADMIN),
+                    Caller::Client(None) => Cow::Borrowed(CLIENT),
+                    Caller::Client(Some(auth)) => Cow::Owned(Value::from(auth.members().clone()).to_string()),
                 };
                 let row = (&*session.0, location.to_string(), caller, json::to_unresolved_text(data));
                 connection.prepare_cached(PUT)?.execute(row)
@@ -69,8 +73,8 @@ fn read(location: &str, caller: &str, data: &str) -> Option<Intended> {
     let location = Location::parse(location).ok()?;
     let caller = match caller {
         ADMIN => Caller::Admin,
-        CLIENT => Caller::Client,
-        _ => return None,
+        CLIENT => Caller::ANYONE,
+        auth => Caller::client(Auth::given(serde_json::from_str(auth).ok()?)),
     };
     let data = json::parse(data.as_bytes(), location.path.depth()).ok()?;
     Some(Intended { caller, location, data })
@@ -81,7 +85,9 @@ mod tests {
     use super::super::Store;
     use crate::storage::{Durability, Storage};
     use hearth_database::json::{self, Form};
-    use hearth_database::{Caller, Change, Command, Engine, Intent, Location, OnDisconnect, Ruleset, SessionId, Write};
+    use hearth_database::{
+        Auth, Caller, Change, Command, Engine, Intent, Location, OnDisconnect, Ruleset, SessionId, Write,
+    };
 
     fn open(storage: &Storage) -> Engine<Store> {
         Engine::open(Store::open(storage, "one").unwrap(), Ruleset::Open).unwrap()
@@ -92,7 +98,7 @@ mod tests {
     }
 
     fn intend(name: &str, intent: Intent) -> Command {
-        Command::OnDisconnect(OnDisconnect { session: session(name), caller: Caller::Client, intent })
+        Command::OnDisconnect(OnDisconnect { session: session(name), caller: Caller::ANYONE, intent })
     }
 
     fn set_at_end(name: &str, path: &str, text: &str) -> Command {
@@ -103,7 +109,7 @@ mod tests {
     fn set(path: &str, text: &str) -> Command {
         let change = Change::Set(json::parse(text.as_bytes(), 0).unwrap());
         let location = Location::parse(path).unwrap();
-        Command::Write(Write { caller: Caller::Client, location, if_match: None, change })
+        Command::Write(Write { caller: Caller::ANYONE, location, if_match: None, change })
     }
 
     fn run(engine: &mut Engine<Store>, now: u64, commands: Vec<Command>) -> String {
@@ -194,6 +200,23 @@ mod tests {
         drop(engine);
         run(&mut open(&storage), 0, Vec::new());
         assert_eq!((rows(&storage), open(&storage).snapshot().root.find("b").len()), (0, 40));
+    }
+
+    #[test]
+    fn callers_are_kept_with_what_they_intend() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
+        let mut engine = open(&storage);
+        let ann = serde_json::json!({ "uid": "ann", "token": { "level": 3 } });
+        let callers = [Caller::Admin, Caller::ANYONE, Caller::client(Auth::given(ann.as_object().unwrap().clone()))];
+        for (caller, number) in callers.iter().zip(0..) {
+            let Command::OnDisconnect(change) = set_at_end("s", &format!("c{number}"), "1") else { unreachable!() };
+            run(&mut engine, 0, vec![Command::OnDisconnect(OnDisconnect { caller: caller.clone(), ..change })]);
+        }
+        drop(engine);
+        let store = Store::open(&storage, "one").unwrap();
+        let kept: Vec<_> = super::load(&store.file.writer).unwrap().into_iter().map(|(_, one)| one.caller).collect();
+        assert_eq!(kept, callers);
     }
 
     #[test]

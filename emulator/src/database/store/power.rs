@@ -178,7 +178,7 @@ impl Round {
     fn command(&mut self) -> (Command, Option<(String, Option<Expect>)>) {
         let on_disconnect = |session: &str, intent| {
             let session = SessionId(session.into());
-            Command::OnDisconnect(OnDisconnect { session, caller: Caller::Client, intent })
+            Command::OnDisconnect(OnDisconnect { session, caller: Caller::ANYONE, intent })
         };
         let alive: Vec<_> = self.alive.keys().cloned().collect();
         match self.dice.below(10) {

@@ -45,13 +45,14 @@ impl StagedIntents {
         now: u64,
     ) -> Result<(), CommandError> {
         let OnDisconnect { session, caller, intent } = change;
-        may_happen(stage, rules, caller, &intent, now)?;
+        may_happen(stage, rules, &caller, &intent, now)?;
         let mut intents = self.of(stored, &session).cloned().unwrap_or_default();
         let mut changes = Changes { session: &session, list: Vec::new() };
         match intent {
             Intent::Set(location, data) => intents.set(Intended { caller, location, data }, &mut changes),
             Intent::Update(path, parts) => {
                 for (location, data) in parts {
+                    let caller = caller.clone();
                     intents.set(Intended { caller, location: location.below(&path), data }, &mut changes);
                 }
             }
@@ -89,7 +90,7 @@ impl StagedIntents {
 fn may_happen(
     stage: &mut Stage,
     rules: &Ruleset,
-    caller: Caller,
+    caller: &Caller,
     intent: &Intent,
     now: u64,
 ) -> Result<(), CommandError> {
@@ -99,7 +100,7 @@ fn may_happen(
         Intent::Update(path, parts) => stage.update(&path, parts, now).map(drop),
         Intent::Cancel(_) => Ok(()),
     };
-    let may = stage.touched_since(&mark).iter().all(|path| rules.may_write(caller, path, &mark.root, &stage.root));
+    let may = stage.touched_since(&mark).iter().all(|path| rules.may_write(caller, path, &mark.root, &stage.root, now));
     stage.undo(&mark);
     set?;
     if may { Ok(()) } else { Err(CommandError::Denied) }
@@ -167,7 +168,7 @@ impl Intents {
         let mut rest = Vec::new();
         cut(at, &above.data, path.keys().get(at.depth()..).unwrap_or_default(), &mut rest);
         for (location, data) in rest {
-            let intended = Arc::new(Intended { caller: above.caller, location, data });
+            let intended = Arc::new(Intended { caller: above.caller.clone(), location, data });
             changes.put(&intended);
             self.0.push(intended);
         }
@@ -197,7 +198,7 @@ impl Intents {
             let before = left.len();
             // Each is judged by what all of them make together, as the parts of an update are.
             let root = &stage.root;
-            left.retain(|one| rules.may_write(one.caller, &one.location.path, &mark.root, root));
+            left.retain(|one| rules.may_write(&one.caller, &one.location.path, &mark.root, root, now));
             if left.len() == before {
                 return;
             }

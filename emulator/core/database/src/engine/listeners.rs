@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub(super) struct Listeners {
     root: Branch,
     connections: BTreeMap<ConnectionId, BTreeMap<ListenerId, Registered>>,
+    /// How many of them another tree could take the right to read from.
+    by_data: usize,
 }
 
 /// Where a listener sits, and on whose behalf.
@@ -25,6 +27,21 @@ struct Registered {
     view: Arc<ViewKey>,
     seat: usize,
     caller: Caller,
+    /// As it was asked; the view's may be a simpler one that finds the same.
+    query: Query,
+    /// Whether another tree could take its right to read away.
+    by_data: bool,
+}
+
+/// Why listeners are judged again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The tree is another one.
+    Data,
+    /// The connection has become another caller's.
+    Caller(ConnectionId),
+    /// The rules are others.
+    Rules,
 }
 
 /// What one view is of.
@@ -97,10 +114,12 @@ impl fmt::Debug for Listeners {
 
 impl Listeners {
     /// Adds a listener, in the place of one of the same number.
-    pub(super) fn add(&mut self, listen: Listen) {
+    /// `by_data` says whether its right to read depends on the tree.
+    pub(super) fn add(&mut self, listen: Listen, by_data: bool) {
         let Listen { connection, listener, caller, path, query, known: _, audience } = listen;
         self.remove(connection, listener);
         // Of a node as a whole the order does not matter.
+        let asked = query.clone();
         let query = Asked(if query.takes_all() { Query::default() } else { query });
         let mut branch = &mut self.root;
         for key in path.keys() {
@@ -111,7 +130,9 @@ impl Listeners {
             branch.views.len() - 1
         });
         let Some(view) = branch.views.get_mut(place) else { return };
-        let registered = Registered { view: Arc::clone(&view.key), seat: view.seats.len(), caller };
+        let registered =
+            Registered { view: Arc::clone(&view.key), seat: view.seats.len(), caller, query: asked, by_data };
+        self.by_data += usize::from(by_data);
         view.seats.push(Seat { connection, listener, audience });
         self.connections.entry(connection).or_default().insert(listener, registered);
     }
@@ -120,6 +141,7 @@ impl Listeners {
     pub(super) fn remove(&mut self, connection: ConnectionId, listener: ListenerId) -> Option<Arc<dyn Audience>> {
         let listeners = self.connections.get_mut(&connection)?;
         let registered = listeners.remove(&listener)?;
+        self.by_data -= usize::from(registered.by_data);
         if listeners.is_empty() {
             self.connections.remove(&connection);
         }
@@ -148,21 +170,32 @@ impl Listeners {
     /// Has the connection's listeners listen on this caller's behalf.
     pub(super) fn become_caller(&mut self, connection: ConnectionId, caller: Caller) {
         for listener in self.connections.get_mut(&connection).into_iter().flat_map(BTreeMap::values_mut) {
-            listener.caller = caller;
+            listener.caller = caller.clone();
         }
     }
 
-    /// Revokes the listeners, of one connection or of all, that may not read what they listen to. The one place where
-    /// listeners are judged again.
-    pub(super) fn judge(&mut self, of: Option<ConnectionId>, rules: &Ruleset, root: &Node) {
-        let revoked: Vec<_> = self
-            .connections
-            .iter()
-            .filter(|(connection, _)| of.is_none_or(|of| of == **connection))
-            .flat_map(|(connection, listeners)| listeners.iter().map(|(listener, at)| (*connection, *listener, at)))
-            .filter(|(_, _, at)| !rules.may_read(at.caller, &at.view.path, root))
-            .map(|(connection, listener, _)| (connection, listener))
-            .collect();
+    /// Revokes the listeners that may not read what they listen to any more: those that `cause` gives a reason to
+    /// judge. The one place where listeners are judged again.
+    pub(super) fn judge(&mut self, cause: Cause, rules: &Ruleset, root: &Node, now: u64) {
+        if cause == Cause::Data && self.by_data == 0 {
+            return;
+        }
+        let concerns = |connection: ConnectionId, at: &Registered| match cause {
+            Cause::Data => at.by_data,
+            Cause::Caller(of) => connection == of,
+            Cause::Rules => true,
+        };
+        let mut revoked = Vec::new();
+        for (connection, listeners) in &mut self.connections {
+            for (listener, at) in listeners.iter_mut().filter(|(_, at)| concerns(*connection, at)) {
+                let reading = rules.judge_reading(&at.caller, &at.view.path, &at.query, root, now);
+                self.by_data = self.by_data - usize::from(at.by_data) + usize::from(reading.by_data);
+                at.by_data = reading.by_data;
+                if !reading.allowed {
+                    revoked.push((*connection, *listener));
+                }
+            }
+        }
         for (connection, listener) in revoked {
             if let Some(audience) = self.remove(connection, listener) {
                 audience.revoke(listener);

@@ -30,7 +30,7 @@ use crate::rules::{Caller, Ruleset};
 use crate::tree::{Path, PushIds};
 use change::Commit;
 use intents::{Sessions, StagedIntents};
-use listeners::Listeners;
+use listeners::{Cause, Listeners};
 use snapshot::{read, unindexed};
 use stage::{Mark, Stage};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -162,12 +162,15 @@ impl<J: Journal> Engine<J> {
         if (stored && changed) || rules_change {
             publish(&self.published);
         }
-        if stored {
+        if stored && changed {
+            // First, so that nobody hears of what the batch has taken from them the right to read.
+            let cause = if rules_change { Cause::Rules } else { Cause::Data };
+            self.listeners.judge(cause, &self.published.rules, &self.published.root, world.now);
             batch.commits.iter().for_each(|commit| self.listeners.tell(commit, &self.published.rules));
         }
         let mut rules = rules_before;
         for (place, later) in batch.later {
-            let settled = catch_unwind(AssertUnwindSafe(|| self.settle(later, &mut rules)));
+            let settled = catch_unwind(AssertUnwindSafe(|| self.settle(later, &mut rules, world.now)));
             let answer = settled.unwrap_or(Err(CommandError::Panicked));
             if let Some(at) = batch.answers.get_mut(place) {
                 *at = answer;
@@ -249,27 +252,28 @@ impl<J: Journal> Engine<J> {
 
     /// Carries out what was put off, with the state that the batch has made. `rules` are those that hold at this place
     /// in the batch.
-    fn settle(&mut self, later: Later, rules: &mut Ruleset) -> Result<Answer, CommandError> {
+    fn settle(&mut self, later: Later, rules: &mut Ruleset, now: u64) -> Result<Answer, CommandError> {
         match later {
-            Later::Get(get) => return read(rules, &self.published.root, &get).map(Answer::Got),
-            Later::Listen(listen) => return self.listen(listen, rules),
+            Later::Get(get) => return read(rules, &self.published.root, &get, now).map(Answer::Got),
+            Later::Listen(listen) => return self.listen(listen, rules, now),
             Later::Unlisten(connection, listener) => drop(self.listeners.remove(connection, listener)),
             Later::Leave(connection) => self.listeners.leave(connection),
             Later::Become(connection, caller) => {
                 self.listeners.become_caller(connection, caller);
-                self.listeners.judge(Some(connection), rules, &self.published.root);
+                self.listeners.judge(Cause::Caller(connection), rules, &self.published.root, now);
             }
             Later::Rules(new) => {
                 *rules = new;
-                self.listeners.judge(None, rules, &self.published.root);
+                self.listeners.judge(Cause::Rules, rules, &self.published.root, now);
             }
         }
         Ok(Answer::Accepted)
     }
 
-    fn listen(&mut self, mut listen: Listen, rules: &Ruleset) -> Result<Answer, CommandError> {
+    fn listen(&mut self, mut listen: Listen, rules: &Ruleset, now: u64) -> Result<Answer, CommandError> {
         let Snapshot { root, version, .. } = &self.published;
-        if !rules.may_read(listen.caller, &listen.path, root) {
+        let reading = rules.judge_reading(&listen.caller, &listen.path, &listen.query, root, now);
+        if !reading.allowed {
             return Err(CommandError::Denied);
         }
         let unindexed = unindexed(rules, &listen.path, &listen.query).is_some();
@@ -280,7 +284,7 @@ impl<J: Journal> Engine<J> {
             known => data.hash() == known,
         });
         let answer = Answer::Listening { data: (!known).then_some(data), unindexed, version: *version };
-        self.listeners.add(listen);
+        self.listeners.add(listen, reading.by_data);
         Ok(answer)
     }
 }

@@ -28,23 +28,23 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What `location` holds, if `caller` may know.
+    /// What `location` holds, if `caller` may know at `now`, in milliseconds since the epoch.
     ///
     /// # Errors
     /// [`CommandError::Denied`].
-    pub fn read(&self, caller: Caller, location: &Location) -> Result<Node, CommandError> {
-        if !self.rules.may_read(caller, &location.path, &self.root) {
+    pub fn read(&self, caller: &Caller, location: &Location, now: u64) -> Result<Node, CommandError> {
+        if !self.rules.may_read(caller, &location.path, &Query::default(), &self.root, now) {
             return Err(CommandError::Denied);
         }
         Ok(holds(&self.root, location))
     }
 
-    /// What a read finds: of a query only what it wants.
+    /// What a read finds at `now`, in milliseconds since the epoch: of a query only what it wants.
     ///
     /// # Errors
     /// [`CommandError::Denied`], [`CommandError::Unindexed`].
-    pub fn get(&self, get: &Get) -> Result<Node, CommandError> {
-        read(&self.rules, &self.root, get)
+    pub fn get(&self, get: &Get, now: u64) -> Result<Node, CommandError> {
+        read(&self.rules, &self.root, get, now)
     }
 }
 
@@ -55,9 +55,9 @@ pub(super) fn holds(root: &Node, location: &Location) -> Node {
 }
 
 /// What a read finds.
-pub(super) fn read(rules: &Ruleset, root: &Node, get: &Get) -> Result<Node, CommandError> {
+pub(super) fn read(rules: &Ruleset, root: &Node, get: &Get, now: u64) -> Result<Node, CommandError> {
     let Get { caller, path, query } = get;
-    if !rules.may_read(*caller, path, root) {
+    if !rules.may_read(caller, path, query, root, now) {
         return Err(CommandError::Denied);
     }
     match unindexed(rules, path, query) {

@@ -6,6 +6,7 @@ use super::World;
 use super::command::{Answer, Change, CommandError, Tag, Write, WriteError};
 use super::snapshot::holds;
 use super::stage::Stage;
+use crate::query::Query;
 use crate::rules::Ruleset;
 use crate::tree::{MOST_DEPTH, Path, PushIds, Unresolved};
 
@@ -27,7 +28,7 @@ pub(super) fn write(
         };
         if !same {
             // The answer holds the data, so it takes the right to read it.
-            let may_know = rules.may_read(caller, &location.path, &stage.root);
+            let may_know = rules.may_read(&caller, &location.path, &Query::default(), &stage.root, world.now);
             return Err(if may_know { CommandError::Stale(found) } else { CommandError::Denied });
         }
     }
@@ -40,7 +41,8 @@ pub(super) fn write(
         Change::Update(parts) => Answer::Updated(stage.update(&location.path, parts, world.now)?),
         Change::Push(data) => push(stage, push_ids, &location.path, data, world)?,
     };
-    if stage.touched_since(&mark).iter().all(|path| rules.may_write(caller, path, &mark.root, &stage.root)) {
+    if stage.touched_since(&mark).iter().all(|path| rules.may_write(&caller, path, &mark.root, &stage.root, world.now))
+    {
         Ok(answer)
     } else {
         Err(CommandError::Denied)

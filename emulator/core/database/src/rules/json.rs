@@ -5,6 +5,7 @@
 
 use super::errors::Problem;
 use std::fmt;
+use std::ops::Range;
 
 /// Objects and arrays nest at most so deep.
 const MOST_DEPTH: usize = 64;
@@ -22,9 +23,32 @@ pub(super) enum Kind {
     Null,
     Bool(bool),
     Number,
-    Text(String),
+    Text(Text),
     Array(Vec<Value>),
     Object(Vec<Member>),
+}
+
+/// A string, and where its characters stand in the file.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) text: String,
+    /// From these offsets of the text on, its bytes are those of the file from the other offsets on.
+    places: Vec<(usize, usize)>,
+}
+
+impl Text {
+    /// Where a part of the text stands in the file. Both count bytes.
+    pub(super) fn place(&self, part: &Range<usize>) -> Range<usize> {
+        let place = |offset: usize| {
+            let after = self.places.partition_point(|(from, _)| *from <= offset);
+            let (from, at) = after.checked_sub(1).and_then(|last| self.places.get(last)).copied().unwrap_or_default();
+            at + (offset - from)
+        };
+        // An escape belongs to its character as a whole.
+        let start = place(part.start);
+        let last = place(part.end.saturating_sub(1).max(part.start));
+        start..(last + 1).max(start + 1)
+    }
 }
 
 /// A member of an object, and the offset of its name.
@@ -42,7 +66,7 @@ impl fmt::Display for Value {
         match &self.kind {
             Kind::Null | Kind::Number => formatter.write_str("null"),
             Kind::Bool(bool) => bool.fmt(formatter),
-            Kind::Text(text) => string(text).fmt(formatter),
+            Kind::Text(text) => string(&text.text).fmt(formatter),
             Kind::Array(values) => {
                 formatter.write_str("[")?;
                 for (number, value) in values.iter().enumerate() {
@@ -133,7 +157,7 @@ impl Reader<'_> {
         let kind = match self.peek() {
             Some('{') => self.object(depth)?,
             Some('[') => self.array(depth)?,
-            Some('"') => Kind::Text(self.string()?),
+            Some('"') => Kind::Text(self.text()?),
             Some('-' | '0'..='9') => self.number()?,
             _ if self.takes("true") => Kind::Bool(true),
             _ if self.takes("false") => Kind::Bool(false),
@@ -157,7 +181,7 @@ impl Reader<'_> {
             if self.peek() != Some('"') {
                 return Err(self.wrong("expected a name in double quotes"));
             }
-            let name = self.string()?;
+            let name = self.text()?.text;
             self.skip()?;
             if !self.takes(":") {
                 return Err(self.wrong("expected a colon"));
@@ -204,14 +228,18 @@ impl Reader<'_> {
         Ok(Kind::Number)
     }
 
-    fn string(&mut self) -> Result<String, Problem> {
+    fn text(&mut self) -> Result<Text, Problem> {
         let start = self.at;
         self.next();
         let mut text = String::new();
+        let mut places = vec![(0, self.at)];
         loop {
             match self.next() {
-                Some('"') => return Ok(text),
-                Some('\\') => text.push(self.escape()?),
+                Some('"') => return Ok(Text { text, places }),
+                Some('\\') => {
+                    text.push(self.escape()?);
+                    places.push((text.len(), self.at));
+                }
                 Some(plain) => text.push(plain),
                 None => return Err(Problem::parse_error(start, "the string does not end")),
             }
@@ -259,7 +287,7 @@ mod tests {
             Kind::Null => "null".to_owned(),
             Kind::Bool(bool) => bool.to_string(),
             Kind::Number => "number".to_owned(),
-            Kind::Text(text) => format!("{text:?}"),
+            Kind::Text(text) => format!("{:?}", text.text),
             Kind::Array(values) => format!("[{}]", list(values.iter().map(show).collect())),
             Kind::Object(members) => {
                 let show = |member: &Member| format!("{}@{}:{}", member.name, member.at, show(&member.value));
@@ -269,7 +297,7 @@ mod tests {
     }
 
     fn check(text: &str, expect: Result<&str, (usize, &str)>) {
-        let found = parse(text).map(|value| show(&value)).map_err(|problem| (problem.at, problem.text));
+        let found = parse(text).map(|value| show(&value)).map_err(|problem| (problem.at.start, problem.text));
         let expect = expect.map(str::to_owned).map_err(|(at, text)| (at, format!("Parse error: {text}")));
         assert_eq!(found, expect, "{text}");
     }
@@ -287,6 +315,16 @@ mod tests {
         check("\u{feff}/* a */ { // b\n \"c\" /**/ : 1 /* \"d\": 2, */ }// e", Ok("{c@19:number}"));
         check(r#""// no comment""#, Ok(r#""// no comment""#));
         check(&format!("{}{}", "[".repeat(64), "]".repeat(64)), Ok(&format!("{}{}", "[".repeat(64), "]".repeat(64))));
+    }
+
+    #[test]
+    fn parts_of_a_string_are_found_again() {
+        let Kind::Text(text) = parse(r#" "a\n\u00e9\ud83d\ude00b" "#).unwrap().kind else { panic!() };
+        assert_eq!(text.text, "a\né😀b");
+        // The first, the line's end, the letter beyond ASCII, the last.
+        for (part, place) in [(0..1, 2..3), (1..2, 3..4), (2..4, 5..7), (8..9, 23..24), (9..10, 24..25)] {
+            assert_eq!(text.place(&part), place, "{part:?}");
+        }
     }
 
     #[test]

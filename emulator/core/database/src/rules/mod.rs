@@ -1,28 +1,29 @@
 //! Who may read and write what.
 //!
-//! The engine and all readers ask here and nowhere else. Must not know: how a caller has proved who it is.
+//! The engine and all readers ask here and nowhere else. Reading order: `json`, `file` (what a developer writes),
+//! `language` (its conditions), `level`, `given`, `judge` (what they admit). Must not know: how a caller has proved who
+//! it is.
 
+mod caller;
 mod errors;
+mod file;
 mod given;
 mod json;
+mod judge;
+mod language;
+mod level;
 #[cfg(test)]
 mod tests;
 
+pub use caller::{Auth, Caller};
 pub use errors::{RulesError, RulesErrors};
-pub use given::{Given, Unjudged};
+pub use given::Given;
 
-use crate::query::Order;
+use crate::query::{Order, Query};
 use crate::tree::{Node, Path};
+use judge::Asking;
+use language::Meter;
 use std::sync::Arc;
-
-/// On whose behalf the database is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// Bypasses every rule: functions, the server itself, and who holds its credentials.
-    Admin,
-    /// Is subject to the rules, signed in or not.
-    Client,
-}
 
 /// The rules of a database. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +36,22 @@ pub enum Ruleset {
     Given(Arc<Given>),
 }
 
+/// Whether something may be read, and what that depends on besides the caller, the rules and the query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) allowed: bool,
+    /// Whether another tree could make another answer.
+    pub(crate) by_data: bool,
+}
+
 impl Ruleset {
-    /// Reads a file of rules: JSON with comments, `{"rules":{…}}` (firebase.google.com/docs/database/security).
-    /// `unjudged` says what holds of conditions that are expressions.
+    /// Reads a file of rules: JSON with comments, `{"rules":{…}}` (firebase.google.com/docs/database/security). Its
+    /// conditions are checked and made ready to be evaluated.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(text: &str, unjudged: Unjudged) -> Result<Self, RulesErrors> {
-        Ok(Self::Given(Arc::new(Given::parse(text, unjudged)?)))
+    pub fn parse(text: &str) -> Result<Self, RulesErrors> {
+        Ok(Self::Given(Arc::new(Given::parse(text)?)))
     }
 
     /// The rules as text: as they were given, where they were.
@@ -60,40 +69,48 @@ impl Ruleset {
         json::parse(self.text()).map(|value| value.to_string()).unwrap_or_default()
     }
 
-    /// How many conditions are expressions, which nothing evaluates.
-    pub fn unjudged(&self) -> usize {
-        match self {
-            Self::Open | Self::Locked => 0,
-            Self::Given(given) => given.expressions(),
+    /// Whether `caller` may read what `query` finds at `path` while the tree is `root`, at `now` in milliseconds since
+    /// the epoch: a `.read` from the root down to there holds.
+    pub fn may_read(&self, caller: &Caller, path: &Path, query: &Query, root: &Node, now: u64) -> bool {
+        self.judge_reading(caller, path, query, root, now).allowed
+    }
+
+    pub(crate) fn judge_reading(&self, caller: &Caller, path: &Path, query: &Query, root: &Node, now: u64) -> Reading {
+        let fixed = |allowed| Reading { allowed, by_data: false };
+        match (self, caller) {
+            (_, Caller::Admin) | (Self::Open, Caller::Client(_)) => fixed(true),
+            (Self::Locked, Caller::Client(_)) => fixed(false),
+            (Self::Given(given), Caller::Client(auth)) => {
+                let asking = Asking { auth: auth.as_deref().map(Auth::members), now, query: Some(query) };
+                let meter = Meter::new();
+                let allowed = given.may_read(asking, &meter, path, root);
+                Reading { allowed, by_data: meter.saw_data() }
+            }
         }
     }
 
-    /// Whether `caller` may read `path` while the tree is `root`: a `.read` from the root down to there holds.
-    pub fn may_read(&self, caller: Caller, path: &Path, _root: &Node) -> bool {
+    /// Whether `caller` may change `path` so that the tree, which is `before`, becomes `after`, at `now` in
+    /// milliseconds since the epoch: a `.write` from the root down to there holds, and so does every `.validate` down
+    /// to there and of the data that is there then. Of several paths that change together each is asked for by itself,
+    /// with the tree that all of them make.
+    pub fn may_write(&self, caller: &Caller, path: &Path, before: &Node, after: &Node, now: u64) -> bool {
         match (self, caller) {
-            (_, Caller::Admin) | (Self::Open, Caller::Client) => true,
-            (Self::Locked, Caller::Client) => false,
-            (Self::Given(given), Caller::Client) => given.may_read(path),
-        }
-    }
-
-    /// Whether `caller` may change `path` so that the tree, which is `before`, becomes `after`: a `.write` from the
-    /// root down to there holds, and so does every `.validate` down to there and of the data that is there then.
-    pub fn may_write(&self, caller: Caller, path: &Path, _before: &Node, after: &Node) -> bool {
-        match (self, caller) {
-            (_, Caller::Admin) | (Self::Open, Caller::Client) => true,
-            (Self::Locked, Caller::Client) => false,
-            (Self::Given(given), Caller::Client) => given.may_write(path, after),
+            (_, Caller::Admin) | (Self::Open, Caller::Client(_)) => true,
+            (Self::Locked, Caller::Client(_)) => false,
+            (Self::Given(given), Caller::Client(auth)) => {
+                let asking = Asking { auth: auth.as_deref().map(Auth::members), now, query: None };
+                given.may_write(asking, path, before, after)
+            }
         }
     }
 
     /// Whether there is anything at all that `caller` may change. Asked before a body is read: nobody shall cost
-    /// memory who cannot write anyway.
-    pub fn may_write_anything(&self, caller: Caller) -> bool {
+    /// memory who cannot write anyway. Conditions that take more than a look are not asked.
+    pub fn may_write_anything(&self, caller: &Caller) -> bool {
         match (self, caller) {
-            (_, Caller::Admin) | (Self::Open, Caller::Client) => true,
-            (Self::Locked, Caller::Client) => false,
-            (Self::Given(given), Caller::Client) => given.may_write_anything(),
+            (_, Caller::Admin) | (Self::Open, Caller::Client(_)) => true,
+            (Self::Locked, Caller::Client(_)) => false,
+            (Self::Given(given), Caller::Client(_)) => given.may_write_anything(),
         }
     }
 

@@ -145,7 +145,7 @@ impl Session {
         Self {
             id,
             connection,
-            caller: Caller::Client,
+            caller: Caller::ANYONE,
             audience,
             incoming: Assembler::default(),
             listeners: Listeners::default(),
@@ -182,17 +182,17 @@ impl Session {
     }
 
     fn request(&mut self, number: u64, request: Request) -> Vec<Action> {
-        let caller = self.caller;
+        let caller = &self.caller;
         let plain = |command| vec![Action::Submit(command, Some(Asked { number, kind: Kind::Plain("\"\"") }))];
         let write = |location, hash: Option<String>, change| {
-            plain(Command::Write(Write { caller, location, if_match: hash.map(Tag::Hash), change }))
+            plain(Command::Write(Write { caller: caller.clone(), location, if_match: hash.map(Tag::Hash), change }))
         };
         match request {
             Request::Nothing => vec![Action::Tell(Outgoing::Text(answer(number, Status::Ok.name(), "\"\"")))],
             Request::Authenticate(credential) => vec![Action::Authenticate(number, credential)],
             Request::Unauthenticate => {
-                self.caller = Caller::Client;
-                plain(Command::Become(self.connection, Caller::Client))
+                self.caller = Caller::ANYONE;
+                plain(Command::Become(self.connection, Caller::ANYONE))
             }
             Request::Listen { target, known } => self.listen(number, target, known),
             Request::Unlisten(target) => match self.listeners.remove(&target) {
@@ -201,7 +201,7 @@ impl Session {
             },
             Request::Get(path, query) => {
                 let asked = Asked { number, kind: Kind::Get };
-                vec![Action::Submit(Command::Get(Get { caller, path, query }), Some(asked))]
+                vec![Action::Submit(Command::Get(Get { caller: caller.clone(), path, query }), Some(asked))]
             }
             Request::Set { location, data, hash } => write(location, hash, Change::Set(data)),
             Request::Update { location, parts, hash } => write(location, hash, Change::Update(parts)),
@@ -213,7 +213,7 @@ impl Session {
 
     fn intend(&mut self, intent: Intent) -> Command {
         self.has_intents = true;
-        Command::OnDisconnect(OnDisconnect { session: self.id.clone(), caller: self.caller, intent })
+        Command::OnDisconnect(OnDisconnect { session: self.id.clone(), caller: self.caller.clone(), intent })
     }
 
     fn listen(&mut self, number: u64, target: Target, known: Option<String>) -> Vec<Action> {
@@ -231,7 +231,7 @@ impl Session {
         let listen = Listen {
             connection: self.connection,
             listener,
-            caller: self.caller,
+            caller: self.caller.clone(),
             path: path.clone(),
             query,
             known,
@@ -246,7 +246,7 @@ impl Session {
     pub fn authenticated(&mut self, number: u64, found: Result<Authenticated, (Status, String)>) -> Action {
         match found {
             Ok(Authenticated { caller, auth }) => {
-                self.caller = caller;
+                self.caller = caller.clone();
                 let asked = Asked { number, kind: Kind::Credential(auth) };
                 Action::Submit(Command::Become(self.connection, caller), Some(asked))
             }
@@ -256,10 +256,10 @@ impl Session {
 
     /// The credential is past its time: the client is told, and is nobody from now on.
     pub fn expire(&mut self) -> Vec<Action> {
-        self.caller = Caller::Client;
+        self.caller = Caller::ANYONE;
         let refusal = Refusal(Status::ExpiredToken, "Auth token is expired.".into());
         vec![
-            Action::Submit(Command::Become(self.connection, Caller::Client), None),
+            Action::Submit(Command::Become(self.connection, Caller::ANYONE), None),
             Action::Tell(Outgoing::Text(outgoing::credential_revoked(&refusal))),
         ]
     }

@@ -134,7 +134,12 @@ fn a_session_of_the_sdk() {
         (5, "p", r#"{"p":"/sp/.priority","d":9}"#, "priority: true"),
         (6, "m", r#"{"p":"/u","d":{"a/b":1,"c":null}}"#, "Update([("),
         (7, "p", r#"{"p":"/rm","d":null}"#, "node: null"),
-        (8, "o", r#"{"p":"/od","d":1}"#, "OnDisconnect { session: SessionId(\"s\"), caller: Client, intent: Set("),
+        (
+            8,
+            "o",
+            r#"{"p":"/od","d":1}"#,
+            "OnDisconnect { session: SessionId(\"s\"), caller: Client(None), intent: Set(",
+        ),
         (9, "om", r#"{"p":"/od","d":{"q":1}}"#, "intent: Update("),
         (10, "oc", r#"{"p":"/od","d":null}"#, "intent: Cancel("),
         (11, "o", r#"{"p":"/od","d":{".value":3,".priority":4}}"#, "intent: Set("),
@@ -330,7 +335,7 @@ fn a_credential_changes_who_asks_until_it_ends() {
         [r#"{"t":"d","d":{"a":"ac","b":{"s":"expired_token","d":"Auth token is expired."}}}"#]
     );
     pair.ask(4, "p", r#"{"p":"/a","d":1}"#);
-    assert!(pair.asked.last().unwrap().contains("caller: Client"));
+    assert!(pair.asked.last().unwrap().contains("caller: Client(None)"));
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn sent(data: &Plain) -> Unresolved {
 }
 
 fn caller(admin: bool) -> Caller {
-    if admin { Caller::Admin } else { Caller::Client }
+    if admin { Caller::Admin } else { Caller::ANYONE }
 }
 
 impl State {
@@ -278,7 +278,7 @@ impl History {
             34..=35 => {
                 let path = location(&self.path()).path;
                 let query = if self.random.one_in(2) { Query::default() } else { self.random.query() };
-                let get = Get { caller: Caller::Client, path: path.clone(), query: query.clone() };
+                let get = Get { caller: Caller::ANYONE, path: path.clone(), query: query.clone() };
                 (Command::Get(get), Expect::Later(Later::Get(path, query)))
             }
             36..=37 => {

@@ -1,6 +1,6 @@
 //! What admins may ask besides data.
 
-use super::{Api, emulator, error};
+use super::{Api, NOW, emulator, error};
 
 const OWNER: &str = "\nAuthorization: Bearer owner";
 
@@ -49,11 +49,35 @@ async fn rules_are_read_and_set() {
 }
 
 #[tokio::test]
-async fn expressions_are_taken_for_true() {
+async fn expressions_decide_who_may_what() {
     let api = emulator();
-    let rules = r#"{"rules":{"a":{".read":"auth != null",".write":"auth.uid == 'u'"}}}"#;
+    let rules = r#"{"rules":{"a":{".read":"auth != null",".write":"auth.uid == 'u'",".validate":"newData.val() <= now"},
+        "l":{".read":"query.orderByKey && query.limitToFirst <= 2"}}}"#;
     check(&api, &[("PUT /.settings/rules.json", rules, r#"200 {"status":"ok"}"#)]).await;
-    api.check(&[("PUT /a.json", "1", "200 1"), ("PUT /b.json", "1", &error(401, "Permission denied"))]).await;
+    let denied = error(401, "Permission denied");
+    api.check(&[
+        ("PUT /a.json", "1", &denied),
+        ("PUT /a.json?auth=good", "1", "200 1"),
+        ("PUT /a.json?auth=good", r#"{".sv":"timestamp"}"#, &format!("200 {NOW}")),
+        ("PUT /a.json?auth=good", &(NOW + 1).to_string(), &denied),
+        ("PATCH /.json?auth=good", r#"{"a":1,"b":1}"#, &denied),
+        ("PUT /b.json?auth=good", "1", &denied),
+        ("DELETE /a.json?auth=good", "", "200 null"),
+        ("GET /a.json?auth=good", "", "200 null"),
+        ("GET /a.json", "", &denied),
+        ("GET /l.json", "", &denied),
+        (r#"GET /l.json?orderBy="$key"&limitToFirst=2"#, "", "200 {}"),
+        (r#"GET /l.json?orderBy="$key"&limitToFirst=3"#, "", &denied),
+    ])
+    .await;
+    let overridden = |auth: &str| format!("PUT /a.json?auth_variable_override={auth}&access_token=owner");
+    api.check(&[
+        (&overridden("%7B%22uid%22:%22u%22%7D"), "2", "200 2"),
+        (&overridden("%7B%22uid%22:%22v%22%7D"), "3", &denied),
+        (&overridden("null"), "3", &denied),
+        ("PUT /a.json?access_token=owner", "1e15", "200 1000000000000000"),
+    ])
+    .await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ fn session() -> SessionId {
 }
 
 fn intend(intent: Intent) -> Command {
-    Command::OnDisconnect(OnDisconnect { session: session(), caller: Caller::Client, intent })
+    Command::OnDisconnect(OnDisconnect { session: session(), caller: Caller::ANYONE, intent })
 }
 
 fn at_end(path: &str, text: &str) -> Command {
@@ -172,7 +172,7 @@ fn an_end_that_cannot_be_stored_comes_with_the_next_batch() {
 fn what_earlier_openings_left_happens_first() {
     let intended = |path: &str, text: &str| {
         let location = Location::parse(path).unwrap();
-        (session(), Intended { caller: Caller::Client, location, data: data(text) })
+        (session(), Intended { caller: Caller::ANYONE, location, data: data(text) })
     };
     let intents = vec![intended("a", "1"), intended("b", r#"{".sv":"timestamp"}"#)];
     let journal = Told { root: data(r#"{"a":7}"#).node, intents, ..Told::default() };
@@ -181,4 +181,33 @@ fn what_earlier_openings_left_happens_first() {
     assert_eq!(root(&engine), r#"{"a":2,"b":1000}"#);
     assert_eq!(engine.journal.changes[..1], [IntentChange::End(session())]);
     assert_eq!(engine.journal.commits.len(), 2);
+}
+
+#[test]
+fn what_is_intended_happens_on_behalf_of_who_intended_it() {
+    let rules = r#"{"rules": {"own": {"$uid": {".write": "auth.uid == $uid && root.child('shut').val() != true"}},
+        "shut": {".write": true}}}"#;
+    let mut engine = open("null", Ruleset::parse(rules).unwrap());
+    let members = serde_json::Map::from_iter([("uid".to_owned(), "ann".into())]);
+    let ann = Caller::client(crate::rules::Auth::given(members));
+    let by = |name: &str, caller: &Caller, path: &str| {
+        let intent = Intent::Set(Location::parse(path).unwrap(), data("1"));
+        Command::OnDisconnect(OnDisconnect { session: SessionId(name.into()), caller: caller.clone(), intent })
+    };
+    let answers = run(
+        &mut engine,
+        vec![
+            by("s", &ann, "own/ann"),
+            by("s", &ann, "own/bob"),
+            by("s", &Caller::ANYONE, "own/ann"),
+            by("t", &ann, "own/ann"),
+        ],
+    );
+    assert_eq!(answers, ["Accepted", "Permission denied", "Permission denied", "Accepted"]);
+    run(&mut engine, vec![Command::Disconnect(SessionId("s".into()))]);
+    assert_eq!(root(&engine), r#"{"own":{"ann":1}}"#);
+    // What may not happen any more does not.
+    run(&mut engine, vec![set("shut", "true"), Command::Disconnect(SessionId("t".into()))]);
+    run(&mut engine, vec![Command::Transaction(Box::new(|_| Ok(Box::new(()))))]);
+    assert_eq!(root(&engine), r#"{"own":{"ann":1},"shut":true}"#);
 }

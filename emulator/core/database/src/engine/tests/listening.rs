@@ -44,7 +44,7 @@ fn listen_as(caller: Caller, ear: &Arc<Ear>, connection: u64, listener: u64, pat
 }
 
 pub(super) fn listen(ear: &Arc<Ear>, connection: u64, listener: u64, path: &str) -> Command {
-    listen_as(Caller::Client, ear, connection, listener, path)
+    listen_as(Caller::ANYONE, ear, connection, listener, path)
 }
 
 /// Listeners 0, 1, … at `paths` hear of `command` what `expect` says.
@@ -156,7 +156,7 @@ fn commands_of_one_batch_are_heard_one_by_one_after_the_commit() {
     let mut engine = open(r#"{"a":1}"#, Ruleset::Open);
     let ear = Arc::new(Ear::default());
     let asked = listen(&ear, 1, 7, "a");
-    let get = || Command::Get(Get { caller: Caller::Client, path: Path::parse("a").unwrap(), query: Query::default() });
+    let get = || Command::Get(Get { caller: Caller::ANYONE, path: Path::parse("a").unwrap(), query: Query::default() });
     // A listener that comes with a batch begins with the state after it.
     let panicking = transaction(|transaction| {
         transaction.set("a", Node::NULL)?;
@@ -256,7 +256,7 @@ fn who_may_no_longer_read_is_revoked() {
     let as_admin = Write { caller: Caller::Admin, ..as_admin };
     run(&mut engine, vec![Command::Write(as_admin.clone())]);
     assert_eq!(admin.take().len(), 2);
-    run(&mut engine, vec![Command::Become(ConnectionId(2), Caller::Client)]);
+    run(&mut engine, vec![Command::Become(ConnectionId(2), Caller::ANYONE)]);
     assert_eq!(admin.take(), ["1: revoked", "2: revoked"]);
     run(&mut engine, vec![Command::Write(Write { change: Change::Remove, ..as_admin })]);
     assert_eq!((admin.take().len(), client.take().len()), (0, 0));
@@ -269,7 +269,7 @@ fn a_query_sees_its_window_and_wants_an_index() {
     let lowest = query(order("n"), Limit::First(2));
     let before = r#"{"l":{"a":{"n":1},"b":{"n":2},"c":{"n":3}}}"#;
     let mut engine = open(before, Ruleset::Open);
-    let get = |query| Command::Get(Get { caller: Caller::Client, path: Path::parse("l").unwrap(), query });
+    let get = |query| Command::Get(Get { caller: Caller::ANYONE, path: Path::parse("l").unwrap(), query });
     let deep = query(order("x/y"), Limit::First(2));
     let answers = run(
         &mut engine,
@@ -296,4 +296,49 @@ fn a_query_sees_its_window_and_wants_an_index() {
     assert_eq!(heard, [format!("1: {window}"), format!("2: {window}"), "3: /l/c/n = 0".to_owned()]);
     run(&mut engine, vec![set("l/b/n", "5"), set("x", "1")]);
     assert_eq!(ear.take(), [""; 0]);
+}
+
+fn user(name: &str) -> Caller {
+    let members = serde_json::Map::from_iter([("uid".to_owned(), name.into())]);
+    Caller::client(crate::rules::Auth::given(members))
+}
+
+#[test]
+fn listeners_are_judged_again_when_what_their_right_depends_on_changes() {
+    let rules = r#"{"rules": {
+        "shared": {".read": "root.child('members').child(auth.uid).val() == true", ".write": true},
+        "members": {".write": true},
+        "own": {"$uid": {".read": "auth.uid == $uid"}},
+        "few": {".read": "query.orderByChild == 'n'"}
+    }}"#;
+    let mut engine = open(r#"{"members":{"ann":true,"bob":true}}"#, Ruleset::parse(rules).unwrap());
+    let (ann, bob) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
+    let answers = run(
+        &mut engine,
+        vec![
+            listen_as(user("ann"), &ann, 1, 1, "shared"),
+            listen_as(user("ann"), &ann, 1, 2, "own/ann"),
+            listen_as(user("bob"), &bob, 2, 1, "shared"),
+            listen_as(user("eve"), &bob, 3, 1, "shared"),
+            listen_as(user("bob"), &bob, 2, 2, "own/ann"),
+            listen(&bob, 4, 1, "shared"),
+        ],
+    );
+    assert_eq!(answers.iter().filter(|answer| *answer == "Permission denied").count(), 3, "{answers:?}");
+    run(&mut engine, vec![set("shared", "1")]);
+    assert_eq!((ann.take(), bob.take()), (vec!["1: /shared = 1".to_owned()], vec!["1: /shared = 1".to_owned()]));
+    // Who loses the right hears nothing of what is written in the same batch, nor after.
+    run(&mut engine, vec![set("members/bob", "false"), set("shared", "2")]);
+    assert_eq!((ann.take(), bob.take()), (vec!["1: /shared = 2".to_owned()], vec!["1: revoked".to_owned()]));
+    run(&mut engine, vec![Command::Become(ConnectionId(1), user("eve"))]);
+    assert_eq!(ann.take(), ["1: revoked", "2: revoked"]);
+    // A query is judged again as it was asked.
+    let query = Query { order: Order::Child(Path::parse("n").unwrap()), ..Query::default() };
+    let Command::Listen(listen) = listen(&ann, 5, 1, "few") else { unreachable!() };
+    run(&mut engine, vec![Command::Listen(Listen { query, ..listen }), Command::Become(ConnectionId(5), user("x"))]);
+    run(&mut engine, vec![Command::Rules(Ruleset::parse(rules).unwrap())]);
+    assert_eq!(ann.take(), [""; 0]);
+    run(&mut engine, vec![Command::Rules(Ruleset::parse(r#"{"rules": {".read": "auth.uid == 'y'"}}"#).unwrap())]);
+    assert_eq!(ann.take(), ["1: revoked"]);
+    assert!(engine.listeners.is_empty());
 }

@@ -45,7 +45,7 @@ fn open(root: &str, rules: Ruleset) -> Engine<Told> {
 
 fn write(path: &str, change: Change) -> Command {
     let location = Location::parse(path).unwrap();
-    Command::Write(Write { caller: Caller::Client, location, if_match: None, change })
+    Command::Write(Write { caller: Caller::ANYONE, location, if_match: None, change })
 }
 
 fn set(path: &str, text: &str) -> Command {
@@ -166,8 +166,8 @@ fn locked_rules_admit_nobody_and_tell_nothing() {
     tagged.if_match = Some(Tag::Etag("x".to_owned()));
     let commands = vec![set("a", "2"), update("", r#"{"a":1}"#), Command::Write(tagged)];
     assert_eq!(run(&mut engine, commands), ["Permission denied"; 3]);
-    assert_eq!(engine.snapshot().read(Caller::Client, &Location::default()), Err(CommandError::Denied));
-    assert_eq!(engine.snapshot().read(Caller::Admin, &Location::default()), Ok(Leaf::Int(1).into()));
+    assert_eq!(engine.snapshot().read(&Caller::ANYONE, &Location::default(), 0), Err(CommandError::Denied));
+    assert_eq!(engine.snapshot().read(&Caller::Admin, &Location::default(), 0), Ok(Leaf::Int(1).into()));
     assert_eq!((root(&engine), engine.journal.commits.len()), ("1".to_owned(), 0));
 }
 

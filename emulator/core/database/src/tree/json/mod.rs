@@ -11,4 +11,5 @@ mod write;
 pub use error::JsonError;
 pub use read::{Update, from_value, parse, parse_update};
 pub use unresolved::to_unresolved_text;
+pub(crate) use write::double_text;
 pub use write::{Form, Layout, append, append_string, encode, encode_shallow, encode_update, to_text, to_value};

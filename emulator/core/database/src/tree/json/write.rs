@@ -247,7 +247,7 @@ impl Writer {
 }
 
 /// The shortest digits that give the same double, with an exponent where JavaScript writes one.
-fn double_text(double: f64) -> String {
+pub(crate) fn double_text(double: f64) -> String {
     if (1e-6..1e21).contains(&double.abs()) || double == 0.0 {
         return shortest(double);
     }

@@ -1,0 +1,183 @@
+//! Judgements: which rules are asked on the way to a place and below it, and with what.
+//!
+//! A read or a write is allowed by the first rule from the root down that holds (firebase.google.com/docs/database/
+//! security/core-syntax); every validation of what is written has to hold. Must not know: how rules are written.
+
+use super::language::{Facts, Meter};
+use super::level::{Condition, Level};
+use crate::query::Query;
+use crate::tree::{Key, MOST_DEPTH, Node, Path};
+use serde_json::{Map, Value};
+
+/// The root, and so many keys below it.
+const MOST_NODES: usize = MOST_DEPTH + 1;
+
+/// Who asks, when, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking<'a> {
+    pub(super) auth: Option<&'a Map<String, Value>>,
+    pub(super) now: u64,
+    pub(super) query: Option<&'a Query>,
+}
+
+/// A list that lies on the stack, as long as a path at most.
+struct List<T> {
+    items: [T; MOST_NODES],
+    len: usize,
+}
+
+impl<T: Copy> List<T> {
+    fn new(filler: T) -> Self {
+        Self { items: [filler; MOST_NODES], len: 0 }
+    }
+
+    /// Whether there was room.
+    fn push(&mut self, item: T) -> bool {
+        let Some(place) = self.items.get_mut(self.len) else { return false };
+        *place = item;
+        self.len += 1;
+        true
+    }
+
+    fn items(&self) -> &[T] {
+        self.items.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// A walk down the rules and the data beside them.
+struct Walk<'a> {
+    asking: Asking<'a>,
+    meter: &'a Meter,
+    before: List<&'a Node>,
+    after: List<&'a Node>,
+    wildcards: List<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(asking: Asking<'a>, meter: &'a Meter, before: &'a Node, after: &'a Node) -> Self {
+        let mut walk = Self {
+            asking,
+            meter,
+            before: List::new(&Node::NULL),
+            after: List::new(&Node::NULL),
+            wildcards: List::new(""),
+        };
+        walk.before.push(before);
+        walk.after.push(after);
+        walk
+    }
+
+    fn before(&self) -> &'a Node {
+        self.before.items().last().copied().unwrap_or(&Node::NULL)
+    }
+
+    fn after(&self) -> &'a Node {
+        self.after.items().last().copied().unwrap_or(&Node::NULL)
+    }
+
+    /// Goes to a child; whether there was room.
+    fn enter(&mut self, key: &'a Key, wild: bool) -> bool {
+        let (before, after) = (self.before().child(key.as_str()), self.after().child(key.as_str()));
+        let room = self.before.push(before) && self.after.push(after);
+        room && (!wild || self.wildcards.push(key.as_str()))
+    }
+
+    fn leave(&mut self, wild: bool) {
+        self.before.len -= 1;
+        self.after.len -= 1;
+        self.wildcards.len -= usize::from(wild);
+    }
+
+    fn holds(&self, condition: Option<&Condition>) -> bool {
+        let Some(condition) = condition else { return false };
+        let Asking { auth, now, query } = self.asking;
+        let (before, after, wildcards) = (self.before.items(), self.after.items(), self.wildcards.items());
+        condition.holds(Facts { auth, now, query, before, after, wildcards }, self.meter)
+    }
+
+    /// Whether what is written here may be: nothing always may.
+    fn is_valid(&self, level: &Level) -> bool {
+        level.validate.is_none() || self.after().is_null() || self.holds(level.validate.as_ref())
+    }
+
+    /// The same of all that is written here and below.
+    fn is_valid_throughout(&mut self, level: &'a Level) -> bool {
+        let node = self.after();
+        if node.is_null() || !level.validates {
+            return true;
+        }
+        if self.meter.spend(1).is_err() || !self.is_valid(level) {
+            return false;
+        }
+        let wildcard = level.wildcard.as_deref().filter(|wildcard| wildcard.validates);
+        if wildcard.is_none() && level.children.len() < node.len() {
+            // There are fewer rules than children.
+            return level.children.iter().filter(|(_, child)| child.validates).all(|(name, child)| {
+                // Only a child that there is has a key to be entered by.
+                node.children_range(std::ops::Bound::Included(name), std::ops::Bound::Included(name))
+                    .next()
+                    .is_none_or(|(key, _)| self.is_valid_below(key, child, false))
+            });
+        }
+        node.children().all(|(key, _)| match level.child(key) {
+            Some((child, wild)) => self.is_valid_below(key, child, wild),
+            None => true,
+        })
+    }
+
+    fn is_valid_below(&mut self, key: &'a Key, level: &'a Level, wild: bool) -> bool {
+        if !self.enter(key, wild) {
+            return false;
+        }
+        let valid = self.is_valid_throughout(level);
+        self.leave(wild);
+        valid
+    }
+}
+
+/// Whether a `.read` from the root down to `path` holds.
+pub(super) fn may_read(rules: &Level, asking: Asking<'_>, meter: &Meter, path: &Path, root: &Node) -> bool {
+    let mut walk = Walk::new(asking, meter, root, &Node::NULL);
+    let mut level = rules;
+    let mut keys = path.keys().iter();
+    loop {
+        if walk.holds(level.read.as_ref()) {
+            return true;
+        }
+        let below = keys.next().and_then(|key| Some((key, level.child(key)?)));
+        let Some((key, (child, wild))) = below else { return false };
+        if !walk.enter(key, wild) {
+            return false;
+        }
+        level = child;
+    }
+}
+
+/// Whether a `.write` from the root down to `path` holds, and every `.validate` down to there and of what is there
+/// afterwards.
+pub(super) fn may_write(
+    rules: &Level,
+    asking: Asking<'_>,
+    meter: &Meter,
+    path: &Path,
+    before: &Node,
+    after: &Node,
+) -> bool {
+    let mut walk = Walk::new(asking, meter, before, after);
+    let mut level = rules;
+    let mut keys = path.keys().iter();
+    let mut may = false;
+    loop {
+        may = may || walk.holds(level.write.as_ref());
+        let Some(key) = keys.next() else { return may && walk.is_valid_throughout(level) };
+        // Further down nothing could allow it any more, or forbid it.
+        if !walk.is_valid(level) {
+            return false;
+        }
+        let Some((child, wild)) = level.child(key) else { return may };
+        if !walk.enter(key, wild) {
+            return false;
+        }
+        level = child;
+    }
+}

@@ -1,0 +1,138 @@
+//! An expression that has been checked: names are resolved, methods are known, patterns are compiled.
+//!
+//! Must not know: what it was written as.
+
+use super::pattern::Pattern;
+
+/// Something that comes to a value.
+#[derive(Clone, Debug)]
+pub(super) enum Code {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Box<str>),
+    Auth,
+    Now,
+    /// The key that the wildcard stands for, counted from the root.
+    Wildcard(usize),
+    Query(QueryMember),
+    /// A member of a part of `auth`.
+    Member(Box<Code>, Box<str>),
+    /// The same by a computed name or place.
+    Element(Box<[Code; 2]>),
+    Val(Box<Place>),
+    Priority(Box<Place>),
+    Exists(Box<Place>),
+    /// `isNumber()` and its like.
+    Is(Sort, Box<Place>),
+    HasChild(Box<Place>, Box<Code>),
+    /// Any child.
+    HasAnyChild(Box<Place>),
+    /// All of these.
+    HasChildren(Box<Place>, Box<[Code]>),
+    Length(Box<Code>),
+    /// `contains()` and its like: a text, and what is looked for.
+    Finds(Find, Box<[Code; 2]>),
+    Replace(Box<[Code; 3]>),
+    Case(Case, Box<Code>),
+    Matches(Box<Code>, Pattern),
+    Not(Box<Code>),
+    Negate(Box<Code>),
+    All(Box<[Code]>),
+    Any(Box<[Code]>),
+    Equal(Box<[Code; 2]>),
+    Unequal(Box<[Code; 2]>),
+    Ordered(Relation, Box<[Code; 2]>),
+    Arithmetic(Arithmetic, Box<[Code; 2]>),
+    Choice(Box<(Code, Code, Code)>),
+}
+
+/// Something that is a snapshot.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Root,
+    Data,
+    NewData,
+    Child {
+        of: Box<Place>,
+        path: Box<Code>,
+        /// Whether somebody asks for its parent.
+        remembers: bool,
+    },
+    Parent(Box<Place>),
+    Choice(Box<(Code, Place, Place)>),
+}
+
+impl Place {
+    /// Has it remember what its parents are.
+    pub(super) fn remember(&mut self) {
+        match self {
+            Self::Root | Self::Data | Self::NewData => {}
+            Self::Child { of, remembers, .. } => {
+                *remembers = true;
+                of.remember();
+            }
+            Self::Parent(of) => of.remember(),
+            Self::Choice(choice) => {
+                choice.1.remember();
+                choice.2.remember();
+            }
+        }
+    }
+}
+
+/// What `query` is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueryMember {
+    OrderByKey,
+    OrderByPriority,
+    OrderByValue,
+    OrderByChild,
+    StartAt,
+    EndAt,
+    EqualTo,
+    LimitToFirst,
+    LimitToLast,
+}
+
+/// Sorts of leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Number,
+    Text,
+    Bool,
+}
+
+/// Where a text is to be found in another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Find {
+    Anywhere,
+    AtStart,
+    AtEnd,
+}
+
+/// Upper or lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    Lower,
+    Upper,
+}
+
+/// How one value stands to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// What is done with numbers; addition joins strings as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}

@@ -1,0 +1,160 @@
+//! What expressions come to while they are evaluated, and how such values are compared and joined.
+//!
+//! Values borrow what they are made of: the tree, the token, the rule. Must not know: expressions.
+
+use super::Failure;
+use crate::tree::{Leaf, compare_text, json};
+use serde_json::Value as Claim;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// A value. Snapshots are none: they are only asked for values.
+#[derive(Clone, Debug)]
+pub(super) enum Value<'e> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Cow<'e, str>),
+    /// A part of `auth` that is an object or an array.
+    Object(&'e Claim),
+    /// `auth` itself.
+    Auth(&'e serde_json::Map<String, Claim>),
+}
+
+impl<'e> Value<'e> {
+    pub(super) fn text(text: &'e str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// What a snapshot's `val()` is: nothing for a branch.
+    pub(super) fn of_leaf(leaf: Option<&'e Leaf>) -> Self {
+        match leaf {
+            None => Self::Null,
+            Some(Leaf::Bool(bool)) => Self::Bool(*bool),
+            Some(Leaf::Text(text)) => Self::text(text),
+            Some(number @ (Leaf::Int(_) | Leaf::Double(_))) => number.as_f64().map_or(Self::Null, Self::Number),
+        }
+    }
+
+    /// A part of `auth`.
+    pub(super) fn of_claim(claim: Option<&'e Claim>) -> Self {
+        match claim {
+            None | Some(Claim::Null) => Self::Null,
+            Some(Claim::Bool(bool)) => Self::Bool(*bool),
+            Some(Claim::Number(number)) => number.as_f64().map_or(Self::Null, Self::Number),
+            Some(Claim::String(text)) => Self::text(text),
+            Some(object @ (Claim::Array(_) | Claim::Object(_))) => Self::Object(object),
+        }
+    }
+
+    /// The member called `name`; what is no object has none, and that is null.
+    pub(super) fn member(&self, name: &str) -> Self {
+        match self {
+            Self::Auth(auth) => Self::of_claim(auth.get(name)),
+            Self::Object(Claim::Object(members)) => Self::of_claim(members.get(name)),
+            Self::Object(Claim::Array(elements)) => {
+                Self::of_claim(name.parse::<usize>().ok().and_then(|place| elements.get(place)))
+            }
+            Self::Object(_) | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => Self::Null,
+        }
+    }
+
+    /// The element at a number.
+    pub(super) fn element(&self, place: f64) -> Self {
+        match self {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and not negative")]
+            Self::Object(Claim::Array(elements)) if place >= 0.0 && place.fract() == 0.0 => {
+                Self::of_claim(elements.get(place as usize))
+            }
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => {
+                self.member(&number_text(place))
+            }
+        }
+    }
+
+    pub(super) fn into_bool(self) -> Result<bool, Failure> {
+        match self {
+            Self::Bool(bool) => Ok(bool),
+            Self::Null | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotBoolean),
+        }
+    }
+
+    pub(super) fn into_number(self) -> Result<f64, Failure> {
+        match self {
+            Self::Number(number) => Ok(number),
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotNumber),
+        }
+    }
+
+    pub(super) fn into_text(self) -> Result<Cow<'e, str>, Failure> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotText),
+        }
+    }
+
+    /// How many bytes looking at it takes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => 0,
+        }
+    }
+
+    /// `==`: strict by type; an object is only ever equal to itself.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            #[expect(clippy::float_cmp, reason = "this is what the rules ask for")]
+            (Self::Number(one), Self::Number(other)) => one == other,
+            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::Object(one), Self::Object(other)) => std::ptr::eq(*one, *other),
+            (Self::Auth(_), Self::Auth(_)) => true,
+            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
+                false
+            }
+        }
+    }
+
+    /// `<` and its like: two numbers or two strings, in the order of UTF-16; nothing if one is no number (NaN).
+    pub(super) fn order(&self, other: &Self) -> Result<Option<Ordering>, Failure> {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => Ok(one.partial_cmp(other)),
+            (Self::Text(one), Self::Text(other)) => Ok(Some(compare_text(one, other))),
+            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
+                Err(Failure::NotComparable)
+            }
+        }
+    }
+
+    /// `+`: the sum of two numbers, or a string and a string or number, joined.
+    pub(super) fn plus(self, other: Self) -> Result<Self, Failure> {
+        let text = match (self, other) {
+            (Self::Number(one), Self::Number(other)) => return Ok(Self::Number(one + other)),
+            (Self::Text(one), Self::Text(other)) => {
+                let mut joined = one.into_owned();
+                joined.push_str(&other);
+                joined
+            }
+            (Self::Text(one), Self::Number(other)) => one.into_owned() + &number_text(other),
+            (Self::Number(one), Self::Text(other)) => number_text(one) + &other,
+            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
+                return Err(Failure::NotAddable);
+            }
+        };
+        Ok(Self::Text(Cow::Owned(text)))
+    }
+}
+
+/// A number as part of a string, as JavaScript writes it.
+fn number_text(number: f64) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    // No zero is negative when written.
+    if number == 0.0 { "0".to_owned() } else { json::double_text(number) }
+}
