@@ -224,7 +224,11 @@ fn rules_that_cannot_be_used_are_named_with_all_that_is_wrong() {
         (
             vec![("r.json", "{\"rules\":\n {\".raed\": true, \".read\": 1}}")],
             "r.json: \nLine 2, column 3: \".raed\" is unknown: there are .read, .write, .validate and .indexOn\n\
-             Line 2, column 27: \".read\" has to be a string or a boolean",
+             \x20  {\".raed\": true, \".read\": 1}}\n\
+             \x20   ^\n\
+             Line 2, column 27: \".read\" has to be a string or a boolean\n\
+             \x20  {\".raed\": true, \".read\": 1}}\n\
+             \x20                           ^",
         ),
     ] {
         let folder = folder(&[&files[..], &[("firebase.json", r#"{"database": {"rules": "r.json"}}"#)]].concat());
