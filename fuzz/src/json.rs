@@ -31,7 +31,9 @@ pub(crate) fn target(bytes: &[u8]) {
 fn stored_and_read_again(data: &Unresolved, depth: usize) {
     let text = json::to_unresolved_text(data);
     let again = json::parse(text.as_bytes(), depth).expect("what was written is read");
-    assert_eq!(&again, data, "{text}");
+    // The places of server values may come in another order.
+    assert_eq!(again.node, data.node, "{text}");
+    assert_eq!(json::to_unresolved_text(&again), text);
 }
 
 fn printed_and_read_again(node: &Node, depth: usize) {
