@@ -1,13 +1,14 @@
 //! The Realtime Database's room: HTTP in front, the engine's thread in the middle, SQLite behind.
 //!
 //! Reading order: `rest` (requests), `write_size` (how much a write may change), `stream` (news for those who stay),
-//! `websocket` (connections), `sessions` (who is connected), `sign_in` (who that is), `outbox` (what each is told),
-//! `databases` (which database), `options` (what is set of it), `service` (its thread), `store` (its file), `errors`
+//! `websocket` and `long_poll` (connections), `sessions` (who is connected), `sign_in` (who that is), `outbox` (what each
+//! is told), `databases` (which database), `options` (what is set of it), `service` (its thread), `store` (its file), `errors`
 //! (what each error looks like). The tree, the rules and the engine are `hearth_database`.
 
 mod databases;
 mod errors;
 mod inbox;
+mod long_poll;
 mod options;
 mod outbox;
 mod rest;
@@ -39,5 +40,6 @@ pub fn router(
     credentials: Credentials,
     bodies: Bodies,
 ) -> Router {
-    rest::router(databases, streams, credentials, bodies).merge(websocket::router(sessions))
+    let connections = websocket::router(Arc::clone(&sessions)).merge(long_poll::router(sessions));
+    rest::router(databases, streams, credentials, bodies).merge(connections)
 }

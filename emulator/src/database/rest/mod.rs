@@ -80,9 +80,6 @@ impl Rest {
             parameters.filters.check_write(parameters.shallow)?;
         }
         let path = parts.uri.path();
-        if path == "/.lp" {
-            return Err(Failure::Unsupported("Long polling is not supported; use WebSocket or the REST API."));
-        }
         if path.starts_with("/.settings/") || path.starts_with("/.inspect/") {
             return self.administer(parts, &parameters, action, body).await;
         }
