@@ -307,7 +307,10 @@ async fn a_client_that_lags_is_closed() {
         let key = format!("large/{number}");
         house.databases.default_database().transact(move |all| Ok(all.set(&key, node)?)).await.unwrap();
     }
-    assert_eq!(client.poll(&[]).await, CLOSED);
+    let told = client.poll(&[]).await;
+    // The poll may find the session on its way out, or gone.
+    let why = told.contains("listener too slow") && told.ends_with("pLPCommand(\"close\",3);\n");
+    assert!(why || told == CLOSED, "{told}");
     house.data().await;
     assert_eq!(house.databases.default_database().snapshot().root.find("gone"), &Node::from(Leaf::Int(1)));
 }
