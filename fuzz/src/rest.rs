@@ -115,7 +115,8 @@ pub(crate) fn target(bytes: &[u8]) {
             let reset = Request::put("/.json?ns=demo").header("authorization", "Bearer owner").body(Body::from(DATA));
             assert_eq!(server.send(reset.expect("a request")).await, StatusCode::OK);
             let status = server.send(request).await;
-            assert!(!status.is_server_error(), "{status}");
+            // Nobody is there who could verify an ID token.
+            assert!(!status.is_server_error() || status == StatusCode::SERVICE_UNAVAILABLE, "{status}");
         });
     });
 }
