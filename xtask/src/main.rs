@@ -22,6 +22,13 @@ enum Task {
     Test,
     /// Measure the release binary and print tables.
     Bench(bench::BenchArguments),
+    /// Be a server that the benchmarks measure against.
+    #[command(hide = true)]
+    Stub {
+        /// What it speaks.
+        #[arg(value_enum)]
+        stub: bench::Stub,
+    },
     /// Kill the server in the middle of writes, many times, and look for what was acknowledged.
     Crash {
         /// How many times.
@@ -34,6 +41,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test => test::all(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Stub { stub } => bench::serve_stub(stub),
         Task::Crash { rounds } => test::crash(rounds),
     };
     match done {
