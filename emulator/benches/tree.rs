@@ -12,7 +12,12 @@ use hearth::clock::{Clock, Entropy};
 use hearth::config::settings::DatabaseSettings;
 use hearth::database::Databases;
 use hearth::storage::{Durability, Storage};
+<<<<<<< HEAD
 use hearth_database::{Bound, Caller, Change, Key, Leaf, Limit, Location, Node, Order, Path, Plan, Query, Write, json};
+=======
+use hearth_database::{Caller, Change, Key, Leaf, Location, Node, Path, Unjudged, Write};
+use std::collections::BTreeMap;
+>>>>>>> main
 use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -266,7 +271,8 @@ fn median(mut samples: Vec<f64>) -> f64 {
 
 fn databases(directory: &std::path::Path) -> Result<std::sync::Arc<Databases>, Failure> {
     let storage = Storage::directory(directory, Durability::Process)?;
-    let settings = DatabaseSettings { open: true, create_on_first_use: true };
+    let settings =
+        DatabaseSettings { rules: BTreeMap::new(), open: true, unjudged: Unjudged::Admits, create_on_first_use: true };
     Ok(Databases::open(storage, "demo-bench", settings, Clock::system(), Entropy::seeded(1))?)
 }
 

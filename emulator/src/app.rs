@@ -7,7 +7,7 @@ use crate::auth::{self, AuthService};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
 use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, Settings};
-use crate::database::{self, Databases, Sessions};
+use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
 use crate::functions::{self, Host, platform, scheduler, secret};
@@ -144,7 +144,8 @@ impl App {
             entropy.stream("sessions"),
             stop.clone(),
         );
-        let database = database::router(Arc::clone(&databases), Arc::clone(&sessions), credentials, large);
+        let streams = Streams::new(&agenda, stop.clone());
+        let database = database::router(Arc::clone(&databases), Arc::clone(&sessions), streams, credentials, large);
         surfaces.insert(Service::Database, database);
         surfaces.insert(Service::PushStream, pubsub::router(Arc::clone(&pubsub), bodies.clone()));
         let mut functions = None;

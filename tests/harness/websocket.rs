@@ -75,6 +75,21 @@ impl Client {
         }
     }
 
+    /// As [`Self::ask`], but `None` if the connection ends before there is an answer.
+    pub async fn try_ask(&mut self, action: &str, body: &Value) -> Option<Value> {
+        self.requests += 1;
+        let message = json!({"t": "d", "d": {"r": self.requests, "a": action, "b": body}});
+        self.socket.send(Message::text(message.to_string())).await.ok()?;
+        while let Some(message) = self.next().await {
+            let Message::Text(text) = message else { continue };
+            let mut message: Value = serde_json::from_str(&text).expect("a short message is one frame");
+            if message["d"]["r"] == self.requests {
+                return Some(message["d"]["b"].take());
+            }
+        }
+        None
+    }
+
     /// The next frame of any kind; `None` once the connection has ended.
     pub async fn next(&mut self) -> Option<Message> {
         let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;

@@ -1,49 +1,23 @@
 // A real browser on a page of another origin: what it may read, and what it gets.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { startPages } from './pages.mjs';
 import { ENFORCED, startSuite } from './suite.mjs';
 
 let suite;
-let browser;
 let page;
 let pages;
 
 before(async () => {
   suite = await startSuite({ runtime: ENFORCED });
-  // The browser builds of the SDK, served as they are; the page itself is empty.
-  const modules = new URL('./node_modules/firebase/', import.meta.url);
-  pages = createServer(async (request, response) => {
-    if (request.url === '/') {
-      response.setHeader('Content-Type', 'text/html');
-      response.end('<!doctype html><title>app</title>');
-      return;
-    }
-    const name = request.url.slice(1);
-    if (!/^firebase-(app|auth)\.js$/.test(name)) {
-      response.writeHead(404).end();
-      return;
-    }
-    const text = await readFile(new URL(name, modules), 'utf8');
-    response.setHeader('Content-Type', 'text/javascript');
-    response.end(text.replace(/https:\/\/www\.gstatic\.com\/firebasejs\/[\d.]+\//g, '/'));
-  }).listen(0, '127.0.0.1');
-  await once(pages, 'listening');
-  browser = await chromium.launch({
-    executablePath: process.env.CHROME_PATH,
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-  page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${pages.address().port}/`);
+  pages = await startPages();
+  page = await pages.browser.newPage();
+  await page.goto(pages.url);
 });
 
 after(async () => {
-  await browser?.close();
-  pages?.close();
+  await pages?.stop();
   assert.equal(await suite.stop(), 0);
 });
 

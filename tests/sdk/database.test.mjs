@@ -65,3 +65,35 @@ test('the default database has one content under all its names', async () => {
   assert.equal(await (await fetch(at('shared'))).json(), 'x');
   assert.equal(await (await fetch(at('shared', '?ns=another'))).json(), null);
 });
+
+test('children are found by key, value, priority and by an indexed child', async () => {
+  const owner = { Authorization: 'Bearer owner' };
+  const rules = { rules: { '.read': true, '.write': true, found: { '.indexOn': ['.value', 'n'] } } };
+  const set = await fetch(at('.settings/rules'), { ...json('PUT', rules), headers: owner });
+  assert.deepEqual(await set.json(), { status: 'ok' });
+  await fetch(at('found'), json('PUT', { a: { n: 2 }, b: { n: 1 }, c: 5 }));
+  const found = async (query) => (await fetch(at('found', `?${new URLSearchParams(query)}`))).json();
+  assert.deepEqual(await found({ orderBy: '"n"', limitToFirst: 2 }), { b: { n: 1 }, c: 5 });
+  assert.deepEqual(await found({ orderBy: '"n"', equalTo: 2 }), { a: { n: 2 } });
+  assert.deepEqual(await found({ orderBy: '"$key"', startAt: '"b"' }), { b: { n: 1 }, c: 5 });
+  assert.deepEqual(await found({ orderBy: '"$value"', startAt: 3, endAt: 6 }), { c: 5 });
+  const refused = await fetch(at('found', '?orderBy="m"'));
+  assert.equal(refused.status, 400);
+  assert.match((await refused.json()).error, /^Index not defined, add ".indexOn": "m", for path "\/found"/);
+});
+
+test('a stream tells what happens', async () => {
+  const stop = new AbortController();
+  const response = await fetch(at('streamed'), { headers: { Accept: 'text/event-stream' }, signal: stop.signal });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  const until = async (end) => {
+    while (!text.endsWith(end)) text += (await reader.read()).value;
+  };
+  await until('event: put\ndata: {"path":"/","data":null}\n\n');
+  await fetch(at('streamed/x'), json('PUT', 1));
+  await fetch(at('streamed'), json('PATCH', { y: 2, z: null }));
+  await until('event: put\ndata: {"path":"/x","data":1}\n\nevent: put\ndata: {"path":"/y","data":2}\n\n');
+  stop.abort();
+  await assert.rejects(reader.read(), { name: 'AbortError' });
+});

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { deleteApp, initializeApp } from 'firebase/app';
+import admin from 'firebase-admin';
 import * as db from 'firebase/database';
 import { startSuite } from './suite.mjs';
 
@@ -57,7 +58,9 @@ function watch(query) {
   const until = (condition) =>
     new Promise((resolve) => {
       check = () => {
-        if (values.length > 0 && condition(values.at(-1))) resolve(values.at(-1));
+        if (values.length === 0 || !condition(values.at(-1))) return;
+        check = () => {};
+        resolve(values.at(-1));
       };
       check();
     });
@@ -273,7 +276,7 @@ test('a client that is killed goes too', async () => {
   heard.stop();
 });
 
-test('clients learn the server\'s time and whether they are connected', async () => {
+test('clients learn what time it is on the server and whether they are connected', async () => {
   const offset = watch(one.at('.info/serverTimeOffset'));
   const connected = watch(one.at('.info/connected'));
   assert.ok(Math.abs(await offset.until((value) => typeof value === 'number')) < 10_000);
@@ -289,6 +292,23 @@ test('made-up users of test libraries are let in', async () => {
   await db.set(mock.at('mock'), 'alice was here');
   assert.equal(await stored('mock'), 'alice was here');
   await deleteApp(mock.app);
+});
+
+test('the Admin SDK reads, writes and listens as an admin', async () => {
+  const { host, port } = suite.ports.database;
+  process.env.FIREBASE_DATABASE_EMULATOR_HOST = `${host}:${port}`;
+  const app = admin.initializeApp({ databaseURL: `http://${host}:${port}?ns=${suite.project}` }, 'admin');
+  const database = admin.database(app);
+  delete process.env.FIREBASE_DATABASE_EMULATOR_HOST;
+  const ref = database.ref('admin');
+  await ref.set({ by: 'admin' });
+  assert.equal(await stored('admin/by'), 'admin');
+  const heard = new Promise((resolve) => ref.child('answer').on('value', (snapshot) => snapshot.exists() && resolve(snapshot.val())));
+  await db.set(one.at('admin/answer'), 42);
+  assert.equal(await heard, 42);
+  const { committed, snapshot } = await ref.child('answer').transaction((value) => value + 1);
+  assert.deepEqual([committed, snapshot.val()], [true, 43]);
+  await app.delete();
 });
 
 test('after a restart, by force or not, clients are where they were', { timeout: 60_000 }, async () => {

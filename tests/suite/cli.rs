@@ -4,7 +4,7 @@ use hearth_tests::client::{send, send_raw};
 use hearth_tests::process::{FREE_PORTS, Process, address};
 use nix::sys::signal::Signal;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -107,6 +107,43 @@ async fn data_in_use_is_named() {
     assert!(output.contains("in use by another process"), "{output}");
     process.signal(Signal::SIGTERM);
     assert_eq!(process.ended().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn data_that_cannot_be_read_is_named() {
+    let folder = folder();
+    let mut process = start(folder.path(), &[]);
+    process.ready().await;
+    process.signal(Signal::SIGTERM);
+    process.ended().await;
+    let files = walk(&folder.path().join(".hearth"));
+    let database = files.iter().find(|file| file.to_string_lossy().contains("database/")).expect("a database");
+    let whole = std::fs::read(database).unwrap();
+    let mut newer = whole.clone();
+    // The format's number, of four bytes.
+    newer[60..64].copy_from_slice(&77_u32.to_be_bytes());
+    for (bytes, expect) in [
+        (newer, "has format 77, this version of Hearth knows up to"),
+        (b"a note".repeat(1000), "file is not a database"),
+    ] {
+        std::fs::write(database, bytes).unwrap();
+        let (status, output) = start(folder.path(), &[]).ended().await;
+        assert_eq!(status.code(), Some(3), "{output}");
+        assert!(output.contains(expect) && output.contains(&*database.to_string_lossy()), "{output}");
+    }
+    std::fs::write(database, whole).unwrap();
+    let mut process = start(folder.path(), &[]);
+    process.ready().await;
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.ended().await.0.code(), Some(0));
+}
+
+/// The SQLite files in a folder and below.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|entry| entry.is_dir());
+    let files = files.into_iter().filter(|file| file.extension().is_some_and(|end| end == "sqlite"));
+    files.chain(folders.iter().flat_map(|folder| walk(folder))).collect()
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use hearth_tests::client::send;
 use hearth_tests::process::{FREE_PORTS, Process, address};
+use hearth_tests::websocket::Client;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_hearth-under-test");
 /// Writes under way when the kill comes, and writers.
 const WRITES: usize = 10_000;
 const WRITERS: usize = 8;
+/// Sessions that intend something for their ends while there are writes.
+const SESSIONS: usize = 4;
 
 /// `HEARTH_CRASH_ROUNDS` rounds (`cargo xtask crash`), or a few.
 fn rounds() -> usize {
@@ -26,28 +29,90 @@ fn rounds() -> usize {
 #[tokio::test]
 async fn no_acknowledged_write_is_lost_to_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let mut acknowledged = 0;
+    let (mut acknowledged, mut intended) = (0, 0);
     for round in 0..rounds() {
         let (mut process, database) = start(folder.path()).await;
         // Killed after a different share of the writes each time.
-        let kill_after = WRITES * (round % 19 + 1) / 20;
+        let kill_after = WRITES * chance(round as u64 + 1, 100) / 100;
+        let mut sessions = Vec::new();
+        for session in 0..SESSIONS {
+            let (client, _) = Client::greeted(database, "").await;
+            sessions.push(tokio::spawn(intend(client, round, session)));
+        }
         let written = write_until_killed(&mut process, database, round, kill_after).await;
         drop(process);
+        let mut intents = Vec::new();
+        for session in sessions {
+            intents.extend(session.await.unwrap());
+        }
 
         let started = Instant::now();
         let (process, database) = start(folder.path()).await;
         let opened = started.elapsed();
         let lost = missing(database, round, &written).await;
         assert!(lost.is_empty(), "round {round}: acknowledged, then lost: {lost:?}");
+        let wrong = not_once(database, round, &intents).await;
+        assert!(wrong.is_empty(), "round {round}: intended for the end of a session, but: {wrong:?}");
         acknowledged += written.len();
+        intended += intents.len();
         println!(
-            "round {round}: {} acknowledged before the kill, all there; open again after {opened:?}",
-            written.len()
+            "round {round}: {} writes and {} intents acknowledged before the kill, all there; open again after {opened:?}",
+            written.len(),
+            intents.len()
         );
         process.signal(Signal::SIGKILL);
         process.ended().await;
+
+        // It has happened, and does not happen again.
+        let (process, database) = start(folder.path()).await;
+        let wrong = not_once(database, round, &intents).await;
+        assert!(wrong.is_empty(), "round {round}: after another kill: {wrong:?}");
+        process.signal(Signal::SIGKILL);
+        process.ended().await;
     }
-    assert!(acknowledged > 0);
+    assert!(acknowledged > 0 && intended > 0);
+}
+
+/// A number below `limit` that looks like chance and follows from `seed`.
+fn chance(seed: u64, limit: usize) -> usize {
+    let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40).unwrap() % limit
+}
+
+/// A session that intends to count places up when it ends, one after the other, until the server is killed; every third
+/// one it cancels again. The places whose last change was acknowledged, and whether they are to be counted.
+async fn intend(mut client: Client, round: usize, session: usize) -> Vec<(String, bool)> {
+    let mut places = Vec::new();
+    for number in 0.. {
+        let place = format!("{session}-{number}");
+        let path = format!("/ended/{round}/{place}");
+        let data = json!({"p": path, "d": {".sv": {"increment": 1}}});
+        if client.try_ask("o", &data).await.is_none() {
+            break;
+        }
+        if number % 3 > 0 {
+            places.push((place, true));
+        } else if client.try_ask("oc", &json!({"p": path, "d": null})).await.is_some() {
+            places.push((place, false));
+        } else {
+            break;
+        }
+    }
+    places
+}
+
+/// Places that were not counted up once, or that were although that was cancelled.
+async fn not_once(database: SocketAddr, round: usize, intents: &[(String, bool)]) -> Vec<String> {
+    let path = format!("/ended/{round}.json?format=export");
+    let found = send(database, "GET", &path, &[], "").await.json();
+    let counted = found.as_object().map(|places| places.values().filter(|times| **times != 1)).into_iter().flatten();
+    let mut wrong: Vec<String> = counted.map(|times| format!("a place was counted {times} times")).collect();
+    for (place, is_intended) in intents {
+        if found.get(place).is_some() != *is_intended {
+            wrong.push(format!("{place} was counted: {}", !is_intended));
+        }
+    }
+    wrong
 }
 
 async fn start(folder: &Path) -> (Process, SocketAddr) {

@@ -1,7 +1,8 @@
-//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `crash`.
+//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `crash`, `fuzz`.
 
 mod bench;
 mod browser;
+mod fuzz;
 mod process;
 mod test;
 
@@ -29,7 +30,10 @@ enum Task {
         #[arg(value_enum)]
         stub: bench::Stub,
     },
-    /// Kill the server in the middle of writes, many times, and look for what was acknowledged.
+    /// Give what reads bytes of strangers bytes at random.
+    Fuzz(fuzz::FuzzArguments),
+    /// Kill the server in the middle of writes, cut the power under the store, many times, and look for what was
+    /// acknowledged.
     Crash {
         /// How many times.
         #[arg(long, default_value_t = 20)]
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Task::Test => test::all(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Stub { stub } => bench::serve_stub(stub),
+        Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Crash { rounds } => test::crash(rounds),
     };
     match done {

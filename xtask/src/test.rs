@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests, and before them what they need.
 
 use crate::process::{Failure, cargo, command, root, run};
-use crate::{bench, browser};
+use crate::{bench, browser, fuzz};
 use std::ffi::OsStr;
 
 /// Runs everything that has to pass.
@@ -11,6 +11,7 @@ pub(crate) fn all() -> Result<(), Failure> {
     cargo(&["test", "--workspace"])?;
     cargo(&["build", "--package", "hearth"])?;
     bench::short_round()?;
+    fuzz::short_round()?;
     sdks()
 }
 
@@ -32,12 +33,13 @@ fn run_in_sdk(program: &str, arguments: &[&str], environment: &[(&str, &OsStr)])
     run(command(program, arguments, "tests/sdk").envs(environment.iter().copied()))
 }
 
-/// Kills the server in the middle of writes `rounds` times; `cargo xtask test` does it a few times.
+/// Kills the server in the middle of writes `rounds` times, then cuts the power under the store ten times as often in
+/// each way, which is quicker; `cargo xtask test` does both a few times.
 pub(crate) fn crash(rounds: u32) -> Result<(), Failure> {
-    run(command(
-        env!("CARGO"),
-        &["test", "--package", "hearth-tests", "--test", "suite", "crash", "--", "--nocapture"],
-        "",
-    )
-    .env("HEARTH_CRASH_ROUNDS", rounds.to_string()))
+    let test = |arguments: &[&str], variable: &str, rounds: u32| {
+        let arguments = [&["test", "--package"][..], arguments, &["--", "--nocapture"][..]].concat();
+        run(command(env!("CARGO"), &arguments, "").env(variable, rounds.to_string()))
+    };
+    test(&["hearth-tests", "--test", "suite", "crash"], "HEARTH_CRASH_ROUNDS", rounds)?;
+    test(&["hearth", "--lib", "store::power"], "HEARTH_POWER_ROUNDS", rounds.saturating_mul(10))
 }

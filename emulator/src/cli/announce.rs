@@ -50,7 +50,7 @@ fn unsafe_things(settings: &Settings) -> String {
         things.push("\"Bearer owner\" is an admin");
     }
     if settings.database.open {
-        things.push("the database is open to everyone");
+        things.push("databases without rules are open to everyone");
     }
     if settings.functions.skip_auth {
         things.push("functions skip auth");

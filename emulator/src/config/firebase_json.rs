@@ -18,8 +18,8 @@ pub struct FirebaseJson {
     pub function_sources: Vec<String>,
     /// Whether there is a `database` section.
     pub has_database: bool,
-    /// Whether that section names rules.
-    pub names_rules: bool,
+    /// The files of rules that it names.
+    pub rules: Vec<RulesFile>,
     /// What should be said to the user about it.
     pub warnings: Vec<String>,
 }
@@ -31,6 +31,26 @@ pub struct HostPort {
     pub host: Option<String>,
     /// `port`.
     pub port: Option<u16>,
+}
+
+/// A file of rules, and whose rules they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesFile {
+    /// Where it is, from firebase.json's folder.
+    pub path: String,
+    /// Which databases have these rules.
+    pub holds_for: RulesOf,
+}
+
+/// Which databases have the rules of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesOf {
+    /// The project's default one.
+    Default,
+    /// The one of this name.
+    Instance(String),
+    /// Those that `.firebaserc` lists under this name.
+    Target(String),
 }
 
 /// Keys that belong to products outside our scope: known to everyone, served by nobody here.
@@ -70,7 +90,9 @@ pub fn parse(text: &str) -> Result<FirebaseJson, String> {
             }
             "database" => {
                 parsed.has_database = true;
-                parsed.names_rules = entries(value).any(|entry| entry.get("rules").is_some());
+                for entry in entries(value) {
+                    parsed.rules.extend(rules_file(entry)?);
+                }
             }
             _ => parsed.ignore(key, ""),
         }
@@ -129,6 +151,22 @@ fn entries(section: &Value) -> impl Iterator<Item = &Value> {
     section.as_array().map_or(std::slice::from_ref(section), Vec::as_slice).iter()
 }
 
+fn rules_file(entry: &Value) -> Result<Option<RulesFile>, String> {
+    let text = |key: &str| match entry.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("database.{key} is not a string")),
+    };
+    let Some(path) = text("rules")? else { return Ok(None) };
+    let holds_for = match (text("instance")?, text("target")?) {
+        (Some(_), Some(_)) => return Err("a database entry has both an instance and a target".to_owned()),
+        (Some(instance), None) => RulesOf::Instance(instance),
+        (None, Some(target)) => RulesOf::Target(target),
+        (None, None) => RulesOf::Default,
+    };
+    Ok(Some(RulesFile { path, holds_for }))
+}
+
 fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, String> {
     value.as_object().ok_or_else(|| format!("{path} is not an object"))
 }
@@ -138,14 +176,30 @@ fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>, St
 /// # Errors
 /// The file exists and cannot be read as JSON.
 pub fn project_alias(firebaserc: &Path, alias: Option<&str>) -> Result<Option<String>, String> {
-    let text = match std::fs::read_to_string(firebaserc) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    let root: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let Some(root) = read_firebaserc(firebaserc)? else { return Ok(None) };
     let id = root.get("projects").and_then(|projects| projects.get(alias.unwrap_or("default")));
     Ok(id.and_then(Value::as_str).map(str::to_owned))
+}
+
+/// The databases that a `.firebaserc` lists for a deploy target of `project`.
+///
+/// # Errors
+/// The file cannot be read as JSON, or lists none.
+pub fn database_target(firebaserc: &Path, project: &str, target: &str) -> Result<Vec<String>, String> {
+    let root = read_firebaserc(firebaserc)?.unwrap_or_default();
+    let listed = ["targets", project, "database", target].iter().try_fold(&root, |value, key| value.get(key));
+    let names: Option<Vec<_>> = listed
+        .and_then(Value::as_array)
+        .and_then(|names| names.iter().map(|name| Some(name.as_str()?.to_owned())).collect());
+    names.ok_or_else(|| format!("targets.{project}.database.{target} is not a list of databases"))
+}
+
+fn read_firebaserc(file: &Path) -> Result<Option<Value>, String> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +218,29 @@ mod tests {
         assert_eq!(parsed.emulators.get(&Service::Database), Some(&given(Some("::1"), Some(0))));
         assert_eq!(parsed.emulators.get(&Service::PushStream), Some(&HostPort::default()));
         assert_eq!(parsed.function_sources, ["one", "two"]);
-        assert!(parsed.has_functions && parsed.has_database && parsed.names_rules && parsed.warnings.is_empty());
+        assert!(parsed.has_functions && parsed.has_database && parsed.warnings.is_empty());
+    }
+
+    #[test]
+    fn rules_are_of_one_database_or_of_several() {
+        let check = |database: &str, expect: &[(&str, RulesOf)]| {
+            let found = parse(&format!("{{\"database\": {database}}}")).unwrap().rules;
+            let file = |(path, of): &(&str, RulesOf)| RulesFile { path: (*path).to_owned(), holds_for: of.clone() };
+            assert_eq!(found, expect.iter().map(file).collect::<Vec<_>>(), "{database}");
+        };
+        check("{}", &[]);
+        check(r#"{"rules": "r.json"}"#, &[("r.json", RulesOf::Default)]);
+        check(
+            r#"[{"rules": "a", "instance": "one"}, {"rules": "b", "target": "two"}, {"instance": "three"}]"#,
+            &[("a", RulesOf::Instance("one".to_owned())), ("b", RulesOf::Target("two".to_owned()))],
+        );
+        for (database, error) in [
+            (r#"{"rules": 1}"#, "database.rules is not a string"),
+            (r#"{"rules": "a", "instance": 1}"#, "database.instance is not a string"),
+            (r#"{"rules": "a", "instance": "b", "target": "c"}"#, "a database entry has both an instance and a target"),
+        ] {
+            assert_eq!(parse(&format!("{{\"database\": {database}}}")), Err(error.to_owned()));
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Flags over files over defaults: one [`Settings`] and what should be said about it.
 
-use super::firebase_json::{self, FirebaseJson};
+use super::firebase_json::{self, FirebaseJson, RulesFile, RulesOf};
 use super::runtime_config::{self, RuntimeConfig};
 use super::service::Service;
 use super::settings::{
     AuthSettings, ClockSettings, DatabaseSettings, Endpoint, FunctionsSettings, Mode, PushStreamSettings, Settings,
 };
 use crate::storage::Durability;
+use hearth_database::{Ruleset, Unjudged};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -109,12 +110,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
             "functions: no code is loaded from your own source yet; Hearth serves the functions it brings".to_owned(),
         );
     }
-    if firebase.names_rules {
-        warnings.push(match wishes.mode {
-            Mode::Emulator => "database rules are not evaluated yet: the database is open to everyone".to_owned(),
-            Mode::SelfHost => "database rules are not evaluated yet: the database refuses every client".to_owned(),
-        });
-    }
+    settings.database.rules = read_rules(&root, &project, &firebase.rules, settings.database.unjudged, &mut warnings)?;
     settings.data = (!wishes.ephemeral).then(|| {
         let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
         base.join(&project)
@@ -133,7 +129,12 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         durability: Durability::Process,
         services: BTreeMap::new(),
         auth: AuthSettings { unsigned_tokens: true },
-        database: DatabaseSettings { open: true, create_on_first_use: true },
+        database: DatabaseSettings {
+            rules: BTreeMap::new(),
+            open: true,
+            unjudged: Unjudged::Admits,
+            create_on_first_use: true,
+        },
         functions: FunctionsSettings {
             skip_auth: runtime.skip_auth.unwrap_or(true),
             skip_rate_limit: runtime.skip_rate_limit.unwrap_or(true),
@@ -180,7 +181,12 @@ fn self_host_preset(
         durability: Durability::Power,
         services: BTreeMap::new(),
         auth: AuthSettings { unsigned_tokens: false },
-        database: DatabaseSettings { open: false, create_on_first_use: false },
+        database: DatabaseSettings {
+            rules: BTreeMap::new(),
+            open: false,
+            unjudged: Unjudged::Refuses,
+            create_on_first_use: false,
+        },
         functions: FunctionsSettings {
             skip_auth: false,
             skip_rate_limit: false,
@@ -280,6 +286,43 @@ fn read_runtime_config(root: &Path, firebase: &FirebaseJson) -> Result<RuntimeCo
         }
     }
     Ok(RuntimeConfig::default())
+}
+
+/// The rules of each database for which firebase.json names a file.
+fn read_rules(
+    root: &Path,
+    project: &str,
+    files: &[RulesFile],
+    unjudged: Unjudged,
+    warnings: &mut Vec<String>,
+) -> Result<BTreeMap<Option<String>, Ruleset>, ConfigError> {
+    let mut rules = BTreeMap::new();
+    for RulesFile { path, holds_for } in files {
+        let file = root.join(path);
+        let failed = |problem: String| ConfigError::new(file.display().to_string(), problem);
+        let text = read(&file)?.ok_or_else(|| failed("there is no such file".to_owned()))?;
+        let ruleset = Ruleset::parse(&text, unjudged).map_err(|errors| failed(format!("\n{errors}")))?;
+        if let count @ 1.. = ruleset.unjudged() {
+            let taken = match unjudged {
+                Unjudged::Admits => "taken for true",
+                Unjudged::Refuses => "taken for false: what they would admit is refused",
+            };
+            warnings
+                .push(format!("{path}: {count} conditions are expressions; they are not evaluated yet but {taken}"));
+        }
+        let names = match holds_for {
+            RulesOf::Default => vec![None],
+            RulesOf::Instance(name) => vec![Some(name.clone())],
+            RulesOf::Target(target) => {
+                let firebaserc = root.join(".firebaserc");
+                let names = firebase_json::database_target(&firebaserc, project, target)
+                    .map_err(|problem| ConfigError::new(firebaserc.display().to_string(), problem))?;
+                names.into_iter().map(Some).collect()
+            }
+        };
+        rules.extend(names.into_iter().map(|name| (name, ruleset.clone())));
+    }
+    Ok(rules)
 }
 
 fn resolve_project(wishes: &Wishes, root: &Path) -> Result<String, ConfigError> {

@@ -3,6 +3,7 @@
 use super::service::Service;
 use crate::clock::Millis;
 use crate::storage::Durability;
+use hearth_database::{Ruleset, Unjudged};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,10 +61,14 @@ pub struct AuthSettings {
 }
 
 /// Settings of the Realtime Database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseSettings {
-    /// Everyone may read and write everything (emulator mode only); otherwise only admins may.
+    /// The rules of databases by name, the default one's under none.
+    pub rules: BTreeMap<Option<String>, Ruleset>,
+    /// In all others everyone may read and write everything (emulator mode only); otherwise only admins may.
     pub open: bool,
+    /// What holds of conditions that nothing evaluates: they are true in emulator mode only.
+    pub unjudged: Unjudged,
     /// A database that is named for the first time is created.
     pub create_on_first_use: bool,
 }

@@ -189,18 +189,49 @@ fn the_environment_names_the_project_and_stands_above_the_runtime_configuration(
 }
 
 #[test]
-fn rules_are_warned_of_and_one_project_is_not() {
-    let firebase = r#"{"database": {"rules": "r.json"}, "emulators": {"singleProjectMode": true}}"#;
-    let folder = folder(&[("firebase.json", firebase)]);
+fn rules_are_read_and_what_is_not_evaluated_is_warned_of() {
+    let firebase = r#"{"emulators": {"singleProjectMode": true}, "database": [{"rules": "plain.json"},
+        {"rules": "r.json", "instance": "one"}, {"rules": "r.json", "target": "more"}]}"#;
+    let expression = r#"{"rules": {".read": "auth != null", /* everyone */ ".write": true}}"#;
+    let folder = folder(&[
+        ("firebase.json", firebase),
+        (".firebaserc", r#"{"targets": {"demo-no-project": {"database": {"more": ["two", "three"]}}}}"#),
+        ("plain.json", r#"{"rules": {".read": true}}"#),
+        ("r.json", expression),
+    ]);
     let mut wishes = wishes(Mode::Emulator, folder.path());
-    for (mode, warning) in [
-        (Mode::Emulator, "database rules are not evaluated yet: the database is open to everyone"),
-        (Mode::SelfHost, "database rules are not evaluated yet: the database refuses every client"),
-    ] {
+    for name in ["HEARTH_JWT_SECRET", "HEARTH_PUBSUB_SECRET"] {
+        wishes.environment.insert(name.to_owned(), "x".to_owned());
+    }
+    for (mode, taken) in
+        [(Mode::Emulator, "taken for true"), (Mode::SelfHost, "taken for false: what they would admit is refused")]
+    {
         wishes.mode = mode;
-        for name in ["HEARTH_JWT_SECRET", "HEARTH_PUBSUB_SECRET"] {
-            wishes.environment.insert(name.to_owned(), "x".to_owned());
-        }
-        assert_eq!(resolve(&wishes).unwrap().warnings, [warning]);
+        let Resolved { settings, warnings } = resolve(&wishes).unwrap();
+        let warning = format!("r.json: 1 conditions are expressions; they are not evaluated yet but {taken}");
+        assert_eq!(warnings, [warning.as_str(); 2]);
+        let rules: Vec<_> =
+            settings.database.rules.iter().map(|(name, rules)| (name.as_deref(), rules.text())).collect();
+        let plain = r#"{"rules": {".read": true}}"#;
+        assert_eq!(
+            rules,
+            [(None, plain), (Some("one"), expression), (Some("three"), expression), (Some("two"), expression)]
+        );
+    }
+}
+
+#[test]
+fn rules_that_cannot_be_used_are_named_with_all_that_is_wrong() {
+    for (files, error) in [
+        (vec![], "r.json: there is no such file"),
+        (
+            vec![("r.json", "{\"rules\":\n {\".raed\": true, \".read\": 1}}")],
+            "r.json: \nLine 2, column 3: \".raed\" is unknown: there are .read, .write, .validate and .indexOn\n\
+             Line 2, column 27: \".read\" has to be a string or a boolean",
+        ),
+    ] {
+        let folder = folder(&[&files[..], &[("firebase.json", r#"{"database": {"rules": "r.json"}}"#)]].concat());
+        let found = resolve(&wishes(Mode::Emulator, folder.path())).unwrap_err().to_string();
+        assert!(found.ends_with(error), "{found}");
     }
 }

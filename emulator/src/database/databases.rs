@@ -2,13 +2,15 @@
 //!
 //! Must not know: HTTP.
 
+use super::options::Options;
 use super::service::DatabaseService;
 use super::store::Store;
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::DatabaseSettings;
 use crate::storage::{Storage, StorageError};
-use hearth_database::{Caller, Engine, Ruleset};
+use hearth_database::{Caller, Engine, Ruleset, Unjudged};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// So many databases may be open; each has a thread and a file.
@@ -36,6 +38,17 @@ pub enum DatabaseUnavailable {
     Closed,
 }
 
+/// Why a database was not dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDropped {
+    /// It is the project's default one, which others hold on to.
+    #[error("the default database cannot be dropped; DELETE /.json empties it")]
+    Default,
+    /// There is none, or its file cannot be deleted.
+    #[error(transparent)]
+    Unavailable(#[from] DatabaseUnavailable),
+}
+
 /// The databases of one project.
 #[derive(Debug)]
 pub struct Databases {
@@ -47,7 +60,9 @@ pub struct Databases {
     default: Arc<DatabaseService>,
     /// All that are open, the default one included; `None` once they are closed.
     open: RwLock<Option<BTreeMap<String, Arc<DatabaseService>>>>,
-    /// Held while a file is opened, so that no file is opened twice and readers of `open` need not wait.
+    /// Of those databases for which something was set.
+    options: Mutex<BTreeMap<String, Options>>,
+    /// Held while a file is opened or dropped, so that no file is opened twice and readers of `open` need not wait.
     opening: Mutex<()>,
 }
 
@@ -64,10 +79,20 @@ impl Databases {
         entropy: Entropy,
     ) -> Result<Arc<Self>, StorageError> {
         let name = default_name(project);
-        let default = start(&storage, &name, settings, &clock, &entropy)?;
+        let default = start(&storage, &name, rules(&settings, project, &name), &clock, &entropy)?;
         let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
         let project = project.to_owned();
-        Ok(Arc::new(Self { project, settings, storage, clock, entropy, default, open, opening: Mutex::new(()) }))
+        Ok(Arc::new(Self {
+            project,
+            settings,
+            storage,
+            clock,
+            entropy,
+            default,
+            open,
+            options: Mutex::default(),
+            opening: Mutex::new(()),
+        }))
     }
 
     /// The project's default database.
@@ -89,12 +114,13 @@ impl Databases {
         namespace: Option<&str>,
         caller: Caller,
     ) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
-        let name = self.resolve(namespace)?;
+        let name = resolve(&self.project, namespace)?;
         if let Some(service) = self.opened(&name)? {
             return Ok(service);
         }
         let databases = Arc::clone(self);
-        let create = self.settings.create_on_first_use && (self.settings.open || caller == Caller::Admin);
+        let may_write = rules(&self.settings, &self.project, &name).may_write_anything(caller);
+        let create = self.settings.create_on_first_use && may_write;
         // A panic there has been reported by the panic hook.
         tokio::task::spawn_blocking(move || databases.open_now(name, create))
             .await
@@ -113,6 +139,41 @@ impl Databases {
         Ok(names)
     }
 
+    /// The time by which they live.
+    pub(super) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// What is set of a database.
+    pub(super) fn options(&self, database: &DatabaseService) -> Options {
+        self.all_options().get(database.name()).copied().unwrap_or_default()
+    }
+
+    /// Sets something of a database, until the server stops.
+    pub(super) fn set_options(&self, database: &DatabaseService, change: impl FnOnce(&mut Options)) {
+        change(self.all_options().entry(database.name().to_owned()).or_default());
+    }
+
+    /// What holds of conditions of rules that nothing evaluates.
+    pub(super) fn unjudged(&self) -> Unjudged {
+        self.settings.unjudged
+    }
+
+    /// Ends the database of a namespace and deletes its file. What is asked of it meanwhile is done before; named
+    /// again, it is made anew.
+    ///
+    /// # Errors
+    /// See [`NotDropped`].
+    pub async fn remove(self: &Arc<Self>, namespace: &str) -> Result<(), NotDropped> {
+        let name = resolve(&self.project, Some(namespace))?;
+        if name == self.default.name() {
+            return Err(NotDropped::Default);
+        }
+        let databases = Arc::clone(self);
+        let removed = tokio::task::spawn_blocking(move || databases.remove_now(name)).await;
+        Ok(removed.unwrap_or(Err(DatabaseUnavailable::Closed))?)
+    }
+
     /// Makes all changes that wait, closes all files, and takes nothing more. Can be called again.
     pub async fn close(&self) {
         let open = {
@@ -125,20 +186,6 @@ impl Databases {
         if joined.await.is_err() {
             tracing::error!("closing the databases panicked");
         }
-    }
-
-    fn resolve(&self, namespace: Option<&str>) -> Result<String, DatabaseUnavailable> {
-        let default = || default_name(&self.project);
-        let Some(namespace) = namespace else { return Ok(default()) };
-        let name = namespace.to_ascii_lowercase();
-        if name == self.project.to_ascii_lowercase() || name == default() {
-            return Ok(default());
-        }
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if name.is_empty() || name.len() > MOST_NAME_BYTES || !name.bytes().all(allowed) {
-            return Err(DatabaseUnavailable::InvalidName(namespace.to_owned()));
-        }
-        Ok(name)
     }
 
     fn opened(&self, name: &str) -> Result<Option<Arc<DatabaseService>>, DatabaseUnavailable> {
@@ -160,7 +207,8 @@ impl Databases {
         if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
             return Err(DatabaseUnavailable::TooMany);
         }
-        let service = start(&self.storage, &name, self.settings, &self.clock, &self.entropy)?;
+        let service =
+            start(&self.storage, &name, rules(&self.settings, &self.project, &name), &self.clock, &self.entropy)?;
         match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
             Some(open) => {
                 open.insert(name, Arc::clone(&service));
@@ -168,6 +216,28 @@ impl Databases {
             }
             None => Err(DatabaseUnavailable::Closed),
         }
+    }
+
+    fn remove_now(&self, name: String) -> Result<(), DatabaseUnavailable> {
+        let _opening = self.opening();
+        let service = match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
+            Some(open) => open.remove(&name),
+            None => return Err(DatabaseUnavailable::Closed),
+        };
+        let stored = self.storage.list("database")?.contains(&name);
+        if service.is_none() && !stored {
+            return Err(DatabaseUnavailable::Unknown(name));
+        }
+        if let Some(service) = service {
+            service.close();
+            service.join();
+        }
+        self.all_options().remove(&name);
+        Ok(self.storage.remove(&format!("database/{name}"))?)
+    }
+
+    fn all_options(&self) -> MutexGuard<'_, BTreeMap<String, Options>> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn all_open(&self) -> std::sync::RwLockReadGuard<'_, Option<BTreeMap<String, Arc<DatabaseService>>>> {
@@ -179,21 +249,59 @@ impl Databases {
     }
 }
 
+/// The namespace of `NS.localhost`, `NS.firebaseio.com` or `NS.REGION.firebasedatabase.app`. Of all other hosts nobody
+/// can know which part would be one.
+pub(super) fn namespace_of_host(host: &str) -> Option<&str> {
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let (namespace, rest) = name.map_or(host, |(name, _)| name).split_once('.')?;
+    let is = |domain: &str| rest.eq_ignore_ascii_case(domain);
+    let in_region = rest.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case("firebasedatabase.app"));
+    (is("localhost") || is("firebaseio.com") || is("firebasedatabase.app") || in_region).then_some(namespace)
+}
+
 /// The default database's namespace. A project's id may hold characters that a file's name may not.
 fn default_name(project: &str) -> String {
     let plain = |character: char| if character.is_ascii_alphanumeric() || character == '_' { character } else { '-' };
     format!("{}-default-rtdb", project.to_ascii_lowercase().chars().map(plain).collect::<String>())
 }
 
+/// The name of the database that `namespace` means in `project`.
+fn resolve(project: &str, namespace: Option<&str>) -> Result<String, DatabaseUnavailable> {
+    let default = || default_name(project);
+    let Some(namespace) = namespace else { return Ok(default()) };
+    let name = namespace.to_ascii_lowercase();
+    if name == project.to_ascii_lowercase() || name == default() {
+        return Ok(default());
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || name.len() > MOST_NAME_BYTES || !name.bytes().all(allowed) {
+        return Err(DatabaseUnavailable::InvalidName(namespace.to_owned()));
+    }
+    Ok(name)
+}
+
+/// The rules that the database called `name` begins with.
+fn rules(settings: &DatabaseSettings, project: &str, name: &str) -> Ruleset {
+    let given = settings
+        .rules
+        .iter()
+        .find(|(namespace, _)| resolve(project, namespace.as_deref()).is_ok_and(|meant| meant == name));
+    match given {
+        Some((_, rules)) => rules.clone(),
+        None if settings.open => Ruleset::Open,
+        None => Ruleset::Locked,
+    }
+}
+
 fn start(
     storage: &Storage,
     name: &str,
-    settings: DatabaseSettings,
+    rules: Ruleset,
     clock: &Clock,
     entropy: &Entropy,
 ) -> Result<Arc<DatabaseService>, StorageError> {
-    let rules = if settings.open { Ruleset::Open } else { Ruleset::Locked };
-    let failed = |source| StorageError::Io { path: format!("database/{name}").into(), source };
+    let file = || storage.path().unwrap_or(Path::new("")).join(format!("database/{name}.sqlite"));
+    let failed = |source| StorageError::Io { path: file(), source };
     let store = Store::open(storage, name)?;
     let engine = Engine::open(store, rules).map_err(|error| failed(std::io::Error::other(error)))?;
     let entropy = entropy.stream(&format!("database/{name}"));
@@ -211,7 +319,8 @@ mod tests {
     }
 
     fn opened(storage: &Storage, open: bool, create_on_first_use: bool) -> Arc<Databases> {
-        let settings = DatabaseSettings { open, create_on_first_use };
+        let settings =
+            DatabaseSettings { rules: BTreeMap::new(), open, unjudged: Unjudged::Admits, create_on_first_use };
         Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
     }
 
@@ -267,6 +376,75 @@ mod tests {
         }
         assert!(matches!(databases.find(Some("more"), Caller::Client).await, Err(DatabaseUnavailable::TooMany)));
         assert!(databases.find(Some("n1"), Caller::Client).await.is_ok());
+    }
+
+    #[test]
+    fn hosts_name_namespaces() {
+        for (host, namespace) in [
+            ("one.localhost:9000", Some("one")),
+            ("one.LOCALHOST", Some("one")),
+            ("one.firebaseio.com", Some("one")),
+            ("one.firebasedatabase.app:443", Some("one")),
+            ("one.europe-west1.firebasedatabase.app", Some("one")),
+            ("localhost:9000", None),
+            ("127.0.0.1:9000", None),
+            ("[::1]:9000", None),
+            ("one.two.localhost", None),
+            ("data.example.com", None),
+            ("", None),
+        ] {
+            assert_eq!(namespace_of_host(host), namespace, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_is_gone_and_can_be_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        for storage in [Storage::memory(), Storage::directory(folder.path(), Durability::Process).unwrap()] {
+            let databases = open(&storage, true);
+            put(&databases, "one").await;
+            let old = databases.find(Some("one"), Caller::Client).await.unwrap();
+            databases.set_options(&old, |options| options.strict_trigger_validation = false);
+            databases.remove("ONE").await.unwrap();
+            assert_eq!(databases.names().unwrap(), ["demo-default-rtdb"]);
+            assert!(matches!(old.transact(|_| Ok(())).await, Err(crate::database::ServiceError::Closed)));
+            assert!(matches!(
+                databases.remove("one").await,
+                Err(NotDropped::Unavailable(DatabaseUnavailable::Unknown(_)))
+            ));
+            for default in ["demo", "demo-default-rtdb"] {
+                assert!(matches!(databases.remove(default).await, Err(NotDropped::Default)));
+            }
+            drop(old);
+            let new = databases.find(Some("one"), Caller::Client).await.unwrap();
+            assert!(new.snapshot().root.is_null());
+            assert_eq!(databases.options(&new), Options::default());
+            databases.close().await;
+            assert!(matches!(databases.remove("one").await, Err(NotDropped::Unavailable(DatabaseUnavailable::Closed))));
+        }
+        // Not open since the start.
+        let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
+        let databases = open(&storage, true);
+        databases.remove("one").await.unwrap();
+        assert_eq!(databases.names().unwrap(), ["demo-default-rtdb"]);
+        let left: Vec<_> = std::fs::read_dir(folder.path().join("database")).unwrap().collect();
+        assert!(left.iter().all(|file| !file.as_ref().unwrap().file_name().to_string_lossy().starts_with("one")));
+    }
+
+    #[tokio::test]
+    async fn each_database_begins_with_its_rules() {
+        let parse = |text: &str| Ruleset::parse(text, Unjudged::Admits).unwrap();
+        let (one, default) = (parse(r#"{"rules":{".read":true}}"#), parse(r#"{"rules":{}}"#));
+        let rules = BTreeMap::from([(Some("One".to_owned()), one.clone()), (None, default.clone())]);
+        let settings = DatabaseSettings { rules, open: true, unjudged: Unjudged::Admits, create_on_first_use: true };
+        let databases =
+            Databases::open(Storage::memory(), "demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap();
+        for (name, rules) in [("demo", default), ("two", Ruleset::Open)] {
+            assert_eq!(databases.find(Some(name), Caller::Client).await.unwrap().snapshot().rules, rules, "{name}");
+        }
+        // Its rules let nobody write to it, so naming it does not make it.
+        assert!(databases.find(Some("one"), Caller::Client).await.is_err());
+        assert_eq!(databases.find(Some("one"), Caller::Admin).await.unwrap().snapshot().rules, one);
     }
 
     #[tokio::test]

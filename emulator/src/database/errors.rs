@@ -2,13 +2,13 @@
 //!
 //! Where Firebase's own text is known it is used, since clients compare it.
 
-use super::databases::DatabaseUnavailable;
+use super::databases::{DatabaseUnavailable, NotDropped};
 use super::service::ServiceError;
 use crate::server::body::BodyError;
 use crate::server::credentials::TokenRefused;
 use crate::storage::StorageError;
 use hearth_database::json::JsonError;
-use hearth_database::{CommandError, PathError};
+use hearth_database::{CommandError, PathError, RulesErrors};
 use http::StatusCode;
 use std::borrow::Cow;
 
@@ -33,6 +33,10 @@ pub(super) enum Failure {
     Data(JsonError),
     /// The body of an update.
     Update(JsonError),
+    /// The write is over its size limit.
+    WriteTooLarge,
+    /// The rules are wrong.
+    Rules(RulesErrors),
     /// The body could not be read.
     Body(BodyError),
     /// The ID token of `auth`.
@@ -43,6 +47,8 @@ pub(super) enum Failure {
     AdminOnly,
     /// There is no such database.
     Database(DatabaseUnavailable),
+    /// The default database was to be dropped.
+    DefaultDatabase(NotDropped),
     /// The files cannot be listed.
     Storage(StorageError),
     /// The database did not do it.
@@ -77,6 +83,8 @@ impl Failure {
             Self::NoData => (StatusCode::BAD_REQUEST, "Error: No data supplied.".into()),
             Self::Data(error) => (StatusCode::BAD_REQUEST, data(error, UNREADABLE)),
             Self::Update(error) => (StatusCode::BAD_REQUEST, data(error, UNREADABLE_UPDATE)),
+            Self::WriteTooLarge => (StatusCode::BAD_REQUEST, WRITE_TOO_LARGE.into()),
+            Self::Rules(errors) => (StatusCode::BAD_REQUEST, errors.to_string().into()),
             Self::Body(BodyError::TooLarge) => (StatusCode::BAD_REQUEST, WRITE_TOO_LARGE.into()),
             Self::Body(error @ BodyError::TimedOut) => (StatusCode::REQUEST_TIMEOUT, sentence(error)),
             Self::Body(error @ BodyError::Incomplete) => (StatusCode::BAD_REQUEST, sentence(error)),
@@ -85,6 +93,7 @@ impl Failure {
             Self::Bearer(error) => token(*error, "Unauthorized request."),
             Self::AdminOnly => (StatusCode::UNAUTHORIZED, "Permission denied".into()),
             Self::Database(error) => database(error),
+            Self::DefaultDatabase(error) => (StatusCode::BAD_REQUEST, sentence(error)),
             Self::Storage(_) => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL.into()),
             Self::Service(ServiceError::Command(error)) => command(error),
             Self::Service(error @ (ServiceError::Busy | ServiceError::Closed)) => {
@@ -185,7 +194,12 @@ failure_from! {
     PathError => Failure::Path,
     BodyError => Failure::Body,
     DatabaseUnavailable => Failure::Database,
+    NotDropped => |error| match error {
+        NotDropped::Unavailable(error) => Failure::Database(error),
+        error @ NotDropped::Default => Failure::DefaultDatabase(error),
+    },
     StorageError => Failure::Storage,
     ServiceError => Failure::Service,
+    RulesErrors => Failure::Rules,
     CommandError => |error| Failure::Service(ServiceError::Command(error)),
 }

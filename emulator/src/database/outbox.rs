@@ -42,7 +42,8 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Outgoing>,
+    /// With what each was counted as: an event weighs something else once it has been put into words.
+    waiting: VecDeque<(Outgoing, u64)>,
     cost: u64,
     closing: Option<Closing>,
     reader: Option<Waker>,
@@ -68,7 +69,7 @@ impl Outbox {
             return;
         }
         queue.cost += weight;
-        queue.waiting.push_back(outgoing);
+        queue.waiting.push_back((outgoing, weight));
         wake(queue);
     }
 
@@ -79,6 +80,7 @@ impl Outbox {
             queue.closing = Some(closing);
         }
         let dropped = std::mem::take(&mut queue.waiting);
+        queue.cost = 0;
         wake(queue);
         drop(dropped);
     }
@@ -89,12 +91,10 @@ impl Outbox {
         if let Some(closing) = &queue.closing {
             return Poll::Ready(Err(closing.clone()));
         }
-        if let Some(outgoing) = queue.waiting.pop_front() {
-            queue.cost = queue.cost.saturating_sub(outgoing.weight());
+        if let Some((outgoing, weight)) = queue.waiting.pop_front() {
+            queue.cost -= weight;
             if queue.waiting.is_empty() {
-                // What an event weighs depends on whether it has been put into words, so that the sum drifts. An idle
-                // session keeps no buffer either.
-                queue.cost = 0;
+                // An idle session keeps no buffer.
                 queue.waiting = VecDeque::new();
             }
             return Poll::Ready(Ok(outgoing));
@@ -189,6 +189,7 @@ mod tests {
         let node = hearth_database::Node::from(hearth_database::Leaf::text(&"x".repeat(10_000)));
         (0..9).for_each(|number| outbox.tell(Outgoing::Got { number, node: node.clone() }));
         assert_eq!(drain(&outbox).1, None);
+        assert_eq!(outbox.lock().cost, 0);
         assert_eq!(outbox.lock().waiting.capacity(), 0);
     }
 

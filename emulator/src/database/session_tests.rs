@@ -10,7 +10,8 @@ use crate::server::credentials::{Credentials, IdToken, IdTokens, TokenRefused};
 use crate::storage::Storage;
 use futures_util::future::BoxFuture;
 use hearth_database::wire::{Credential, Kind, Status};
-use hearth_database::{Batch, Caller, Engine, Journal, JournalError, Loaded, Ruleset};
+use hearth_database::{Batch, Caller, Engine, Journal, JournalError, Loaded, Ruleset, Unjudged};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Arc, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -56,7 +57,8 @@ impl IdTokens for Tokens {
 }
 
 fn sessions(agenda: &Agenda) -> Arc<Sessions> {
-    let settings = DatabaseSettings { open: true, create_on_first_use: true };
+    let settings =
+        DatabaseSettings { rules: BTreeMap::new(), open: true, unjudged: Unjudged::Admits, create_on_first_use: true };
     let clock = agenda.clock().clone();
     let databases = Databases::open(Storage::memory(), "demo", settings, clock, Entropy::seeded(1)).unwrap();
     let credentials = Credentials::new(Some(Arc::new(Tokens)), true);

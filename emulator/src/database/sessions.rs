@@ -4,7 +4,7 @@
 //! and drops its [`Attachment`] when it ends; then the session's listeners go and its intents happen. Must not know:
 //! WebSocket, HTTP.
 
-use super::databases::Databases;
+use super::databases::{DatabaseUnavailable, Databases};
 use super::outbox::{Closing, MOST_WAITING_BYTES, Outbox};
 use super::service::DatabaseService;
 use super::sign_in::SignIn;
@@ -13,8 +13,8 @@ use crate::server::credentials::Credentials;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use hearth_database::wire::{Action, Asked, Ending, Outgoing, Session};
-use hearth_database::{Answer, Audience, Command, CommandError, ConnectionId, SessionId};
+use hearth_database::wire::{Action, Asked, Ending, Outgoing, Session, control};
+use hearth_database::{Answer, Audience, Caller, Command, CommandError, ConnectionId, SessionId};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,11 +38,17 @@ pub struct Sessions {
     /// The transports' tasks.
     pub(super) tasks: TaskTracker,
     sign_in: SignIn,
-    entropy: Entropy,
+    pub(super) entropy: Entropy,
     last: AtomicU64,
     live: Mutex<HashMap<SessionId, Weak<Live>>>,
     /// When which session's credential is past its time.
     expiries: Mutex<BTreeMap<(Millis, ConnectionId), Weak<Live>>>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Live").field("connection", &self.connection).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Sessions {
@@ -59,11 +65,40 @@ pub(super) struct Live {
     outbox: Arc<Outbox>,
     session: Mutex<Session>,
     expires: Mutex<Option<Millis>>,
+    successor: Mutex<Successor>,
     sessions: Arc<Sessions>,
 }
 
+/// Who carries a session on when its transport lets go of it.
+#[derive(Debug)]
+enum Successor {
+    /// Nobody does: the session has a transport to stay with.
+    Unwelcome,
+    /// Nobody has asked yet.
+    Welcome,
+    /// This one waits for it.
+    Waiting(oneshot::Sender<Attachment>),
+}
+
 /// A transport's hold on its session: the session ends when it is dropped.
+#[derive(Debug)]
 pub(super) struct Attachment(pub(super) Arc<Live>);
+
+impl Attachment {
+    /// From now on another transport may ask to carry the session on.
+    pub(super) fn welcome_successor(&self) {
+        *self.0.successor() = Successor::Welcome;
+    }
+
+    /// Lets the transport that has asked for it carry the session on. If there is none, the session ends.
+    pub(super) fn hand_over(self) {
+        let successor = std::mem::replace(&mut *self.0.successor(), Successor::Unwelcome);
+        if let Successor::Waiting(waiting) = successor {
+            // One that does not wait any more drops it.
+            let _ = waiting.send(self);
+        }
+    }
+}
 
 impl Drop for Attachment {
     fn drop(&mut self) {
@@ -130,6 +165,7 @@ impl Sessions {
             outbox,
             session: Mutex::new(session),
             expires: Mutex::default(),
+            successor: Mutex::new(Successor::Unwelcome),
             sessions: Arc::clone(self),
         });
         let mut all = self.lock();
@@ -142,6 +178,50 @@ impl Sessions {
             live.outbox.close(Closing::Stopping);
         }
         Some(Attachment(live))
+    }
+
+    /// Opens a session for a client that asks for a database.
+    ///
+    /// # Errors
+    /// The client gets none, and is to be sent this message.
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        namespace: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Attachment, Bytes> {
+        let database = match self.databases.find(namespace, Caller::Client).await {
+            Ok(database) => database,
+            // To connect again would not help.
+            Err(error @ (DatabaseUnavailable::InvalidName(_) | DatabaseUnavailable::Unknown(_))) => {
+                return Err(control::shutdown(&error.to_string()));
+            }
+            Err(error @ (DatabaseUnavailable::TooMany | DatabaseUnavailable::Closed)) => {
+                return Err(control::error(&error.to_string()));
+            }
+            Err(DatabaseUnavailable::Storage(error)) => {
+                tracing::error!(%error, "a database cannot be opened");
+                return Err(control::error("Internal server error."));
+            }
+        };
+        let opened = self.open(database, after).await;
+        opened.ok_or_else(|| control::error("There are too many connections."))
+    }
+
+    /// Waits to carry a session on; its transport hands it over when the client is ready. `None` if there is no such
+    /// session, or it stays where it is, or somebody waits for it already.
+    pub(super) fn follow(&self, id: &str) -> Option<oneshot::Receiver<Attachment>> {
+        let live = self.find(id)?;
+        let mut successor = live.successor();
+        let welcome = match &*successor {
+            Successor::Unwelcome => false,
+            Successor::Welcome => true,
+            Successor::Waiting(waiting) => waiting.is_closed(),
+        };
+        let (sender, receiver) = oneshot::channel();
+        welcome.then(|| {
+            *successor = Successor::Waiting(sender);
+            receiver
+        })
     }
 
     fn find(&self, id: &str) -> Option<Arc<Live>> {
@@ -161,6 +241,15 @@ impl Live {
     /// Its id, which is the client's only.
     pub(super) fn id(&self) -> &str {
         &self.id.0
+    }
+
+    /// The first message to its client, which has dialled this host.
+    pub(super) fn hello(&self, host: &str) -> Bytes {
+        control::hello(self.sessions.agenda.clock().now(), host, self.id())
+    }
+
+    fn successor(&self) -> MutexGuard<'_, Successor> {
+        self.successor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it has to be told.

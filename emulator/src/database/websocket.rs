@@ -3,7 +3,7 @@
 //! One task a connection, which reads and writes in turn and holds small buffers only. Must not know: what the frames
 //! say.
 
-use super::databases::DatabaseUnavailable;
+use super::databases::namespace_of_host;
 use super::outbox::Closing;
 use super::sessions::{Attachment, Live, Sessions};
 use axum::Router;
@@ -15,8 +15,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
-use hearth_database::Caller;
-use hearth_database::wire::{MOST_MESSAGE_BYTES, Outgoing, control};
+use hearth_database::wire::control::{self, Heard};
+use hearth_database::wire::{MOST_MESSAGE_BYTES, Outgoing};
 use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -26,6 +26,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -43,6 +44,8 @@ const PING_AFTER: Duration = Duration::from_secs(50);
 const FAREWELL: Duration = Duration::from_secs(10);
 /// The same when the server stops, within its budget.
 const LAST_FAREWELL: Duration = Duration::from_millis(250);
+/// What clients send to be heard of.
+const KEEP_ALIVE: &str = "0";
 /// What is written at once, and what is read at once. An idle connection keeps the latter.
 const WRITE_BYTES: usize = 16 * 1024;
 const READ_BYTES: usize = 1024;
@@ -113,9 +116,10 @@ impl Opening {
             let (_, value) = pairs.find(|(key, value)| *key == name && !value.is_empty())?;
             percent_encoding::percent_decode_str(value).decode_utf8().ok().map(String::from)
         };
+        let host = host.or(request.uri().host()).unwrap_or_default();
         Self {
-            host: host.or(request.uri().host()).unwrap_or_default().to_owned(),
-            namespace: parameter("ns"),
+            host: host.to_owned(),
+            namespace: parameter("ns").or_else(|| namespace_of_host(host).map(str::to_owned)),
             after: parameter("ls"),
             session: parameter("s"),
         }
@@ -130,34 +134,22 @@ async fn serve(sessions: Arc<Sessions>, upgraded: Upgraded, opening: Opening) {
         .max_frame_size(Some(MOST_MESSAGE_BYTES + 1));
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
     let mut connection = Connection::new(socket, sessions.stop.clone());
-    if opening.session.is_some() {
-        // No session has another transport to be carried on from.
-        connection.refuse(control::reset(&opening.host)).await;
-        return;
-    }
-    let attached = match sessions.databases.find(opening.namespace.as_deref(), Caller::Client).await {
-        Ok(database) => sessions.open(database, opening.after.as_deref()).await,
-        // To connect again would not help.
-        Err(error @ (DatabaseUnavailable::InvalidName(_) | DatabaseUnavailable::Unknown(_))) => {
-            connection.refuse(control::shutdown(&error.to_string())).await;
-            return;
-        }
-        Err(error @ (DatabaseUnavailable::TooMany | DatabaseUnavailable::Closed)) => {
-            connection.refuse(control::error(&error.to_string())).await;
-            return;
-        }
-        Err(DatabaseUnavailable::Storage(error)) => {
-            tracing::error!(%error, "a database cannot be opened");
-            connection.refuse(control::error("Internal server error.")).await;
-            return;
-        }
+    let attached = match &opening.session {
+        Some(session) => match sessions.follow(session) {
+            Some(handover) => match connection.follow(handover).await {
+                Some(attached) => attached,
+                None => return,
+            },
+            None => return connection.refuse(control::reset(&opening.host)).await,
+        },
+        None => match sessions.begin(opening.namespace.as_deref(), opening.after.as_deref()).await {
+            Ok(attached) => {
+                attached.0.outbox().tell(Outgoing::Text(attached.0.hello(&opening.host)));
+                attached
+            }
+            Err(message) => return connection.refuse(message).await,
+        },
     };
-    let Some(attached) = attached else {
-        connection.refuse(control::error("There are too many connections.")).await;
-        return;
-    };
-    let now = sessions.agenda.clock().now();
-    attached.0.outbox().tell(Outgoing::Text(control::hello(now, &opening.host, attached.0.id())));
     let closing = connection.run(&attached).await;
     // What the session intended happens now, however long the client takes to say farewell.
     drop(attached);
@@ -197,6 +189,63 @@ impl Connection {
     fn new(socket: Socket, stop: CancellationToken) -> Self {
         let heard = Instant::now();
         Self { socket, stop, ready: VecDeque::new(), buffered: 0, unflushed: false, heard, asked_for_life: false }
+    }
+
+    /// Waits until the client's session is handed over by its other transport; `None` if the client has given up.
+    ///
+    /// The client is told that it may come; it may ping, and says when it has come. What it sends after that waits in the
+    /// socket until the session is here, which is when all that it had sent the other way has been dealt with.
+    async fn follow(&mut self, mut handover: oneshot::Receiver<Attachment>) -> Option<Attachment> {
+        self.say(control::ready()).await?;
+        let patience = tokio::time::sleep(SILENCE);
+        tokio::pin!(patience);
+        let mut attached = None;
+        loop {
+            let text = tokio::select! {
+                message = std::future::poll_fn(|context| Pin::new(&mut self.socket).poll_next(context)) => match message? {
+                    Ok(Message::Text(text)) => text,
+                    Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
+                    Ok(Message::Binary(_) | Message::Close(_)) | Err(_) => return None,
+                },
+                found = &mut handover, if attached.is_none() => {
+                    attached = found.ok();
+                    if attached.is_none() {
+                        break;
+                    }
+                    continue;
+                }
+                () = patience.as_mut() => {
+                    self.close(&Closing::Silent).await;
+                    return None;
+                }
+            };
+            match control::heard(&text) {
+                Some(Heard::Ping) => self.say(control::pong()).await?,
+                Some(Heard::Moved) => match attached {
+                    Some(attached) => return Some(attached),
+                    None => match handover.await {
+                        Ok(attached) => return Some(attached),
+                        Err(_) => break,
+                    },
+                },
+                None if text.as_str() == KEEP_ALIVE => {}
+                Some(Heard::Last) | None => {
+                    let words = "only pings may come before the session does".to_owned();
+                    self.close(&Closing::Malformed(words)).await;
+                    return None;
+                }
+            }
+        }
+        self.farewell(CloseCode::Away, "the session has ended").await;
+        None
+    }
+
+    /// Sends one short text; `None` if the client has gone.
+    async fn say(&mut self, text: Bytes) -> Option<()> {
+        self.send(text).ok()?;
+        std::future::poll_fn(|context| Pin::new(&mut self.socket).poll_flush(context)).await.ok()?;
+        (self.buffered, self.unflushed) = (0, false);
+        Some(())
     }
 
     /// Serves a session until it has to be closed; `None` if the client has gone.

@@ -2,6 +2,8 @@
 //!
 //! One write connection and any number of readers to each file. Must not know: what any product stores.
 
+#[cfg(test)]
+pub(crate) mod disk;
 mod migration;
 
 pub use migration::Migration;
@@ -83,6 +85,9 @@ enum Place {
     Directory { path: PathBuf, _lock: Arc<File> },
     /// Nothing is kept. The number keeps two projects of one process apart.
     Memory(u64),
+    /// A disk of a test.
+    #[cfg(test)]
+    Simulated(disk::Disk),
 }
 
 impl Storage {
@@ -95,8 +100,7 @@ impl Storage {
             let path = path.to_path_buf();
             move |source| StorageError::Io { path, source }
         };
-        // Others have no business in it: it holds passwords' hashes and signing keys.
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
+        make_folder(directory, durability).map_err(io(directory))?;
         let lock_path = directory.join("lock");
         let lock = File::create(&lock_path).map_err(io(&lock_path))?;
         match lock.try_lock() {
@@ -113,11 +117,19 @@ impl Storage {
         Self { place: Place::Memory(NEXT.fetch_add(1, Ordering::Relaxed)), durability: Durability::Process }
     }
 
+    /// Data on a disk of a test.
+    #[cfg(test)]
+    pub(crate) fn on(disk: &disk::Disk, durability: Durability) -> Self {
+        Self { place: Place::Simulated(disk.clone()), durability }
+    }
+
     /// The directory, unless nothing is kept.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::Directory { path, .. } => Some(path),
             Place::Memory(_) => None,
+            #[cfg(test)]
+            Place::Simulated(_) => None,
         }
     }
 
@@ -149,7 +161,7 @@ impl Storage {
             Place::Directory { path, .. } => {
                 let file = path.join(format!("{name}.sqlite"));
                 if let Some(folder) = file.parent() {
-                    std::fs::create_dir_all(folder)
+                    make_folder(folder, self.durability)
                         .map_err(|source| StorageError::Io { path: folder.to_path_buf(), source })?;
                 }
                 (file.to_string_lossy().into_owned(), OpenFlags::SQLITE_OPEN_NO_MUTEX)
@@ -157,6 +169,11 @@ impl Storage {
             // The memdb VFS shares one database between the connections of a process while any of them is open.
             Place::Memory(number) => (
                 format!("file:/hearth-{number}/{name}?vfs=memdb"),
+                OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
+            ),
+            #[cfg(test)]
+            Place::Simulated(disk) => (
+                format!("file:/{name}.sqlite?vfs={}", disk.name()),
                 OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
             ),
         };
@@ -171,22 +188,75 @@ impl Storage {
         Ok(OpenFile { writer, readers: Readers { location, flags, idle: Mutex::default() } })
     }
 
+    /// Deletes the SQLite file called `name`, which nobody may have open; it need not exist.
+    ///
+    /// # Errors
+    /// It cannot be deleted.
+    pub fn remove(&self, name: &str) -> Result<(), StorageError> {
+        // In memory it has gone with its last connection.
+        let Place::Directory { path, .. } = &self.place else { return Ok(()) };
+        // The database last: as long as it is there, its log belongs to it.
+        for end in ["-wal", "-shm", ""] {
+            let file = path.join(format!("{name}.sqlite{end}"));
+            match std::fs::remove_file(&file) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => return Err(StorageError::Io { path: file, source }),
+            }
+        }
+        if let Some(folder) = path.join(name).parent() {
+            sync_folder(folder, self.durability);
+        }
+        Ok(())
+    }
+
     /// Sets what SQLite keeps per connection or per file; the order matters: the busy timeout guards what follows it.
     fn prepare(&self, writer: &mut Connection) -> rusqlite::Result<()> {
         wait_for_locks(writer, matches!(self.place, Place::Memory(_)))?;
         match self.place {
-            Place::Directory { .. } => {
-                writer.pragma_update(None, "journal_mode", "wal")?;
-                let synchronous = match self.durability {
-                    Durability::Process => "normal",
-                    Durability::Power => "full",
-                };
-                writer.pragma_update(None, "synchronous", synchronous)?;
-                writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-            }
+            Place::Directory { .. } => self.log_ahead(writer)?,
             Place::Memory(_) => writer.pragma_update(None, "journal_mode", "memory")?,
+            #[cfg(test)]
+            Place::Simulated(_) => self.log_ahead(writer)?,
         }
         writer.pragma_update(None, "foreign_keys", true)
+    }
+
+    fn log_ahead(&self, writer: &Connection) -> rusqlite::Result<()> {
+        writer.pragma_update(None, "journal_mode", "wal")?;
+        let synchronous = match self.durability {
+            Durability::Process => "normal",
+            Durability::Power => "full",
+        };
+        writer.pragma_update(None, "synchronous", synchronous)?;
+        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+    }
+}
+
+/// Makes a folder, and those above it that are missing. What is put into them later is not safe before they are.
+fn make_folder(folder: &Path, durability: Durability) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        make_folder(above, durability)?;
+    }
+    // Others have no business in it: it holds passwords' hashes and signing keys.
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    sync_folder(above.unwrap_or(Path::new(".")), durability);
+    Ok(())
+}
+
+/// Makes it certain which files and folders there are in one.
+fn sync_folder(folder: &Path, durability: Durability) {
+    match durability {
+        Durability::Process => {}
+        // There are file systems that cannot; SQLite does not insist either.
+        Durability::Power => drop(File::open(folder).and_then(|folder| folder.sync_all())),
     }
 }
 

@@ -18,5 +18,5 @@ pub use engine::{
 };
 pub use journal::{Batch, Journal, JournalError, Loaded};
 pub use query::{Bound, BoundKey, Limit, Order, Plan, Query, QueryError};
-pub use rules::{Caller, Ruleset};
+pub use rules::{Caller, RulesErrors, Ruleset, Unjudged};
 pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};

@@ -5,7 +5,8 @@
 
 use super::super::errors::Failure;
 use super::request::Parameters;
-use crate::server::credentials::{Credentials, TokenRefused, bearer};
+use crate::clock::Millis;
+use crate::server::credentials::{Credentials, IdToken, TokenRefused, bearer};
 use hearth_database::Caller;
 use http::request::Parts;
 use serde_json::Value;
@@ -13,17 +14,37 @@ use serde_json::Value;
 /// What the official emulator's clients send as an admin's token.
 const OWNER: &str = "owner";
 
-/// The caller of a request.
-pub(super) async fn caller(
+/// Who asks, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    pub(super) caller: Caller,
+    /// When the token ends, if it does.
+    pub(super) expires: Option<Millis>,
+}
+
+impl Access {
+    const ADMIN: Self = Self { caller: Caller::Admin, expires: None };
+    const ANYONE: Self = Self { caller: Caller::Client, expires: None };
+
+    fn user(token: &IdToken, now: Millis) -> Self {
+        let expires = token.claims.get("exp").and_then(Value::as_u64).map(|seconds| seconds.saturating_mul(1000));
+        // Made-up tokens may be out of date from the start.
+        Self { caller: Caller::Client, expires: expires.filter(|expires| *expires > now) }
+    }
+}
+
+/// The caller of a request at `now`.
+pub(super) async fn access(
     parts: &Parts,
     parameters: &Parameters,
     credentials: &Credentials,
-) -> Result<Caller, Failure> {
-    let caller = identify(parts, parameters, credentials).await?;
-    match (&parameters.auth_override, caller) {
-        (None, caller) => Ok(caller),
+    now: Millis,
+) -> Result<Access, Failure> {
+    let access = identify(parts, parameters, credentials, now).await?;
+    match (&parameters.auth_override, access.caller) {
+        (None, _) => Ok(access),
         (Some(text), Caller::Admin) => match serde_json::from_str(text) {
-            Ok(Value::Object(_) | Value::Null) => Ok(Caller::Client),
+            Ok(Value::Object(_) | Value::Null) => Ok(Access::ANYONE),
             Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
                 Err(Failure::Parameter("auth_variable_override must be a JSON object or null"))
             }
@@ -34,22 +55,27 @@ pub(super) async fn caller(
     }
 }
 
-async fn identify(parts: &Parts, parameters: &Parameters, credentials: &Credentials) -> Result<Caller, Failure> {
+async fn identify(
+    parts: &Parts,
+    parameters: &Parameters,
+    credentials: &Credentials,
+    now: Millis,
+) -> Result<Access, Failure> {
     if let Some(token) = bearer(&parts.headers).or(parameters.access_token.as_deref()) {
         return match (credentials.trusts_bearer(), token) {
             (_, "") => Err(Failure::Bearer(TokenRefused::Malformed)),
-            (true, _) => Ok(Caller::Admin),
+            (true, _) => Ok(Access::ADMIN),
             (false, token) => match credentials.verify(token).await {
-                Ok(_) => Ok(Caller::Client),
+                Ok(token) => Ok(Access::user(&token, now)),
                 Err(error) => Err(Failure::Bearer(error)),
             },
         };
     }
     match parameters.auth.as_deref() {
-        None => Ok(Caller::Client),
-        Some(OWNER) if credentials.trusts_bearer() => Ok(Caller::Admin),
-        Some(token) => match credentials.verify(token).await {
-            Ok(_) => Ok(Caller::Client),
+        None => Ok(Access::ANYONE),
+        Some(OWNER) if credentials.trusts_bearer() => Ok(Access::ADMIN),
+        Some(token) => match credentials.verify_or_made_up(token).await {
+            Ok(token) => Ok(Access::user(&token, now)),
             Err(error) => Err(Failure::AuthToken(error)),
         },
     }

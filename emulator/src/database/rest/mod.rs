@@ -1,30 +1,37 @@
 //! The REST API: `METHOD /path.json?parameters`.
 //!
 //! Reading order: `request` (what is asked), `query` (its filters), `access` (who asks), this file (what is done),
-//! `response` (what is answered). Must not know: how data is stored.
+//! `settings` (what is not data), `response` (what is answered). Must not know: how data is stored.
 
 mod access;
 mod query;
 mod request;
 mod response;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use super::databases::Databases;
 use super::errors::Failure;
 use super::service::{DatabaseService, ServiceError};
+use super::stream::{Streams, Wanted, first_event};
 use crate::server::body::Bodies;
+use crate::server::connections::HangUp;
 use crate::server::credentials::Credentials;
+use access::Access;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use futures_util::{StreamExt, stream};
 use hearth_database::json::{self, Form, Layout};
-use hearth_database::{Answer, Caller, Change, CommandError, Key, Leaf, Node, Write};
+use hearth_database::{Answer, Caller, Change, CommandError, Get, Key, Leaf, Location, Node, Path, Plan, Query, Write};
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
+use query::View;
 use request::{Action, Parameters, Print};
 use response::{Encoder, Rendered, WORTH_A_THREAD};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 /// A body has at most so many bytes (firebase.google.com/docs/database/usage/limits: 256 MB from REST).
@@ -33,9 +40,12 @@ const MOST_BODY_BYTES: usize = 256 * 1024 * 1024;
 /// Of the body of someone who may write nothing, so many bytes are read.
 const MOST_REFUSED_BYTES: usize = 64 * 1024;
 
+/// From so many children on, a query is answered on a thread of its own, so that other requests go on.
+const MANY_CHILDREN: usize = 1000;
+
 /// The REST API of `databases`.
-pub(super) fn router(databases: Arc<Databases>, credentials: Credentials, bodies: Bodies) -> Router {
-    let rest = Rest { databases, credentials, bodies, encoder: Encoder::default() };
+pub(super) fn router(databases: Arc<Databases>, streams: Streams, credentials: Credentials, bodies: Bodies) -> Router {
+    let rest = Rest { databases, streams, credentials, bodies, encoder: Encoder::default() };
     Router::new().fallback(handle).with_state(Arc::new(rest))
 }
 
@@ -44,6 +54,7 @@ struct Rest {
     credentials: Credentials,
     bodies: Bodies,
     encoder: Encoder,
+    streams: Streams,
 }
 
 async fn handle(State(rest): State<Arc<Rest>>, request: Request<Body>) -> Response {
@@ -66,22 +77,20 @@ impl Rest {
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default())?;
         let action = Action::of(parts, &parameters)?;
         if action != Action::Get {
-            parameters.query.check_write(parameters.shallow)?;
+            parameters.filters.check_write(parameters.shallow)?;
         }
         let path = parts.uri.path();
-        if path == "/.inspect/databases.json" {
-            return self.inspect(parts, &parameters, action).await;
+        if path.starts_with("/.settings/") || path.starts_with("/.inspect/") {
+            return self.administer(parts, &parameters, action, body).await;
         }
-        if path.starts_with("/.settings/") {
-            return Err(Failure::Unsupported("The endpoints of .settings are not supported."));
-        }
-        if path == "/.lp" {
-            return Err(Failure::Unsupported("Long polling is not supported; use WebSocket or the REST API."));
+        if parameters.strict {
+            return Err(Failure::Parameter("format must be export"));
         }
         let location = request::location(path)?;
         request::check_conditions(action, &parts.headers)?;
-        let caller = access::caller(parts, &parameters, &self.credentials).await?;
-        let database = self.databases.find(parameters.namespace.as_deref(), caller).await?;
+        let access = access::access(parts, &parameters, &self.credentials, self.databases.now()).await?;
+        let caller = access.caller;
+        let database = self.databases.find(request::namespace(parts, &parameters), caller).await?;
         let depth = location.path.depth();
         if action != Action::Get && !database.may_write_anything(caller) {
             // A little is read all the same: a client that is still sending may never see the answer.
@@ -90,12 +99,12 @@ impl Rest {
         }
         let change = match action {
             Action::Get => {
-                if request::wants_stream(&parts.headers) {
-                    return Err(Failure::Unsupported("Event streams are not supported."));
+                let view = parameters.filters.view(parameters.shallow)?;
+                if request::wants_stream(&parts.headers) && parts.method != Method::HEAD {
+                    return self.stream(parts, &parameters, database, access, location, view).await;
                 }
-                let slice = parameters.query.check_read(parameters.shallow)?;
-                let node = database.read(caller, &location)?;
-                return self.read(parts, &parameters, node, slice).await;
+                let reading = self.read(parts, &parameters, &database, caller, &location, view);
+                return response::within(parameters.timeout, reading).await;
             }
             Action::Delete => Change::Remove,
             Action::Put => {
@@ -116,6 +125,11 @@ impl Rest {
             }
         };
         let write = Write { caller, location, if_match: request::if_match(&parts.headers), change };
+        let limit = parameters.write_size_limit;
+        let limit = limit.unwrap_or_else(|| self.databases.options(&database).default_write_size_limit);
+        if !limit.admits(&write, &database.snapshot().root) {
+            return Err(Failure::WriteTooLarge);
+        }
         self.write(parts, &parameters, &database, write).await
     }
 
@@ -123,34 +137,102 @@ impl Rest {
         &self,
         parts: &Parts,
         parameters: &Parameters,
-        node: Node,
-        slice: query::Slice,
+        database: &DatabaseService,
+        caller: Caller,
+        location: &Location,
+        view: View,
     ) -> Result<Response, Failure> {
-        if let Some(known) = request::if_none_match(&parts.headers) {
+        let (node, slice) = match view {
+            View::Shallow(slice) => (database.read(caller, location)?, Some(slice)),
+            View::Deep(query) if query.takes_all() => {
+                self.check_index(database, &location.path, &query)?;
+                (database.read(caller, location)?, None)
+            }
+            View::Deep(query) => (self.select(database, caller, location, query).await?, None),
+        };
+        let known = request::if_none_match(&parts.headers);
+        if let Some(known) = known {
             let (tagged, weight) = (node.clone(), node.weight());
-            let rendered = self.encoder.render(weight, parameters.timeout, move || Rendered::tag(&tagged)).await?;
+            let rendered = self.encoder.render(weight, move || Rendered::tag(&tagged)).await?;
             if rendered.etag.as_deref() == Some(known) {
                 return Ok(response::not_modified(known));
             }
         }
-        let (form, layout, shallow) = (parameters.form, parameters.layout(), parameters.shallow);
-        let tagged = request::wants_etag(&parts.headers);
+        let (form, layout) = (parameters.form, parameters.layout());
+        // Whoever has old data will want to ask again: Python's `get_if_changed` relies on it.
+        let tagged = known.is_some() || request::wants_etag(&parts.headers);
         let silent = parameters.print == Print::Silent;
-        let weight = if shallow && !tagged { query::shallow_weight(&node, &slice) } else { node.weight() };
+        let weight = match &slice {
+            Some(slice) if !tagged => query::shallow_weight(&node, slice),
+            Some(_) | None => node.weight(),
+        };
         let rendered = self
             .encoder
-            .render(weight, parameters.timeout, move || Rendered {
+            .render(weight, move || Rendered {
                 etag: tagged.then(|| node.etag()),
-                body: if silent {
-                    Vec::new()
-                } else if shallow {
-                    json::encode_shallow(&node, slice.after.as_deref(), slice.limit, layout)
-                } else {
-                    json::encode(&node, form, layout)
+                body: match slice {
+                    _ if silent => Vec::new(),
+                    Some(slice) => json::encode_shallow(&node, slice.after.as_deref(), slice.limit, layout),
+                    None => json::encode(&node, form, layout),
                 },
             })
             .await?;
         Ok(response::data(StatusCode::OK, rendered, parameters))
+    }
+
+    /// What a query wants of the node at `location`.
+    async fn select(
+        &self,
+        database: &DatabaseService,
+        caller: Caller,
+        location: &Location,
+        query: Query,
+    ) -> Result<Node, Failure> {
+        let snapshot = database.snapshot();
+        if location.priority {
+            return Ok(query.select(&snapshot.read(caller, location)?, Plan::Scan));
+        }
+        let children = snapshot.root.get(&location.path).len();
+        let get = Get { caller, path: location.path.clone(), query };
+        if children < MANY_CHILDREN {
+            return Ok(snapshot.get(&get)?);
+        }
+        let select = move || snapshot.get(&get);
+        Ok(tokio::task::spawn_blocking(select).await.map_err(|_| Failure::Internal)??)
+    }
+
+    /// An order alone wants everything, but has to be indexed all the same.
+    fn check_index(&self, database: &DatabaseService, path: &Path, query: &Query) -> Result<(), Failure> {
+        match database.snapshot().rules.missing_index(path, &query.order) {
+            Some(index) => Err(CommandError::Unindexed { index, path: path.clone() }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The answer that goes on: what there is, then what changes.
+    async fn stream(
+        &self,
+        parts: &Parts,
+        parameters: &Parameters,
+        database: Arc<DatabaseService>,
+        access: Access,
+        location: Location,
+        view: View,
+    ) -> Result<Response, Failure> {
+        let View::Deep(query) = view else {
+            return Err(Failure::Parameter("shallow is not supported with event streams"));
+        };
+        self.check_index(&database, &location.path, &query)?;
+        let Access { caller, expires } = access;
+        let (form, hang_up) = (parameters.form, parts.extensions.get::<HangUp>().cloned());
+        let wanted = Wanted { caller, expires, location, query, form, hang_up };
+        let (node, news) = self.streams.open(database, wanted).await?;
+        let weight = node.weight();
+        let first = move || Rendered { etag: None, body: first_event(&node, form) };
+        let first = self.encoder.render(weight, first).await?.body;
+        let news = stream::unfold(news, |mut news| async move { Some((news.next().await?, news)) });
+        let events = stream::once(std::future::ready(first)).chain(news).map(Ok::<_, Infallible>);
+        Ok(response::events(Body::from_stream(events)))
     }
 
     /// Turns a body into the change it asks for.
@@ -212,28 +294,13 @@ impl Rest {
             let parameters = Parameters::parse(parts.uri.query().unwrap_or_default()).unwrap_or_default();
             let (layout, weight) = (parameters.layout(), node.weight());
             let render = move || Rendered { etag: Some(node.etag()), body: json::encode(&node, Form::Value, layout) };
-            return match self.encoder.render(weight, None, render).await {
+            return match self.encoder.render(weight, render).await {
                 Ok(rendered) => response::data(StatusCode::PRECONDITION_FAILED, rendered, &parameters),
                 Err(failure) => response::error(&failure),
             };
         }
         failure.report();
         response::error(&failure)
-    }
-
-    /// The databases there are, as the Firebase CLI asks for them when it exports.
-    async fn inspect(&self, parts: &Parts, parameters: &Parameters, action: Action) -> Result<Response, Failure> {
-        if action != Action::Get {
-            return Err(Failure::Method);
-        }
-        if access::caller(parts, parameters, &self.credentials).await? != Caller::Admin {
-            return Err(Failure::AdminOnly);
-        }
-        let databases = Arc::clone(&self.databases);
-        let names = tokio::task::spawn_blocking(move || databases.names()).await.map_err(|_| Failure::Internal)??;
-        let list: serde_json::Value = names.into_iter().map(|name| serde_json::json!({ "name": name })).collect();
-        let rendered = Rendered { etag: None, body: list.to_string().into_bytes() };
-        Ok(response::data(StatusCode::OK, rendered.into(), parameters))
     }
 }
 

@@ -1,14 +1,14 @@
-//! The parameters that filter a read, and which of them are served: those of a shallow read in key order.
+//! The parameters that filter a read.
 //!
-//! Must not know: HTTP.
+//! Must not know: HTTP, and how children are found.
 
 use super::super::errors::Failure;
-use hearth_database::{Node, Path};
+use hearth_database::{Bound, BoundKey, Leaf, Limit, Node, Order, Path, Query, QueryError, json};
 use serde_json::Value;
 
 /// The filters as they were sent.
 #[derive(Debug, Default)]
-pub(super) struct Query {
+pub(super) struct Filters {
     order_by: Option<String>,
     start_at: Option<String>,
     start_after: Option<String>,
@@ -17,6 +17,15 @@ pub(super) struct Query {
     equal_to: Option<String>,
     limit_to_first: Option<String>,
     limit_to_last: Option<String>,
+}
+
+/// What of a node a read shows.
+#[derive(Debug)]
+pub(super) enum View {
+    /// What the query wants, with all below.
+    Deep(Query),
+    /// Its children's keys.
+    Shallow(Slice),
 }
 
 /// The children that a shallow read shows, in key order.
@@ -28,10 +37,6 @@ pub(super) struct Slice {
     pub(super) limit: usize,
 }
 
-impl Slice {
-    const ALL: Self = Self { after: None, limit: usize::MAX };
-}
-
 /// About how many bytes a shallow read is.
 pub(super) fn shallow_weight(node: &Node, slice: &Slice) -> u64 {
     /// A push id, quotes, `:true,`.
@@ -39,7 +44,7 @@ pub(super) fn shallow_weight(node: &Node, slice: &Slice) -> u64 {
     (node.len().min(slice.limit) as u64).saturating_mul(EACH)
 }
 
-impl Query {
+impl Filters {
     /// Takes a parameter that may be a filter.
     pub(super) fn take(&mut self, name: &str, value: String) {
         let place = match name {
@@ -56,9 +61,9 @@ impl Query {
         *place = Some(value);
     }
 
-    /// Whether a read can be answered, and with which children if it is shallow.
-    pub(super) fn check_read(&self, shallow: bool) -> Result<Slice, Failure> {
-        if shallow { self.check_shallow() } else { self.check_filtered().map(|()| Slice::ALL) }
+    /// What a read shows.
+    pub(super) fn view(&self, shallow: bool) -> Result<View, Failure> {
+        if shallow { self.slice().map(View::Shallow) } else { self.query().map(View::Deep) }
     }
 
     /// Writes have no filters.
@@ -79,7 +84,7 @@ impl Query {
 
     /// The Firebase CLI walks large nodes with `shallow=true&limitToFirst=N&startAfter=key`, the key bare; all else
     /// cannot be mixed with `shallow`.
-    fn check_shallow(&self) -> Result<Slice, Failure> {
+    fn slice(&self) -> Result<Slice, Failure> {
         let Self { order_by, start_at, start_after, end_at, end_before, equal_to, limit_to_first, limit_to_last } =
             self;
         if [order_by, start_at, end_at, end_before, equal_to, limit_to_last].into_iter().any(Option::is_some) {
@@ -90,55 +95,105 @@ impl Query {
         Ok(Slice { after, limit })
     }
 
-    fn check_filtered(&self) -> Result<(), Failure> {
+    /// The query they make; without any, all is wanted.
+    pub(super) fn query(&self) -> Result<Query, Failure> {
         let Self { order_by, start_at, start_after, end_at, end_before, equal_to, limit_to_first, limit_to_last } =
             self;
         let Some(order_by) = order_by else {
             return if self.has_filters() {
                 Err(Failure::Parameter("orderBy must be defined when other query parameters are defined"))
             } else {
-                Ok(())
+                Ok(Query::default())
             };
         };
-        let valid = |path: String| {
-            matches!(path.as_str(), "$key" | "$value" | "$priority") || Path::parse(&path).is_ok_and(|p| p.depth() > 0)
+        let order = order(order_by).ok_or(Failure::Parameter("orderBy must be a valid JSON encoded path"))?;
+        let limit = match (limit_to_first, limit_to_last) {
+            (None, None) => None,
+            (Some(first), None) => Some(Limit::First(limit(first, FIRST_POSITIVE)?)),
+            (None, Some(last)) => Some(Limit::Last(limit(last, LAST_POSITIVE)?)),
+            (Some(_), Some(_)) => {
+                return Err(Failure::Parameter("Only one of limitToFirst and limitToLast may be specified"));
+            }
         };
-        if !serde_json::from_str(order_by).is_ok_and(valid) {
-            return Err(Failure::Parameter("orderBy must be a valid JSON encoded path"));
-        }
-        if limit_to_first.is_some() && limit_to_last.is_some() {
-            return Err(Failure::Parameter("Only one of limitToFirst and limitToLast may be specified"));
-        }
         if equal_to.is_some() && [start_at, start_after, end_at, end_before].into_iter().any(Option::is_some) {
             return Err(Failure::Parameter(
                 "equalTo cannot be specified in addition to startAfter, startAt, endAt, or endBefore",
             ));
         }
-        if ![start_at, start_after, end_at, end_before, equal_to].into_iter().flatten().all(|text| is_bound(text)) {
-            return Err(Failure::Parameter("Constraint index field must be a JSON primitive"));
-        }
-        for (text, error) in [(limit_to_first, FIRST_POSITIVE), (limit_to_last, "limitToLast must be positive")] {
-            if let Some(text) = text {
-                limit(text, error)?;
+        let (start, end) = match equal_to {
+            Some(text) => {
+                let (value, key) = bound(text)?;
+                (Some(Bound::at(value.clone(), key.clone())), Some(Bound::at(value, key)))
             }
-        }
-        Err(Failure::Unsupported("Queries with orderBy are not supported."))
+            None => (
+                either([start_at, start_after], Bound::after, "Only one of startAt and startAfter may be specified")?,
+                either([end_at, end_before], Bound::before, "Only one of endAt and endBefore may be specified")?,
+            ),
+        };
+        let query = Query { order, start, end, limit };
+        query.check().map_err(|error| {
+            Failure::Parameter(match error {
+                QueryError::KeyBound => "Constraint index field must be a string when ordering by $key",
+                QueryError::PriorityBound => {
+                    "Constraint index field must be null, a number or a string when ordering by $priority"
+                }
+                QueryError::Limit => FIRST_POSITIVE,
+                QueryError::Child => "orderBy must be a valid JSON encoded path",
+            })
+        })?;
+        Ok(query)
     }
 }
 
 const FIRST_POSITIVE: &str = "limitToFirst must be positive";
+const LAST_POSITIVE: &str = "limitToLast must be positive";
+
+fn order(text: &str) -> Option<Order> {
+    let path: String = serde_json::from_str(text).ok()?;
+    Some(match path.as_str() {
+        "$key" => Order::Key,
+        "$value" => Order::Value,
+        "$priority" => Order::Priority,
+        _ => Order::Child(Path::parse(&path).ok().filter(|path| path.depth() > 0)?),
+    })
+}
+
+/// The bound of two parameters of which one may be given: the one that includes it, and the one that does not.
+fn either(
+    [inclusive, exclusive]: [&Option<String>; 2],
+    exclude: fn(Option<Leaf>, Option<BoundKey>) -> Bound,
+    both: &'static str,
+) -> Result<Option<Bound>, Failure> {
+    match (inclusive, exclusive) {
+        (None, None) => Ok(None),
+        (Some(text), None) => bound(text).map(|(value, key)| Some(Bound::at(value, key))),
+        (None, Some(text)) => bound(text).map(|(value, key)| Some(exclude(value, key))),
+        (Some(_), Some(_)) => Err(Failure::Parameter(both)),
+    }
+}
 
 fn limit(text: &str, error: &'static str) -> Result<usize, Failure> {
     text.parse().ok().filter(|limit| *limit > 0).ok_or(Failure::Parameter(error))
 }
 
-/// Whether it is a JSON primitive, or one with a key after a comma (`5,"k"`).
-fn is_bound(text: &str) -> bool {
-    let primitive =
-        |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|value| !value.is_object() && !value.is_array());
+/// A JSON primitive, or one with a key after a comma (`5,"k"`).
+fn bound(text: &str) -> Result<(Option<Leaf>, Option<BoundKey>), Failure> {
+    let with_key = |(at, _)| {
+        let key: String = serde_json::from_str(text.get(at + 1..)?).ok()?;
+        Some((primitive(text.get(..at)?)?, Some(BoundKey::from(key.as_str()))))
+    };
     primitive(text)
-        || text.match_indices(',').any(|(at, _)| {
-            let (value, key) = (text.get(..at), text.get(at + 1..));
-            value.is_some_and(primitive) && key.is_some_and(|key| serde_json::from_str::<String>(key).is_ok())
-        })
+        .map(|value| (value, None))
+        .or_else(|| text.match_indices(',').find_map(with_key))
+        .ok_or(Failure::Parameter("Constraint index field must be a JSON primitive"))
+}
+
+/// A JSON primitive; null is `Some(None)`.
+fn primitive(text: &str) -> Option<Option<Leaf>> {
+    match serde_json::from_str(text).ok()? {
+        Value::Object(_) | Value::Array(_) => None,
+        value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            Some(json::from_value(&value, 0).ok()?.node.as_leaf().cloned())
+        }
+    }
 }

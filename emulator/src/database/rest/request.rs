@@ -2,11 +2,13 @@
 //!
 //! Must not know: what is stored, or who asks.
 
+use super::super::databases::namespace_of_host;
 use super::super::errors::Failure;
-use super::query::Query;
+use super::super::write_size::WriteSizeLimit;
+use super::query::Filters;
 use hearth_database::json::{Form, Layout};
 use hearth_database::{Location, PathError, Tag};
-use http::header::{ACCEPT, IF_MATCH, IF_NONE_MATCH};
+use http::header::{ACCEPT, HOST, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
@@ -75,7 +77,12 @@ pub(super) struct Parameters {
     pub(super) callback: Option<String>,
     pub(super) download: Option<String>,
     pub(super) timeout: Option<Duration>,
-    pub(super) query: Query,
+    pub(super) filters: Filters,
+    pub(super) write_size_limit: Option<WriteSizeLimit>,
+    /// Of rules: as plain JSON.
+    pub(super) strict: bool,
+    /// Of rules: only check them.
+    pub(super) dry_run: bool,
 }
 
 impl Default for Parameters {
@@ -92,7 +99,10 @@ impl Default for Parameters {
             callback: None,
             download: None,
             timeout: None,
-            query: Query::default(),
+            filters: Filters::default(),
+            write_size_limit: None,
+            strict: false,
+            dry_run: false,
         }
     }
 }
@@ -123,6 +133,8 @@ impl Parameters {
                 }
             }
             "format" if value == "export" => self.form = Form::Export,
+            // Of rules: without comments.
+            "format" if value == "strict" => self.strict = true,
             "format" => return Err(Failure::Parameter("format must be export")),
             "shallow" => self.shallow = flag(&value, "shallow must be true or false")?,
             "callback" if is_function_name(&value) => self.callback = Some(value),
@@ -130,16 +142,15 @@ impl Parameters {
             "download" if value.is_empty() => return Err(Failure::Parameter("download must be a file name")),
             "download" => self.download = Some(value),
             "timeout" => self.timeout = Some(timeout(&value)?),
-            // Nothing that a write takes long enough for: validated, then of no effect.
-            "writeSizeLimit" => match value.as_str() {
-                "tiny" | "small" | "medium" | "large" | "unlimited" => {}
-                _ => {
-                    return Err(Failure::Parameter("writeSizeLimit must be tiny, small, medium, large or unlimited"));
-                }
-            },
+            "writeSizeLimit" => {
+                let limit = WriteSizeLimit::parse(&value)
+                    .ok_or(Failure::Parameter("writeSizeLimit must be tiny, small, medium, large or unlimited"))?;
+                self.write_size_limit = Some(limit);
+            }
+            "dryRun" => self.dry_run = flag(&value, "dryRun must be true or false")?,
             // There are no functions that a write could trigger.
             "disableTriggers" => drop(flag(&value, "disableTriggers must be true or false")?),
-            _ => self.query.take(name, value),
+            _ => self.filters.take(name, value),
         }
         Ok(())
     }
@@ -187,6 +198,12 @@ fn timeout(text: &str) -> Result<Duration, Failure> {
     timeout
         .filter(|timeout| !timeout.is_zero() && *timeout <= LONGEST_TIMEOUT)
         .ok_or(Failure::Parameter("timeout must be like 3ms, 3s or 3min, and at most 15min"))
+}
+
+/// The namespace that a request names: in `ns`, or else as the first part of its host.
+pub(super) fn namespace<'r>(parts: &'r Parts, parameters: &'r Parameters) -> Option<&'r str> {
+    let host = || namespace_of_host(parts.uri.host().or_else(|| parts.headers.get(HOST)?.to_str().ok())?);
+    parameters.namespace.as_deref().or_else(host)
 }
 
 /// What `/a/b.json` addresses.

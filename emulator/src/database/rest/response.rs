@@ -82,7 +82,6 @@ impl Encoder {
     pub(super) async fn render(
         &self,
         weight: u64,
-        timeout: Option<Duration>,
         render: impl FnOnce() -> Rendered + Send + 'static,
     ) -> Result<Rendered<Bytes>, Failure> {
         if weight < WORTH_A_THREAD {
@@ -97,13 +96,18 @@ impl Encoder {
             let Rendered { etag, body } = render();
             Rendered { etag, body: Bytes::from_owner(Counted { bytes: body, _share: share }) }
         });
-        match timeout {
-            None => rendering.await.map_err(|_| Failure::Internal),
-            Some(timeout) => match tokio::time::timeout(timeout, rendering).await {
-                Ok(rendered) => rendered.map_err(|_| Failure::Internal),
-                Err(_) => Err(Failure::TimedOut),
-            },
-        }
+        rendering.await.map_err(|_| Failure::Internal)
+    }
+}
+
+/// Gives `reading` up after `timeout`. What is done without waiting is never given up.
+pub(super) async fn within<T>(
+    timeout: Option<Duration>,
+    reading: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match timeout {
+        None => reading.await,
+        Some(timeout) => tokio::time::timeout(timeout, reading).await.unwrap_or(Err(Failure::TimedOut)),
     }
 }
 
@@ -136,6 +140,14 @@ pub(super) fn data(status: StatusCode, rendered: Rendered<Bytes>, parameters: &P
     if let Some(name) = &parameters.download {
         headers.insert(CONTENT_DISPOSITION, attachment(name));
     }
+    response
+}
+
+/// An answer that does not end by itself.
+pub(super) fn events(body: Body) -> Response {
+    let mut response = empty(StatusCode::OK);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    *response.body_mut() = body;
     response
 }
 

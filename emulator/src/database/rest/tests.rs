@@ -1,47 +1,76 @@
 //! The REST API over its router: requests in, status, headers and body out.
 
+mod queries;
+mod settings;
+mod streams;
+
 use super::*;
-use crate::clock::{Clock, Entropy};
+use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::settings::DatabaseSettings;
 use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
 use crate::storage::Storage;
 use futures_util::future::BoxFuture;
+use hearth_database::Unjudged;
 use http_body_util::BodyExt;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Knows its tokens by name.
 struct Tokens;
+
+/// A user whose token ends at so many seconds.
+fn until(seconds: u64) -> IdToken {
+    let claims = serde_json::Map::from_iter([("exp".to_owned(), seconds.into())]);
+    IdToken { uid: "u".to_owned(), claims: Arc::new(claims) }
+}
 
 impl IdTokens for Tokens {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async move {
             match token {
                 "good" => Ok(IdToken { uid: "u".to_owned(), claims: Arc::default() }),
+                "short" => Ok(until(NOW / 1000 + 1)),
                 "expired" => Err(TokenRefused::Expired),
                 "forged" => Err(TokenRefused::Signature),
                 "foreign" => Err(TokenRefused::Project),
                 "orphan" => Err(TokenRefused::Account),
                 "later" => Err(TokenRefused::Unavailable),
+                // Of rules-unit-testing.
+                "played" => Err(TokenRefused::Expired),
                 _ => Err(TokenRefused::Malformed),
             }
         })
     }
+
+    fn made_up<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
+        let known = token == "played";
+        Box::pin(std::future::ready(if known { Ok(until(0)) } else { Err(TokenRefused::Account) }))
+    }
 }
+
+const NOW: u64 = 1000;
 
 struct Api {
     router: Router,
     databases: Arc<Databases>,
+    agenda: Agenda,
+    stop: CancellationToken,
 }
 
 impl Api {
     /// With `trust` as the emulator has it, else as self-hosted.
     fn new(trust: bool, open: bool) -> Self {
-        let settings = DatabaseSettings { open, create_on_first_use: trust };
-        let (clock, entropy) = (Clock::manual(1000), Entropy::seeded(1));
-        let databases = Databases::open(Storage::memory(), "demo", settings, clock, entropy).unwrap();
+        let unjudged = if trust { Unjudged::Admits } else { Unjudged::Refuses };
+        let settings = DatabaseSettings { rules: BTreeMap::new(), open, unjudged, create_on_first_use: trust };
+        let (clock, entropy) = (Clock::manual(NOW), Entropy::seeded(1));
+        let databases = Databases::open(Storage::memory(), "demo", settings, clock.clone(), entropy).unwrap();
         let credentials = Credentials::new(Some(Arc::new(Tokens)), trust);
-        Self { router: router(Arc::clone(&databases), credentials, Bodies::default()), databases }
+        let (agenda, stop) = (Agenda::new(clock), CancellationToken::new());
+        let streams = Streams::new(&agenda, stop.clone());
+        let router = router(Arc::clone(&databases), streams, credentials, Bodies::default());
+        Self { router, databases, agenda, stop }
     }
 
     /// `request` is `METHOD target`, then `name: value` for each header.
@@ -217,7 +246,7 @@ async fn tags_guard_writes() {
         (&format!("PUT /a.json\nif-match: {tag}\nX-Firebase-ETag: true"), "5", &six.replace("200", "412")),
         ("PUT /a.json\nX-Firebase-ETag: true", "5", &first),
         (&get("If-None-Match", &tag), "", &format!("304 etag={tag}")),
-        (&get("If-None-Match", "other"), "", "200 5"),
+        (&get("If-None-Match", "other"), "", &first),
         (&format!("DELETE /a.json\nif-match: {tag}\nX-Firebase-ETag: true"), "", "200 etag=null_etag null"),
         (&get("if-match", &tag), "", &error(400, "if-match is not supported for GET requests")),
         ("POST /a.json\nif-match: x", "1", &error(400, "if-match is not supported for POST requests")),
@@ -336,7 +365,11 @@ async fn bad_parameters_are_told_why() {
     let primitive = error(400, "Constraint index field must be a JSON primitive");
     let equal = error(400, "equalTo cannot be specified in addition to startAfter, startAt, endAt, or endBefore");
     let callback = error(400, "callback must be the name of a JavaScript function");
-    let queries = error(501, "Queries with orderBy are not supported.");
+    let both = |one: &str, other: &str| error(400, &format!("Only one of {one} and {other} may be specified"));
+    let key_bound = error(400, "Constraint index field must be a string when ordering by $key");
+    let unindexed = |index: &str| {
+        error(400, &format!("Index not defined, add \".indexOn\": \"{index}\", for path \"/a\", to the rules"))
+    };
     let api = emulator();
     for (parameters, answer) in [
         ("print=nice", &error(400, "print must be pretty or silent")),
@@ -368,9 +401,20 @@ async fn bad_parameters_are_told_why() {
         ("orderBy=%22a%22&startAt=x", &primitive),
         ("orderBy=%22a%22&startAt=[1]", &primitive),
         ("orderBy=%22a%22&startAt=5,k", &primitive),
-        ("orderBy=%22a%22&startAt=5,%22k%22", &queries),
-        ("orderBy=%22$priority%22", &queries),
-        ("orderBy=%22a/b%22&limitToLast=2&endAt=null", &queries),
+        ("orderBy=%22$key%22&startAt=5", &key_bound),
+        ("orderBy=%22$key%22&endBefore=null", &key_bound),
+        (
+            "orderBy=%22$priority%22&equalTo=true",
+            &error(400, "Constraint index field must be null, a number or a string when ordering by $priority"),
+        ),
+        ("orderBy=%22a%22&startAt=1&startAfter=1", &both("startAt", "startAfter")),
+        ("orderBy=%22a%22&endAt=1&endBefore=1", &both("endAt", "endBefore")),
+        ("orderBy=%22a%22", &unindexed("a")),
+        ("orderBy=%22a%22&startAt=5,%22k%22", &unindexed("a")),
+        ("orderBy=%22a/b%22&limitToLast=2&endAt=null", &unindexed("a/b")),
+        ("orderBy=%22$value%22&limitToLast=2", &unindexed(".value")),
+        ("format=strict", &error(400, "format must be export")),
+        ("dryRun=yes", &error(400, "dryRun must be true or false")),
         ("shallow=true&orderBy=%22$key%22", &mixed),
         ("shallow=true&limitToLast=1", &mixed),
         ("shallow=true&limitToFirst=-1", &error(400, "limitToFirst must be positive")),
@@ -381,16 +425,6 @@ async fn bad_parameters_are_told_why() {
         ("PUT /a.json?shallow=true", "1", &only_get),
         ("PATCH /a.json?orderBy=%22a%22", "{}", &only_get),
         ("DELETE /a.json?limitToFirst=1", "", &only_get),
-        ("GET /a.json\nAccept: text/event-stream", "", &error(501, "Event streams are not supported.")),
-        (
-            "GET /a.json\nAccept: text/html, text/event-stream;q=0.9",
-            "",
-            &error(501, "Event streams are not supported."),
-        ),
-        ("GET /.settings/rules.json", "", &error(501, "The endpoints of .settings are not supported.")),
-        ("PUT /.settings/rules.json", "{}", &error(501, "The endpoints of .settings are not supported.")),
-        ("POST /.settings/functionTriggers.json", "{}", &error(501, "The endpoints of .settings are not supported.")),
-        ("GET /.lp?start=t", "", &error(501, "Long polling is not supported; use WebSocket or the REST API.")),
         ("GET /a.json", "", "200 null"),
     ])
     .await;
@@ -418,6 +452,7 @@ async fn the_emulator_trusts_bearers() {
         ("GET /a.json?shallow=true", "", &denied),
         ("PUT /a.json\nif-match: x", "2", &denied),
         ("GET /a.json?auth=good", "", &denied),
+        ("GET /a.json?auth=played", "", &denied),
         ("GET /a.json?auth=nonsense", "", &unparsed),
         ("GET /a.json?auth=expired", "", &error(401, "Auth token is expired")),
         (
@@ -470,6 +505,10 @@ async fn self_hosted_nobody_is_an_admin_by_saying_so() {
             ("GET /a.json?access_token=", "", &unauthorized),
             ("GET /a.json?access_token=owner", "", &unauthorized),
             ("GET /a.json?auth=owner", "", &error(401, "Could not parse auth token.")),
+            ("GET /a.json?auth=played", "", &error(401, "Auth token is expired")),
+            ("GET /.settings/rules.json?auth=good", "", &denied),
+            ("PUT /.settings/rules.json\nAuthorization: Bearer owner", "{}", &unauthorized),
+            ("DELETE /.inspect/databases/demo.json?auth=good", "", &denied),
             ("GET /.inspect/databases.json\nAuthorization: Bearer owner", "", &unauthorized),
             ("GET /.inspect/databases.json?auth=good", "", &denied),
             ("GET /a.json\nAuthorization: Bearer expired", "", &error(401, "Auth token is expired")),
@@ -492,6 +531,13 @@ async fn namespaces_are_apart() {
             ("PUT /a.json?ns=other", "2", "200 2"),
             ("GET /a.json", "", "200 1"),
             ("GET /a.json?ns=OTHER", "", "200 2"),
+            ("GET /a.json\nHost: other.localhost:9000", "", "200 2"),
+            ("GET /a.json\nHost: Other.firebaseio.com", "", "200 2"),
+            ("GET /a.json\nHost: other.europe-west1.firebasedatabase.app", "", "200 2"),
+            ("GET /a.json?ns=demo\nHost: other.localhost", "", "200 1"),
+            ("GET /a.json\nHost: localhost:9000", "", "200 1"),
+            ("GET /a.json\nHost: 127.0.0.1:9000", "", "200 1"),
+            ("GET /a.json\nHost: other.example.com", "", "200 1"),
             (
                 "GET /a.json?ns=../x",
                 "",
@@ -590,7 +636,7 @@ async fn a_closed_database_is_unavailable() {
 async fn large_answers_are_bounded_in_size_in_number_and_in_time() {
     const MOST: u64 = 256 * 1024 * 1024;
     let encoder = Encoder::default();
-    let render = async |weight| encoder.render(weight, None, || Rendered { etag: None, body: vec![b'1'] }).await;
+    let render = async |weight| encoder.render(weight, || Rendered { etag: None, body: vec![b'1'] }).await;
     assert_eq!(
         render(MOST + 1).await.unwrap_err().answer(),
         (
@@ -609,7 +655,7 @@ async fn large_answers_are_bounded_in_size_in_number_and_in_time() {
         Rendered { etag: None, body: Vec::new() }
     };
     let limit = Some(std::time::Duration::from_millis(1));
-    let late = encoder.render(WORTH_A_THREAD, limit, slow).await.unwrap_err();
+    let late = response::within(limit, encoder.render(WORTH_A_THREAD, slow)).await.unwrap_err();
     drop(go_on);
     assert_eq!(late.answer(), (StatusCode::BAD_REQUEST, "The request took longer than its timeout.".into()));
 }

@@ -172,6 +172,31 @@ mod tests {
     }
 
     #[test]
+    fn intents_change_while_the_journal_is_folded() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
+        let mut store = Store::open(&storage, "one").unwrap();
+        (store.most_journal_bytes, store.fold_above, store.fold_step) = (300, 300, 1);
+        let mut engine = Engine::open(store, Ruleset::Open).unwrap();
+        for number in 0..40 {
+            run(&mut engine, 0, vec![set(&format!("a/{number}"), "1")]);
+            // By themselves, and with data.
+            run(&mut engine, 0, vec![set_at_end("s", &format!("b/{number}"), "1")]);
+            run(&mut engine, 0, vec![set_at_end("t", &format!("c/{number}"), "1"), set("d", &number.to_string())]);
+            run(&mut engine, 0, vec![set_at_end("u", "e", "1")]);
+            run(&mut engine, 0, vec![Command::Disconnect(session("u"))]);
+            assert_eq!(rows(&storage), 2 * (number + 1));
+        }
+        let before = run(&mut engine, 0, Vec::new());
+        drop(engine);
+        let engine = open(&storage);
+        assert_eq!(json::to_text(&engine.snapshot().root, Form::Export), before);
+        drop(engine);
+        run(&mut open(&storage), 0, Vec::new());
+        assert_eq!((rows(&storage), open(&storage).snapshot().root.find("b").len()), (0, 40));
+    }
+
+    #[test]
     fn a_row_that_cannot_be_read_is_refused() {
         for row in ["'a.b', 'admin', '1'", "'a', 'nobody', '1'", "'a', 'client', '{'"] {
             let store = Store::open(&Storage::memory(), "one").unwrap();

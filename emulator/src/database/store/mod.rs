@@ -8,7 +8,11 @@
 
 mod diff;
 mod entries;
+#[cfg(test)]
+mod formats;
 mod intents;
+#[cfg(test)]
+mod power;
 mod rows;
 #[cfg(test)]
 mod tests;

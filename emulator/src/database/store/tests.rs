@@ -252,21 +252,6 @@ fn a_fold_goes_on_with_each_commit() {
 }
 
 #[test]
-fn a_file_of_the_first_format_is_taken_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
-    let first = storage.open("database/one", &SCHEMA[..1]).unwrap();
-    first.writer.execute_batch("INSERT INTO node VALUES ('a/b', 1, 2); UPDATE version SET epoch = 3, seq = 7").unwrap();
-    drop(first);
-    let mut engine = open(&storage);
-    assert_eq!(engine.snapshot().version, Version { epoch: 4, seq: 7 });
-    run(&mut engine, &[("c", "true")]);
-    assert_eq!(text(&engine), r#"{"a":{"b":{".value":1,".priority":2}},"c":true}"#);
-    assert_eq!(stored(&storage), text(&engine));
-    assert_eq!(engine.snapshot().version, Version { epoch: 4, seq: 8 });
-}
-
-#[test]
 fn a_full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::directory(folder.path(), Durability::Process).unwrap();

@@ -63,11 +63,7 @@ pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     let peer = bench.peer.as_ref().map_or("beside it", |peer| &peer.name);
     let mut rows =
         vec![["", "hearth", "CPU, µs each", "measured against", "ratio", "limit", peer].map(str::to_owned).to_vec()];
-    bench.writes(&mut rows).await?;
-    bench.reads(&mut rows).await?;
-    bench.listeners(&mut rows).await?;
-    bench.idle(&mut rows).await?;
-    bench.query(&mut rows).await?;
+    let done = bench.all(&mut rows).await;
     print_table(
         &format!("Realtime Database (median of {} runs of {} s each, smallest–largest)", plan.runs, plan.seconds),
         &rows,
@@ -75,7 +71,7 @@ pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let whose = if cores.apart() { "one processor each" } else { "one processor together" };
     println!("\nServer and load had {whose}; the machine's load average was {}.", load.trim());
-    Ok(())
+    done
 }
 
 struct Bench<'p> {
@@ -89,6 +85,15 @@ struct Bench<'p> {
 type Rows = Vec<Vec<String>>;
 
 impl Bench<'_> {
+    /// What was measured before something failed stays in `rows`.
+    async fn all(&self, rows: &mut Rows) -> Result<(), Failure> {
+        self.writes(rows).await?;
+        self.reads(rows).await?;
+        self.listeners(rows).await?;
+        self.idle(rows).await?;
+        self.query(rows).await
+    }
+
     /// A server of ours on its processor, open to everyone.
     fn server(&self, command: &str) -> Result<(Server, Target), Failure> {
         let _kept = Kept::on(self.cores.server)?;

@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn anything_can_be_claimed_without_a_signature_but_to_be_nobody() {
         let claimed = |token: &str| Tokens::Unsigned.claimed(token).map(|(subject, _)| subject);
-        let token = |change| Tokens::Unsigned.encode(&claims(change)).unwrap();
+        let token = |change: &[(&str, Value)]| Tokens::Unsigned.encode(&claims(change)).unwrap();
         let made_up = token(&[("iat", json!(0)), ("exp", json!(3600)), ("aud", json!("demo-project"))]);
         assert_eq!(claimed(&made_up), Ok("u".to_owned()));
         assert_eq!(claimed(&token(&[("sub", json!(""))])), Err(Refused::Malformed));

@@ -3,7 +3,7 @@
 //! Must not know: how the state came about, or who is told of changes.
 
 use super::command::{CommandError, Get};
-use crate::query::{Order, Plan, Query};
+use crate::query::{Plan, Query};
 use crate::rules::{Caller, Ruleset};
 use crate::tree::{Location, Node, Path};
 
@@ -68,12 +68,5 @@ pub(super) fn read(rules: &Ruleset, root: &Node, get: &Get) -> Result<Node, Comm
 
 /// The index that the rules would have to define for this query.
 pub(super) fn unindexed(rules: &Ruleset, path: &Path, query: &Query) -> Option<String> {
-    if query.takes_all() || rules.indexes(path, &query.order) {
-        return None;
-    }
-    match &query.order {
-        Order::Key | Order::Priority => None,
-        Order::Value => Some(".value".to_owned()),
-        Order::Child(child) => Some(child.to_string().trim_start_matches('/').to_owned()),
-    }
+    if query.takes_all() { None } else { rules.missing_index(path, &query.order) }
 }

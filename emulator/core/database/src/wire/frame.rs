@@ -71,7 +71,7 @@ impl Assembler {
 }
 
 /// The number of frames that follow. None follow a keep-alive, which is `0`, or an empty frame.
-fn announced(frame: &str) -> Option<usize> {
+pub(super) fn announced(frame: &str) -> Option<usize> {
     if frame.len() > MOST_DIGITS || !frame.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

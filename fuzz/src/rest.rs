@@ -1,0 +1,121 @@
+//! Requests to the REST API: every one is answered, none with an error of the server, and what says it is JSON is.
+//!
+//! An input is `METHOD target`, then headers, one to a line, then an empty line and a body.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use hearth::clock::{Agenda, Clock, Entropy};
+use hearth::config::settings::DatabaseSettings;
+use hearth::database::{self, Databases, Sessions, Streams};
+use hearth::server::body::Bodies;
+use hearth::server::credentials::Credentials;
+use hearth::storage::Storage;
+use hearth_database::{Ruleset, Unjudged};
+use http_body_util::BodyExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+const RULES: &str = r#"{"rules":{".read":true,".write":true,"list":{".indexOn":["v",".value","a/b"]}}}"#;
+/// Each input begins with this.
+const DATA: &str =
+    r#"{"list":{"k1":{"v":1,"a":{"b":"x"}},"k2":{"v":"z",".priority":2},"k3":true},"n":[1,2,3],"t":"é"}"#;
+/// What an answer is looked at of: a stream never ends.
+const MOST_FRAMES: usize = 2;
+
+struct Server {
+    runtime: Runtime,
+    router: Router,
+}
+
+impl Server {
+    fn start() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let router = runtime.block_on(async {
+            let rules = Ruleset::parse(RULES, Unjudged::Admits).expect("rules");
+            let settings = DatabaseSettings {
+                rules: BTreeMap::from([(None, rules)]),
+                open: true,
+                unjudged: Unjudged::Admits,
+                create_on_first_use: false,
+            };
+            let (clock, entropy) = (Clock::manual(1_700_000_000_000), Entropy::seeded(1));
+            let agenda = Agenda::new(clock.clone());
+            let databases = Databases::open(Storage::memory(), "demo", settings, clock, entropy.stream("database"));
+            let databases = databases.expect("databases");
+            let credentials = Credentials::new(None, true);
+            let stop = CancellationToken::new();
+            let streams = Streams::new(&agenda, stop.clone());
+            let sessions = Sessions::new(Arc::clone(&databases), credentials.clone(), &agenda, entropy, stop);
+            database::router(databases, sessions, streams, credentials, Bodies::default())
+        });
+        Self { runtime, router }
+    }
+
+    async fn send(&self, request: Request<Body>) -> StatusCode {
+        let answer = match self.router.clone().oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        };
+        let status = answer.status();
+        let is_json =
+            answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+        let is_stream =
+            answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let mut body = answer.into_body();
+        if is_stream {
+            for _ in 0..MOST_FRAMES {
+                let frame = body.frame();
+                let waited = tokio::time::timeout(std::time::Duration::ZERO, frame).await;
+                if !matches!(waited, Ok(Some(Ok(_)))) {
+                    break;
+                }
+            }
+            return status;
+        }
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        if is_json && !body.is_empty() {
+            serde_json::from_slice::<serde_json::Value>(&body).expect("JSON");
+        }
+        status
+    }
+}
+
+fn request(bytes: &[u8]) -> Option<Request<Body>> {
+    let blank = bytes.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = match blank {
+        Some(at) => (bytes.get(..at)?, bytes.get(at + 2..)?),
+        None => (bytes, &b""[..]),
+    };
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let first = lines.next()?;
+    let space = first.iter().position(|byte| *byte == b' ')?;
+    let method = Method::from_bytes(first.get(..space)?).ok()?;
+    let target = Uri::try_from(first.get(space + 1..)?).ok()?;
+    let mut request = Request::builder().method(method).uri(target);
+    for line in lines {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(line.get(..colon)?).ok()?;
+        let value = HeaderValue::from_bytes(line.get(colon + 1..)?.trim_ascii()).ok()?;
+        request = request.header(name, value);
+    }
+    request.body(Body::from(body.to_vec())).ok()
+}
+
+pub(crate) fn target(bytes: &[u8]) {
+    thread_local! {
+        static SERVER: Server = Server::start();
+    }
+    let Some(request) = request(bytes) else { return };
+    SERVER.with(|server| {
+        server.runtime.block_on(async {
+            let reset = Request::put("/.json?ns=demo").header("authorization", "Bearer owner").body(Body::from(DATA));
+            assert_eq!(server.send(reset.expect("a request")).await, StatusCode::OK);
+            let status = server.send(request).await;
+            assert!(!status.is_server_error(), "{status}");
+        });
+    });
+}
