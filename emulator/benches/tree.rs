@@ -12,12 +12,10 @@ use hearth::clock::{Clock, Entropy};
 use hearth::config::settings::DatabaseSettings;
 use hearth::database::Databases;
 use hearth::storage::{Durability, Storage};
-<<<<<<< HEAD
-use hearth_database::{Bound, Caller, Change, Key, Leaf, Limit, Location, Node, Order, Path, Plan, Query, Write, json};
-=======
-use hearth_database::{Caller, Change, Key, Leaf, Location, Node, Path, Unjudged, Write};
+use hearth_database::{
+    Bound, Caller, Change, Key, Leaf, Limit, Location, Node, Order, Path, Plan, Query, Unjudged, Write, json,
+};
 use std::collections::BTreeMap;
->>>>>>> main
 use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -55,6 +55,11 @@ impl Running {
         std::io::BufRead::read_line(&mut output, &mut line)?;
         Ok(Self { child, address: line.trim().parse()? })
     }
+
+    /// The process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Running {

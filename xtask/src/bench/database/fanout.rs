@@ -4,6 +4,7 @@ use super::socket::{Broken, Socket, accepted, answers};
 use super::{Target, VALUE};
 use crate::bench::Samples;
 use crate::bench::frames::number;
+use crate::bench::server::processor_seconds;
 use crate::process::Failure;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -37,6 +38,8 @@ pub(super) struct Heard {
     /// Between the first write and the last delivery; pauses do not count.
     pub(super) per_second: f64,
     pub(super) deliveries: u64,
+    /// Seconds that the server's processes have used meanwhile.
+    pub(super) processor: f64,
 }
 
 /// What the listeners have heard together.
@@ -50,7 +53,8 @@ struct Fan {
     milliseconds: RefCell<Vec<f64>>,
 }
 
-pub(super) async fn run(target: &Target, listeners: usize, pace: Pace) -> Result<Heard, Failure> {
+/// Counts the time of `processes` too.
+pub(super) async fn run(target: &Target, processes: &[u32], listeners: usize, pace: Pace) -> Result<Heard, Failure> {
     let fan = Rc::new(Fan {
         began: Instant::now(),
         heard: Cell::new(0),
@@ -60,10 +64,16 @@ pub(super) async fn run(target: &Target, listeners: usize, pace: Pace) -> Result
         milliseconds: RefCell::default(),
     });
     let local = LocalSet::new();
-    local.run_until(measure(target, listeners, pace, fan)).await.map_err(Failure::from)
+    local.run_until(measure(target, processes, listeners, pace, fan)).await.map_err(Failure::from)
 }
 
-async fn measure(target: &Target, listeners: usize, pace: Pace, fan: Rc<Fan>) -> Result<Heard, Broken> {
+async fn measure(
+    target: &Target,
+    processes: &[u32],
+    listeners: usize,
+    pace: Pace,
+    fan: Rc<Fan>,
+) -> Result<Heard, Broken> {
     let sockets = open(target, listeners).await?;
     let mut tasks = tokio::task::JoinSet::new();
     for socket in sockets {
@@ -73,6 +83,8 @@ async fn measure(target: &Target, listeners: usize, pace: Pace, fan: Rc<Fan>) ->
     let writing = async {
         // All have heard what was there before.
         tokio::time::sleep(PAUSE).await;
+        let used = || processor_seconds(processes).map_err(|error| error.to_string());
+        let before = used()?;
         fan.heard.set(0);
         fan.milliseconds.borrow_mut().clear();
         let listeners = listeners as u64;
@@ -97,9 +109,9 @@ async fn measure(target: &Target, listeners: usize, pace: Pace, fan: Rc<Fan>) ->
                 spent = fan.last.get() - started;
             }
         }
-        Ok::<_, Broken>(spent)
+        Ok::<_, Broken>((spent, used()? - before))
     };
-    let spent = tokio::select! {
+    let (spent, processor) = tokio::select! {
         spent = writing => spent?,
         Some(ended) = tasks.join_next() => {
             return Err(match ended {
@@ -117,6 +129,7 @@ async fn measure(target: &Target, listeners: usize, pace: Pace, fan: Rc<Fan>) ->
         p99: samples.at(0.99),
         per_second: fan.heard.get() as f64 / spent.as_secs_f64(),
         deliveries: fan.heard.get(),
+        processor,
     })
 }
 

@@ -223,13 +223,13 @@ impl Bench<'_> {
         let mut all = AllHeard::default();
         for _ in 0..self.plan.runs {
             let (server, target) = self.server(DURABLE)?;
-            all.ours.add(Some(server.id()), fanout::run(&target, listeners, pace)).await?;
+            all.ours.add(fanout::run(&target, &[server.id()], listeners, pace).await?);
             drop(server);
             let (running, target) = self.stub(Stub::Socket)?;
-            all.stub.add(None, fanout::run(&target, listeners, pace)).await?;
+            all.stub.add(fanout::run(&target, &[running.id()], listeners, pace).await?);
             drop(running);
             if let Some(beside) = &self.peer {
-                all.peer.add(None, fanout::run(&beside.target, listeners, pace)).await?;
+                all.peer.add(fanout::run(&beside.target, &beside.processes, listeners, pace).await?);
             }
         }
         Ok(all)
@@ -290,21 +290,11 @@ struct Heard {
 }
 
 impl Heard {
-    async fn add(
-        &mut self,
-        process: Option<u32>,
-        run: impl Future<Output = Result<fanout::Heard, Failure>>,
-    ) -> Result<(), Failure> {
-        let before = process.map(|process| processor_seconds(&[process])).transpose()?;
-        let heard = run.await?;
-        if let (Some(process), Some(before)) = (process, before) {
-            let used = processor_seconds(&[process])? - before;
-            self.cost.add(used * 1e6 / heard.deliveries as f64);
-        }
+    fn add(&mut self, heard: fanout::Heard) {
+        self.cost.add(heard.processor * 1e6 / heard.deliveries as f64);
         self.p50.add(heard.p50);
         self.p99.add(heard.p99);
         self.per_second.add(heard.per_second);
-        Ok(())
     }
 }
 
@@ -321,7 +311,7 @@ impl AllHeard {
             title,
             pick(&self.ours).show(decimals),
             self.ours.cost.show(1),
-            format!("one raw send each: {}", pick(&self.stub).show(decimals)),
+            format!("one raw send each: {} ({:.1} µs)", pick(&self.stub).show(decimals), self.stub.cost.median()),
             ratio(pick(&self.ours), pick(&self.stub)),
             verdict,
             shown(pick(&self.peer), decimals),
