@@ -1,7 +1,8 @@
 //! One measurement of the tree in a process of its own, so that none inherits another's memory. `cargo xtask bench tree`
 //! runs it and makes a table of what it prints: a name and a number on each line.
 //!
-//! `memory SHAPE LEAVES` · `edit SHAPE LEAVES SECONDS` · `make SHAPE LEAVES DIRECTORY` · `open DIRECTORY`
+//! `memory SHAPE LEAVES` · `edit SHAPE LEAVES SECONDS` · `make SHAPE LEAVES DIRECTORY` · `open DIRECTORY` ·
+//! `query CHILDREN SECONDS`
 //!
 //! Must not know: what the figures should be.
 
@@ -11,7 +12,7 @@ use hearth::clock::{Clock, Entropy};
 use hearth::config::settings::DatabaseSettings;
 use hearth::database::Databases;
 use hearth::storage::{Durability, Storage};
-use hearth_database::{Caller, Change, Key, Leaf, Location, Node, Path, Write};
+use hearth_database::{Bound, Caller, Change, Key, Leaf, Limit, Location, Node, Order, Path, Plan, Query, Write, json};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::hint::black_box;
@@ -38,8 +39,12 @@ const FIELDS: [&str; 10] =
 const TOP: &str = "items";
 /// So many leaves are written at once while a file is made.
 const LEAVES_PER_WRITE: usize = 50_000;
+/// So many children are asked for.
+const WANTED: usize = 20;
 /// So many leaves are read and set in turn.
 const STEPS: usize = 20_000;
+/// So many questions are timed together.
+const STEPS_OF_QUERIES: usize = 500;
 /// The scheduler counts in milliseconds, so steps are timed together for so long.
 const ROUND: Duration = Duration::from_millis(100);
 
@@ -51,9 +56,10 @@ fn main() -> Result<(), Failure> {
         ["edit", shape, leaves, seconds] => edit(shape.parse()?, leaves.parse()?, seconds.parse()?),
         ["make", shape, leaves, directory] => make(shape.parse()?, leaves.parse()?, directory.as_ref()),
         ["open", directory] => open(directory.as_ref()),
-        _ => {
-            Err("memory SHAPE LEAVES | edit SHAPE LEAVES SECONDS | make SHAPE LEAVES DIRECTORY | open DIRECTORY".into())
-        }
+        ["query", children, seconds] => query(children.parse()?, seconds.parse()?),
+        _ => Err("memory SHAPE LEAVES | edit SHAPE LEAVES SECONDS | make SHAPE LEAVES DIRECTORY | open DIRECTORY \
+             | query CHILDREN SECONDS"
+            .into()),
     }
 }
 
@@ -217,6 +223,41 @@ fn edit(shape: Shape, leaves: usize, seconds: f64) -> Result<(), Failure> {
     say("get", median(reads));
     say("set", median(sets));
     Ok(())
+}
+
+/// What it takes to find twenty of many children by an index and to put them into words; once, and then again and again.
+fn query(children: usize, seconds: f64) -> Result<(), Failure> {
+    let mut random = Random(4);
+    let (name, score) = (Key::new("name")?, Key::new("score")?);
+    let scored = (0..children).map(|number| {
+        let fields =
+            [(name.clone(), leaf(6, number, &mut random)), (score.clone(), number_below(children, &mut random))];
+        Ok((Key::new(&push_id(number))?, Node::branch(fields.into())))
+    });
+    let node = Node::branch(scored.collect::<Result<_, Failure>>()?);
+    let ask = |from: usize| {
+        let start = Bound::at(Some(Leaf::Int(from as i64)), None);
+        let order = Order::Child(Path::ROOT.child(score.clone()));
+        let query = Query { order, start: Some(start), end: None, limit: Some(Limit::First(WANTED)) };
+        json::to_text(&query.select(&node, Plan::Index), json::Form::Export)
+    };
+    let first = processor_time()?;
+    black_box(ask(0));
+    say("first", processor_time()? - first);
+    let (mut times, started) = (Vec::new(), Instant::now());
+    while started.elapsed().as_secs_f64() < seconds {
+        let before = processor_time()?;
+        for _ in 0..STEPS_OF_QUERIES {
+            black_box(ask(random.below(children)));
+        }
+        times.push((processor_time()? - before) / STEPS_OF_QUERIES as f64);
+    }
+    say("again", median(times));
+    Ok(())
+}
+
+fn number_below(limit: usize, random: &mut Random) -> Node {
+    Leaf::Int(random.below(limit) as i64).into()
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {

@@ -145,8 +145,7 @@ impl App {
             stop.clone(),
         );
         let streams = Streams::new(&agenda, stop.clone());
-        let database = database::router(Arc::clone(&databases), Arc::clone(&sessions), streams, credentials, large);
-        surfaces.insert(Service::Database, database);
+        let database = database::Port::new(Arc::clone(&databases), Arc::clone(&sessions), streams, credentials, large);
         surfaces.insert(Service::PushStream, pubsub::router(Arc::clone(&pubsub), bodies.clone()));
         let mut functions = None;
         if settings.services.contains_key(&Service::Functions) {
@@ -190,7 +189,9 @@ impl App {
 
         let tasks = TaskTracker::new();
         for (service, bound) in bound {
-            if let Some(router) = surfaces.remove(&service) {
+            if service == Service::Database {
+                tasks.spawn(connections::serve(bound, database.clone(), stop.clone()));
+            } else if let Some(router) = surfaces.remove(&service) {
                 tasks.spawn(connections::serve(bound, router, stop.clone()));
             }
         }

@@ -1,17 +1,16 @@
-//! Requests to the REST API: every one is answered, none with an error of the server, and what says it is JSON is.
+//! Requests to the REST API: every one is answered, none with status 500, and what says it is JSON is.
 //!
 //! An input is `METHOD target`, then headers, one to a line, then an empty line and a body.
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use hearth::clock::{Agenda, Clock, Entropy};
 use hearth::config::settings::DatabaseSettings;
-use hearth::database::{self, Databases, Sessions, Streams};
+use hearth::database::{Databases, Port, Sessions, Streams};
 use hearth::server::body::Bodies;
 use hearth::server::credentials::Credentials;
 use hearth::storage::Storage;
-use hearth_database::{Ruleset, Unjudged};
+use hearth_database::Ruleset;
 use http_body_util::BodyExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,20 +27,16 @@ const MOST_FRAMES: usize = 2;
 
 struct Server {
     runtime: Runtime,
-    router: Router,
+    port: Port,
 }
 
 impl Server {
     fn start() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let router = runtime.block_on(async {
-            let rules = Ruleset::parse(RULES, Unjudged::Admits).expect("rules");
-            let settings = DatabaseSettings {
-                rules: BTreeMap::from([(None, rules)]),
-                open: true,
-                unjudged: Unjudged::Admits,
-                create_on_first_use: false,
-            };
+        let port = runtime.block_on(async {
+            let rules = Ruleset::parse(RULES).expect("rules");
+            let settings =
+                DatabaseSettings { rules: BTreeMap::from([(None, rules)]), open: true, create_on_first_use: false };
             let (clock, entropy) = (Clock::manual(1_700_000_000_000), Entropy::seeded(1));
             let agenda = Agenda::new(clock.clone());
             let databases = Databases::open(Storage::memory(), "demo", settings, clock, entropy.stream("database"));
@@ -50,13 +45,13 @@ impl Server {
             let stop = CancellationToken::new();
             let streams = Streams::new(&agenda, stop.clone());
             let sessions = Sessions::new(Arc::clone(&databases), credentials.clone(), &agenda, entropy, stop);
-            database::router(databases, sessions, streams, credentials, Bodies::default())
+            Port::new(databases, sessions, streams, credentials, Bodies::default())
         });
-        Self { runtime, router }
+        Self { runtime, port }
     }
 
     async fn send(&self, request: Request<Body>) -> StatusCode {
-        let answer = match self.router.clone().oneshot(request).await {
+        let answer = match self.port.clone().oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},
         };
@@ -115,7 +110,8 @@ pub(crate) fn target(bytes: &[u8]) {
             let reset = Request::put("/.json?ns=demo").header("authorization", "Bearer owner").body(Body::from(DATA));
             assert_eq!(server.send(reset.expect("a request")).await, StatusCode::OK);
             let status = server.send(request).await;
-            assert!(!status.is_server_error(), "{status}");
+            // There are methods it does not know, and nobody is there who could verify an ID token.
+            assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
         });
     });
 }

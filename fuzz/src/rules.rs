@@ -1,35 +1,38 @@
-//! Files of rules: read, or refused with a place in the text for everything that is wrong.
+//! Files of rules: read, or refused with a place in the text for everything that is wrong; what is read judges whatever
+//! it is asked.
 
-use hearth_database::{Caller, Leaf, Node, Order, Path, Ruleset, Unjudged};
+use hearth_database::{Auth, Caller, Leaf, Node, Order, Path, Query, Ruleset};
+use serde_json::json;
 
 pub(crate) fn target(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let rules = match Ruleset::parse(text, Unjudged::Admits) {
+    let rules = match Ruleset::parse(text) {
         Ok(rules) => rules,
         Err(errors) => {
             assert!(!errors.0.is_empty(), "refused, and nothing is wrong");
             let lines = text.matches('\n').count() + 1;
             for error in &errors.0 {
-                assert!((1..=lines).contains(&error.line) && error.column > 0, "{error} is not in the text");
+                assert!((1..=lines).contains(&error.line) && error.column > 0, "{error:#} is not in the text");
             }
-            assert!(Ruleset::parse(text, Unjudged::Refuses).is_err(), "read, if expressions are false");
             return;
         }
     };
-    assert_eq!(Ruleset::parse(rules.text(), Unjudged::Admits).as_ref(), Ok(&rules));
-    let strict = Ruleset::parse(text, Unjudged::Refuses).expect("it was read before");
+    assert_eq!(Ruleset::parse(rules.text()).as_ref(), Ok(&rules));
+    let claims = json!({ "email": "u@example.org", "level": 3, "firebase": { "sign_in_provider": "password" } });
+    let user = claims.as_object().map(|claims| Caller::client(Auth::of_token("u", claims)));
+    let callers = [Some(Caller::ANYONE), user];
     for path in ["", "a", "a/b", "users/u/name"].map(|path| Path::parse(path).expect("a path")) {
         let after = Node::NULL.set(&path, Leaf::Int(1).into());
-        for rules in [&rules, &strict] {
-            assert!(
-                rules.may_read(Caller::Admin, &path, &after) && rules.may_write(Caller::Admin, &path, &after, &after)
-            );
-            let may_write = rules.may_write(Caller::Client, &path, &Node::NULL, &after);
-            assert!(!may_write || rules.may_write_anything(Caller::Client), "it may write something");
-            rules.indexes(&path, &Order::Value);
-            rules.indexes(&path, &Order::Child(path.clone()));
+        let query = Query { order: Order::Child(path.clone()), ..Query::default() };
+        assert!(rules.may_read(&Caller::Admin, &path, &query, &after, 1));
+        assert!(rules.may_write(&Caller::Admin, &path, &after, &after, 1));
+        for caller in callers.iter().flatten() {
+            let may_write = rules.may_write(caller, &path, &Node::NULL, &after, 1);
+            assert!(!may_write || rules.may_write_anything(caller), "it may write something");
+            let above = rules.may_read(caller, &Path::ROOT, &query, &after, 1);
+            assert!(!above || rules.may_read(caller, &path, &query, &after, 1), "who may read all may read a part");
         }
-        let reads = |rules: &Ruleset| rules.may_read(Caller::Client, &path, &after);
-        assert!(reads(&rules) || !reads(&strict), "more is allowed if expressions are false");
+        rules.indexes(&path, &Order::Value);
+        rules.indexes(&path, &Order::Child(path.clone()));
     }
 }

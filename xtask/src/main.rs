@@ -23,6 +23,13 @@ enum Task {
     Test,
     /// Measure the release binary and print tables.
     Bench(bench::BenchArguments),
+    /// Be a server that the benchmarks measure against.
+    #[command(hide = true)]
+    Stub {
+        /// What it speaks.
+        #[arg(value_enum)]
+        stub: bench::Stub,
+    },
     /// Give what reads bytes of strangers bytes at random.
     Fuzz(fuzz::FuzzArguments),
     /// Kill the server in the middle of writes, cut the power under the store, many times, and look for what was
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test => test::all(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Stub { stub } => bench::serve_stub(stub),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Crash { rounds } => test::crash(rounds),
     };

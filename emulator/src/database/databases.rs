@@ -114,6 +114,11 @@ impl Databases {
         namespace: Option<&str>,
         caller: &Caller,
     ) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
+        if self.means_default(namespace) {
+            // It is open for as long as any is.
+            let open = self.all_open().is_some();
+            return if open { Ok(self.default_database()) } else { Err(DatabaseUnavailable::Closed) };
+        }
         let name = resolve(&self.project, namespace)?;
         if let Some(service) = self.opened(&name)? {
             return Ok(service);
@@ -181,6 +186,12 @@ impl Databases {
         if joined.await.is_err() {
             tracing::error!("closing the databases panicked");
         }
+    }
+
+    /// As [`resolve`] has it.
+    fn means_default(&self, namespace: Option<&str>) -> bool {
+        let is = |name: &str| namespace.is_none_or(|namespace| namespace.eq_ignore_ascii_case(name));
+        is(self.default.name()) || is(&self.project)
     }
 
     fn opened(&self, name: &str) -> Result<Option<Arc<DatabaseService>>, DatabaseUnavailable> {

@@ -30,16 +30,59 @@ pub use stream::Streams;
 use crate::server::body::Bodies;
 use crate::server::credentials::Credentials;
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::future::BoxFuture;
+use http::{Method, Request};
+use rest::Rest;
+use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Everything that the database's port answers.
-pub fn router(
-    databases: Arc<Databases>,
-    sessions: Arc<Sessions>,
-    streams: Streams,
-    credentials: Credentials,
-    bodies: Bodies,
-) -> Router {
-    let connections = websocket::router(Arc::clone(&sessions)).merge(long_poll::router(sessions));
-    rest::router(databases, streams, credentials, bodies).merge(connections)
+#[derive(Clone)]
+pub struct Port {
+    rest: Arc<Rest>,
+    routes: Router,
+}
+
+impl Port {
+    /// The port of `databases`.
+    pub fn new(
+        databases: Arc<Databases>,
+        sessions: Arc<Sessions>,
+        streams: Streams,
+        credentials: Credentials,
+        bodies: Bodies,
+    ) -> Self {
+        let rest = Arc::new(Rest::new(databases, streams, credentials, bodies));
+        let connections = websocket::router(Arc::clone(&sessions)).merge(long_poll::router(sessions));
+        Self { routes: rest::router(Arc::clone(&rest)).merge(connections), rest }
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Port").finish_non_exhaustive()
+    }
+}
+
+impl tower::Service<Request<Body>> for Port {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // A small read is answered in less time than it takes to look for a route. No route is named like data.
+        if request.method() == Method::GET && !request.uri().path().starts_with("/.") {
+            let rest = Arc::clone(&self.rest);
+            return Box::pin(async move { Ok(rest::handle(rest, request).await) });
+        }
+        Box::pin(self.routes.call(request))
+    }
 }

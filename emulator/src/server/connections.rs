@@ -2,12 +2,13 @@
 
 use super::ports::Bound;
 use super::stall::Impatient;
-use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +16,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// A request's head has to be complete after this long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request's head may be this large; beyond it the answer is 431.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// A request may have this many headers; beyond it the answer is 431.
-const MOST_HEADERS: usize = 128;
 /// A client that reads nothing of what waits for it is closed after this long.
 const STALL: Duration = Duration::from_secs(30);
 /// After a stop, requests under way have this long to end.
@@ -42,14 +41,25 @@ impl HangUp {
     }
 }
 
-/// Serves `router` on all sockets of `bound` until `stop`; returns once every connection has ended, at most a grace
+/// What answers the requests of a surface.
+pub trait Surface:
+    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Surface for S where
+    S: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+/// Serves `surface` on all sockets of `bound` until `stop`; returns once every connection has ended, at most a grace
 /// period later. Streams have to watch `stop` themselves and end their bodies, so that they are closed properly.
-pub async fn serve(bound: Bound, router: Router, stop: CancellationToken) {
+pub async fn serve(bound: Bound, surface: impl Surface, stop: CancellationToken) {
     let connections = TaskTracker::new();
     let accepting: Vec<_> = bound
         .listeners
         .into_iter()
-        .map(|listener| tokio::spawn(accept(listener, router.clone(), stop.clone(), connections.clone())))
+        .map(|listener| tokio::spawn(accept(listener, surface.clone(), stop.clone(), connections.clone())))
         .collect();
     for task in accepting {
         // A panic in accept has been reported by the panic hook; the other sockets go on.
@@ -59,7 +69,7 @@ pub async fn serve(bound: Bound, router: Router, stop: CancellationToken) {
     connections.wait().await;
 }
 
-async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, connections: TaskTracker) {
+async fn accept(listener: TcpListener, surface: impl Surface, stop: CancellationToken, connections: TaskTracker) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -67,7 +77,7 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, 
         };
         match accepted {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, router.clone(), stop.clone()));
+                connections.spawn(connection(stream, peer, surface.clone(), stop.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -77,20 +87,20 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken, 
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: SocketAddr, surface: impl Surface, stop: CancellationToken) {
     // Without it the small frames of a stream wait for acknowledgements.
     let _ = stream.set_nodelay(true);
     let hang_up = HangUp::default();
     let offered = hang_up.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(offered.clone());
-        router.clone().oneshot(request.map(Body::new))
+        surface.clone().oneshot(request.map(Body::new))
     });
+    // A request with more than 100 headers is answered 431: hyper's own limit, for which it needs no memory.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
-        .max_headers(MOST_HEADERS)
         .serve_connection(TokioIo::new(Impatient::new(stream, STALL)), service)
         .with_upgrades();
     tokio::pin!(connection);

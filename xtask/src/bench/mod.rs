@@ -4,17 +4,25 @@
 //! machine itself could do at most is measured in the same run.
 
 mod beside;
+mod cores;
+mod database;
+mod frames;
 mod functions;
 mod limits;
 mod load;
 mod peer;
 mod server;
 mod startup;
+mod stub;
 mod tree;
 
-use crate::process::{Failure, cargo, root};
+pub(crate) use stub::{Stub, serve as serve_stub};
+
+use crate::process::{Failure, cargo, root, run as run_program};
 use clap::{Args, ValueEnum};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::path::PathBuf;
+use std::process::Command;
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -36,6 +44,11 @@ pub(crate) struct BenchArguments {
     /// of ID tokens that it accepts, one user's a line, and the ids of the processes whose time is counted.
     #[arg(long, value_name = "FILE")]
     beside: Option<PathBuf>,
+    /// Load another Realtime Database too, in turn with ours. A JSON file says where it is:
+    /// `{"name","address","namespace","processes"}`, with the `host:port` of its WebSocket and REST interface, which is
+    /// open to everyone, and the ids of its processes, which are moved to the server's processor.
+    #[arg(long, value_name = "FILE")]
+    beside_database: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,6 +57,8 @@ enum Table {
     Startup,
     /// startSession and pushUpdate under load.
     Functions,
+    /// The Realtime Database's writes, reads, listeners and queries under load.
+    Database,
     /// A tree's memory, its opening, and one leaf of it.
     Tree,
 }
@@ -57,11 +72,18 @@ struct Plan {
     seconds: u64,
     peer: bool,
     beside: Option<PathBuf>,
+    beside_database: Option<PathBuf>,
 }
 
 /// Builds the release binary and measures it.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
+    if cfg!(debug_assertions) {
+        // What measures has to be optimised as well; the rest is its business.
+        cargo(&["build", "--release", "--package", "xtask"])?;
+        return run_program(Command::new(root().join("target/release/xtask")).args(std::env::args_os().skip(1)));
+    }
     cargo(&["build", "--release", "--package", "hearth"])?;
+    raise_file_limit();
     let plan = Plan {
         binary: root().join("target/release/hearth"),
         release: true,
@@ -69,6 +91,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         seconds: arguments.seconds,
         peer: arguments.peer,
         beside: arguments.beside.clone(),
+        beside_database: arguments.beside_database.clone(),
     };
     measure(&plan, arguments.table)
 }
@@ -83,6 +106,7 @@ pub(crate) fn short_round() -> Result<(), Failure> {
             seconds: 1,
             peer: false,
             beside: None,
+            beside_database: None,
         },
         None,
     )
@@ -97,10 +121,20 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     if wanted(Table::Functions) {
         runtime.block_on(functions::run(plan))?;
     }
+    if wanted(Table::Database) {
+        runtime.block_on(database::run(plan))?;
+    }
     if wanted(Table::Tree) {
         tree::run(plan)?;
     }
     Ok(())
+}
+
+/// Lets this process open as many files as it may.
+fn raise_file_limit() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 /// Several measurements of one thing.

@@ -25,6 +25,11 @@ pub(super) struct Server {
 impl Server {
     /// Starts `command` (`emulators:start`, say) with everything enforced, on free ports.
     pub(super) fn start(binary: &Path, command: &str) -> Result<Self, Failure> {
+        Self::start_with(binary, command, None)
+    }
+
+    /// The same, with rules for the database.
+    pub(super) fn start_with(binary: &Path, command: &str, rules: Option<&Value>) -> Result<Self, Failure> {
         // Below target/, so that the data lies on the disk the project lies on and not on a memory file system.
         let folder = TempDir::new_in(root().join("target"))?;
         let services = ["auth", "functions", "database", "pushStream", "hub"];
@@ -34,7 +39,12 @@ impl Server {
             "pubsub": {"secret": "for benchmarks"},
             "toggles": {"skip_auth": false, "skip_rate_limit": false},
         });
-        std::fs::write(folder.path().join("firebase.json"), json!({"emulators": emulators}).to_string())?;
+        let mut settings = json!({"emulators": emulators});
+        if let (Some(rules), Some(settings)) = (rules, settings.as_object_mut()) {
+            std::fs::write(folder.path().join("database.rules.json"), rules.to_string())?;
+            settings.insert("database".to_owned(), json!({"rules": "database.rules.json"}));
+        }
+        std::fs::write(folder.path().join("firebase.json"), settings.to_string())?;
         std::fs::write(folder.path().join(".runtimeconfig.json"), runtime.to_string())?;
         let child = Command::new(binary)
             .args([command, "--project", PROJECT, "--ports-file", "ports.json"])

@@ -1,4 +1,4 @@
-//! What a tree takes in memory, how long one is opened, and what one leaf costs to read and to set among many.
+//! What a tree takes in memory, how long one is opened, what one leaf costs to read and to set among many, and a query.
 //!
 //! Each figure comes from a process of its own (`emulator/benches/tree.rs`), so that none inherits another's memory.
 
@@ -14,6 +14,8 @@ const SHAPES: [(&str, &str); 2] = [("records", "records of ten fields"), ("list"
 const MOST_BYTES: f64 = 150.0;
 /// A database of as many leaves as the largest tree may take so long to open, in milliseconds.
 const MOST_TO_OPEN: f64 = 1500.0;
+/// Twenty of as many children as the largest tree has leaves may take so long to find, in milliseconds.
+const MOST_TO_FIND: f64 = 1.0;
 /// From the smallest tree to the largest, a cost may grow so many times.
 const MOST_GROWTH: f64 = 2.0;
 
@@ -51,6 +53,27 @@ pub(super) fn run(plan: &Plan) -> Result<(), Failure> {
     }
     print_table(&format!("Trees, whole (median of {} runs, smallest–largest)", plan.runs), &whole);
     print_table("Trees, one leaf, anywhere, processor time in memory alone", &steps);
+    query(&bench, plan, largest)
+}
+
+/// Processor time, as that of a leaf.
+fn query(bench: &Bench, plan: &Plan, children: usize) -> Result<(), Failure> {
+    let (mut first, mut again) = (Samples::default(), Samples::default());
+    for _ in 0..plan.runs.min(3) {
+        let figures = bench.run(&["query", &children.to_string(), "1"])?;
+        first.add(figures.get("first")? / 1e6);
+        again.add(figures.get("again")? / 1e6);
+    }
+    let rows = [
+        ["", "the first time, ms", "then, ms", "limit"].map(str::to_owned).to_vec(),
+        vec![
+            format!("20 of {children} children by an index, as JSON"),
+            first.show(0),
+            again.show(4),
+            verdict(again.median(), MOST_TO_FIND),
+        ],
+    ];
+    print_table("Trees, a query, processor time in memory alone", &rows);
     Ok(())
 }
 

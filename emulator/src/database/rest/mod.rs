@@ -43,13 +43,8 @@ const MOST_REFUSED_BYTES: usize = 64 * 1024;
 /// From so many children on, a query is answered on a thread of its own, so that other requests go on.
 const MANY_CHILDREN: usize = 1000;
 
-/// The REST API of `databases`.
-pub(super) fn router(databases: Arc<Databases>, streams: Streams, credentials: Credentials, bodies: Bodies) -> Router {
-    let rest = Rest { databases, streams, credentials, bodies, encoder: Encoder::default() };
-    Router::new().fallback(handle).with_state(Arc::new(rest))
-}
-
-struct Rest {
+/// The REST API of some databases.
+pub(super) struct Rest {
     databases: Arc<Databases>,
     credentials: Credentials,
     bodies: Bodies,
@@ -57,22 +52,35 @@ struct Rest {
     streams: Streams,
 }
 
-async fn handle(State(rest): State<Arc<Rest>>, request: Request<Body>) -> Response {
+impl Rest {
+    /// That of `databases`.
+    pub(super) fn new(databases: Arc<Databases>, streams: Streams, credentials: Credentials, bodies: Bodies) -> Self {
+        Self { databases, credentials, bodies, encoder: Encoder::default(), streams }
+    }
+}
+
+/// Answers every request.
+pub(super) fn router(rest: Arc<Rest>) -> Router {
+    Router::new().fallback(|State(rest): State<Arc<Rest>>, request| handle(rest, request)).with_state(rest)
+}
+
+/// Answers one request.
+pub(super) async fn handle(rest: Arc<Rest>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let mut response = if parts.method == Method::OPTIONS {
         response::empty(StatusCode::NO_CONTENT)
     } else {
         match rest.answer(&parts, body).await {
             Ok(response) => response,
-            Err(failure) => rest.refuse(&parts, failure).await,
+            Err(failure) => Box::pin(rest.refuse(&parts, failure)).await,
         }
     };
     response::allow_origins(&parts, response.headers_mut());
-    // To a HEAD the router sends the head alone.
     response
 }
 
 impl Rest {
+    // What a plain read does not need lies elsewhere, so that little memory is moved for one.
     async fn answer(&self, parts: &Parts, body: Body) -> Result<Response, Failure> {
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default())?;
         let action = Action::of(parts, &parameters)?;
@@ -81,7 +89,7 @@ impl Rest {
         }
         let path = parts.uri.path();
         if path.starts_with("/.settings/") || path.starts_with("/.inspect/") {
-            return self.administer(parts, &parameters, action, body).await;
+            return Box::pin(self.administer(parts, &parameters, action, body)).await;
         }
         if parameters.strict {
             return Err(Failure::Parameter("format must be export"));
@@ -93,14 +101,14 @@ impl Rest {
         let depth = location.path.depth();
         if action != Action::Get && !database.may_write_anything(&access.caller) {
             // A little is read all the same: a client that is still sending may never see the answer.
-            let _ = self.bodies.read(body, MOST_REFUSED_BYTES).await;
+            let _ = Box::pin(self.bodies.read(body, MOST_REFUSED_BYTES)).await;
             return Err(Failure::Service(ServiceError::Command(CommandError::Denied)));
         }
         let change = match action {
             Action::Get => {
                 let view = parameters.filters.view(parameters.shallow)?;
                 if request::wants_stream(&parts.headers) && parts.method != Method::HEAD {
-                    return self.stream(parts, &parameters, database, access, location, view).await;
+                    return Box::pin(self.stream(parts, &parameters, database, access, location, view)).await;
                 }
                 let reading = self.read(parts, &parameters, &database, access.caller, &location, view);
                 return response::within(parameters.timeout, reading).await;
@@ -108,11 +116,11 @@ impl Rest {
             Action::Delete => Change::Remove,
             Action::Put => {
                 let set = move |text: &[u8]| json::parse(text, depth).map(Change::Set).map_err(Failure::Data);
-                self.parse(body, set).await?
+                Box::pin(self.parse(body, set)).await?
             }
             Action::Post => {
                 let push = move |text: &[u8]| json::parse(text, depth + 1).map(Change::Push).map_err(Failure::Data);
-                self.parse(body, push).await?
+                Box::pin(self.parse(body, push)).await?
             }
             Action::Patch => {
                 let update = move |text: &[u8]| match json::parse_update(text, depth).map_err(Failure::Update)? {
@@ -120,7 +128,7 @@ impl Rest {
                     // As the Firebase CLI removes data.
                     None => Ok(Change::Remove),
                 };
-                self.parse(body, update).await?
+                Box::pin(self.parse(body, update)).await?
             }
         };
         let write = Write { caller: access.caller, location, if_match: request::if_match(&parts.headers), change };
@@ -129,7 +137,7 @@ impl Rest {
         if !limit.admits(&write, &database.snapshot().root) {
             return Err(Failure::WriteTooLarge);
         }
-        self.write(parts, &parameters, &database, write).await
+        Box::pin(self.write(parts, &parameters, &database, write)).await
     }
 
     async fn read(
@@ -147,7 +155,7 @@ impl Rest {
                 (database.read(&caller, location, self.databases.now())?, None)
             }
             View::Deep(query) => {
-                let node = self.select(database, caller, location, query.clone()).await?;
+                let node = Box::pin(self.select(database, caller, location, query.clone())).await?;
                 self.check_index(database, &location.path, &query)?;
                 (node, None)
             }

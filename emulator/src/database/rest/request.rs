@@ -12,6 +12,7 @@ use http::header::{ACCEPT, HOST, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::time::Duration;
 
 const FIREBASE_ETAG: HeaderName = HeaderName::from_static("x-firebase-etag");
@@ -35,18 +36,22 @@ pub(super) enum Action {
 }
 
 impl Action {
+    const NAMES: [(&str, Self); 6] = [
+        ("GET", Self::Get),
+        ("HEAD", Self::Get),
+        ("PUT", Self::Put),
+        ("POST", Self::Post),
+        ("PATCH", Self::Patch),
+        ("DELETE", Self::Delete),
+    ];
+
     /// The request's method; a POST may name another one.
     pub(super) fn of(parts: &Parts, parameters: &Parameters) -> Result<Self, Failure> {
         let header = parts.headers.get(METHOD_OVERRIDE).map(|value| value.to_str().unwrap_or_default());
         let other = header.or(parameters.method.as_deref()).filter(|_| parts.method == Method::POST);
-        match other.unwrap_or(parts.method.as_str()).to_ascii_uppercase().as_str() {
-            "GET" | "HEAD" => Ok(Self::Get),
-            "PUT" => Ok(Self::Put),
-            "POST" => Ok(Self::Post),
-            "PATCH" => Ok(Self::Patch),
-            "DELETE" => Ok(Self::Delete),
-            _ => Err(Failure::Method),
-        }
+        let method = other.unwrap_or(parts.method.as_str());
+        let named = Self::NAMES.iter().find(|(name, _)| method.eq_ignore_ascii_case(name));
+        named.map(|(_, action)| *action).ok_or(Failure::Method)
     }
 }
 
@@ -113,7 +118,7 @@ impl Parameters {
         let mut parameters = Self::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters.take(&decode(name), decode(value))?;
+            parameters.take(&decode(name), decode(value).into_owned())?;
         }
         Ok(parameters)
     }
@@ -163,8 +168,11 @@ impl Parameters {
     }
 }
 
-fn decode(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned().into()
 }
 
 fn flag(value: &str, error: &'static str) -> Result<bool, Failure> {

@@ -26,6 +26,8 @@ pub(super) const WORTH_A_THREAD: u64 = 64 * 1024;
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
 /// All large answers together hold at most so many units.
 const BUDGET_UNITS: usize = 512 * 1024;
+/// As many headers as most answers have.
+const HEADERS: usize = 6;
 /// Bytes a unit.
 const UNIT: u64 = 1024;
 
@@ -175,6 +177,7 @@ pub(super) fn not_modified(etag: &str) -> Response {
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response.headers_mut().reserve(HEADERS);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

@@ -67,7 +67,7 @@ impl Api {
         let credentials = Credentials::new(Some(Arc::new(Tokens)), trust);
         let (agenda, stop) = (Agenda::new(clock), CancellationToken::new());
         let streams = Streams::new(&agenda, stop.clone());
-        let router = router(Arc::clone(&databases), streams, credentials, Bodies::default());
+        let router = router(Arc::new(Rest::new(Arc::clone(&databases), streams, credentials, Bodies::default())));
         Self { router, databases, agenda, stop }
     }
 

@@ -5,6 +5,9 @@ use crate::tree::leaf::Leaf;
 use crate::tree::node::Node;
 use serde_json::{Map, Value};
 
+/// So much memory is asked for at most before a text is begun; beyond it the text finds its own size.
+const MOST_RESERVED: u64 = 16 * 1024;
+
 /// How a node is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -31,6 +34,8 @@ pub fn to_text(node: &Node, form: Form) -> String {
 /// The node as JSON text.
 pub fn encode(node: &Node, form: Form, layout: Layout) -> Vec<u8> {
     let mut writer = Writer::new(layout);
+    // About what it will be, so that a short text is written into one piece of memory.
+    writer.out.reserve(node.weight().min(MOST_RESERVED) as usize);
     writer.node(node, form);
     writer.out
 }

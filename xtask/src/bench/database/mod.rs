@@ -1,0 +1,377 @@
+//! The Realtime Database under load: writes, reads, listeners, idle connections, a query.
+//!
+//! The self-hosted server, whose commits are synced to the disk, has one processor, and what loads it another. What it
+//! is measured against has the same processor and is loaded by the same client, in turn with it, so that what else the
+//! machine does falls on each of them.
+
+mod fanout;
+mod idle;
+mod query;
+mod raw;
+mod socket;
+mod writes;
+
+use super::cores::{Cores, Kept, move_process};
+use super::load::{self, Connection, request};
+use super::server::{Server, processor_seconds};
+use super::stub::{Running, Stub};
+use super::{Plan, Samples, print_table};
+use crate::process::Failure;
+use fanout::Pace;
+use serde::Deserialize;
+use serde_json::json;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Each value that is written is a text of so many bytes.
+pub(super) const VALUE: usize = 120;
+const NAMESPACE: &str = "demo-bench-default-rtdb";
+const READERS: usize = 32;
+const DURABLE: &str = "serve";
+
+/// A database that is loaded.
+#[derive(Clone, Debug)]
+struct Target {
+    address: SocketAddr,
+    namespace: String,
+}
+
+/// How much is done: less when what is measured has not been optimised.
+struct Sizes {
+    in_flight: (usize, usize),
+    listeners: [usize; 2],
+    writes_heard: usize,
+    idle: usize,
+    children: usize,
+}
+
+const WHOLE: Sizes =
+    Sizes { in_flight: (64, 16), listeners: [1_000, 10_000], writes_heard: 20, idle: 10_000, children: 1_000_000 };
+const SHORT: Sizes = Sizes { in_flight: (4, 4), listeners: [20, 100], writes_heard: 3, idle: 100, children: 2_000 };
+
+pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
+    let cores = Cores::find()?;
+    let _kept = Kept::on(cores.load)?;
+    let sizes = if plan.release { WHOLE } else { SHORT };
+    let peer = plan.beside_database.as_deref().map(Peer::read).transpose()?;
+    if let Some(peer) = &peer {
+        peer.processes.iter().try_for_each(|process| move_process(*process, cores.server))?;
+    }
+    let bench = Bench { plan, cores, sizes, peer, duration: Duration::from_secs(plan.seconds) };
+    let peer = bench.peer.as_ref().map_or("beside it", |peer| &peer.name);
+    let mut rows =
+        vec![["", "hearth", "CPU, µs each", "measured against", "ratio", "limit", peer].map(str::to_owned).to_vec()];
+    let done = bench.all(&mut rows).await;
+    print_table(
+        &format!("Realtime Database (median of {} runs of {} s each, smallest–largest)", plan.runs, plan.seconds),
+        &rows,
+    );
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let whose = if cores.apart() { "one processor each" } else { "one processor together" };
+    println!("\nServer and load had {whose}; the machine's load average was {}.", load.trim());
+    done
+}
+
+struct Bench<'p> {
+    plan: &'p Plan,
+    cores: Cores,
+    sizes: Sizes,
+    peer: Option<Peer>,
+    duration: Duration,
+}
+
+type Rows = Vec<Vec<String>>;
+
+impl Bench<'_> {
+    /// What was measured before something failed stays in `rows`.
+    async fn all(&self, rows: &mut Rows) -> Result<(), Failure> {
+        self.writes(rows).await?;
+        self.reads(rows).await?;
+        self.listeners(rows).await?;
+        self.idle(rows).await?;
+        self.query(rows).await
+    }
+
+    /// A server of ours on its processor, open to everyone.
+    fn server(&self, command: &str) -> Result<(Server, Target), Failure> {
+        let _kept = Kept::on(self.cores.server)?;
+        let rules = json!({"rules": {".read": true, ".write": true, "scores": {".indexOn": "score"}}});
+        let mut server = Server::start_with(&self.plan.binary, command, Some(&rules))?;
+        let target = Target { address: server.address("database")?, namespace: NAMESPACE.to_owned() };
+        Ok((server, target))
+    }
+
+    fn stub(&self, stub: Stub) -> Result<(Running, Target), Failure> {
+        let _kept = Kept::on(self.cores.server)?;
+        let running = Running::start(stub)?;
+        let target = Target { address: running.address, namespace: NAMESPACE.to_owned() };
+        Ok((running, target))
+    }
+
+    async fn writes(&self, rows: &mut Rows) -> Result<(), Failure> {
+        let (connections, in_flight) = self.sizes.in_flight;
+        for (connections, in_flight, limit) in
+            [(1, 1, Limit::Share(0.6)), (connections, in_flight, Limit::AtLeast(30_000.0))]
+        {
+            let [mut ours, mut raw, mut stub, mut peer, mut cost] = <[Samples; 5]>::default();
+            let [mut p50, mut p99] = <[Samples; 2]>::default();
+            for _ in 0..self.plan.runs {
+                let (server, target) = self.server(DURABLE)?;
+                let before = processor_seconds(&[server.id()])?;
+                let written = writes::run(&target, connections, in_flight, self.duration).await?;
+                let used = processor_seconds(&[server.id()])? - before;
+                ours.add(written.per_second);
+                p50.add(written.p50);
+                p99.add(written.p99);
+                // The warm-up counts too, so this is somewhat more than it takes.
+                cost.add(used * 1e6 / (written.per_second * self.duration.as_secs_f64()));
+                drop(server);
+                raw.add(raw::rows_per_second(connections, self.duration, self.cores.server)?);
+                let (_running, target) = self.stub(Stub::Socket)?;
+                stub.add(writes::run(&target, connections, in_flight, self.duration).await?.per_second);
+                if let Some(beside) = &self.peer {
+                    peer.add(writes::run(&beside.target, connections, in_flight, self.duration).await?.per_second);
+                }
+            }
+            let of = if connections == 1 { "one row".to_owned() } else { format!("{connections} rows") };
+            rows.push(vec![
+                format!("durable writes/s, {connections} × {in_flight} in flight"),
+                ours.show(0),
+                cost.show(0),
+                format!("SQLite, commits of {of}: {}", raw.show(0)),
+                ratio(&ours, &raw),
+                limit.verdict(&ours, &raw),
+                shown(&peer, 0),
+            ]);
+            rows.push(vec![
+                "… p50; p99, ms".to_owned(),
+                format!("{}; {}", p50.show(2), p99.show(2)),
+                String::new(),
+                format!("a stub that says ok: {}/s", stub.show(0)),
+                ratio(&ours, &stub),
+                String::new(),
+                String::new(),
+            ]);
+        }
+        Ok(())
+    }
+
+    async fn reads(&self, rows: &mut Rows) -> Result<(), Failure> {
+        let [mut ours, mut bare, mut peer, mut cost] = <[Samples; 4]>::default();
+        let path = |target: &Target| format!("/bench/0/1.json?ns={}", target.namespace);
+        let read = async |target: &Target| {
+            let question = Rc::new(vec![request("GET", &path(target), &[], "")]);
+            load::run(target.address, question, READERS, self.duration, 200).await
+        };
+        let prepare = async |target: &Target| {
+            let value = format!("\"{}\"", "x".repeat(VALUE));
+            let put = request("PUT", &path(target), &[], &value);
+            let mut connection = Connection::open(target.address).await?;
+            connection.ask(&put).await
+        };
+        for _ in 0..self.plan.runs {
+            let (server, target) = self.server(DURABLE)?;
+            prepare(&target).await?;
+            let before = processor_seconds(&[server.id()])?;
+            let run = read(&target).await?;
+            let used = processor_seconds(&[server.id()])? - before;
+            ours.add(run.per_second);
+            cost.add(used * 1e6 / (run.per_second * self.duration.as_secs_f64()));
+            drop(server);
+            let (_running, target) = self.stub(Stub::Http)?;
+            bare.add(read(&target).await?.per_second);
+            if let Some(beside) = &self.peer {
+                prepare(&beside.target).await?;
+                peer.add(read(&beside.target).await?.per_second);
+            }
+        }
+        rows.push(vec![
+            format!("REST reads/s, {READERS} connections"),
+            ours.show(0),
+            cost.show(0),
+            format!("hyper, a constant: {}", bare.show(0)),
+            ratio(&ours, &bare),
+            Limit::Share(0.7).verdict(&ours, &bare),
+            shown(&peer, 0),
+        ]);
+        Ok(())
+    }
+
+    async fn listeners(&self, rows: &mut Rows) -> Result<(), Failure> {
+        let slow = Pace::Slow(self.sizes.writes_heard);
+        for listeners in self.sizes.listeners {
+            let figures = self.heard(listeners, slow).await?;
+            let limit =
+                |limit: Limit, pick: fn(&Heard) -> &Samples| limit.verdict(pick(&figures.ours), pick(&figures.stub));
+            let title = |what: &str| format!("one write to {listeners} listeners, {what}");
+            let at_most = Limit::Times(1.5);
+            rows.push(figures.row(title("p50, ms"), 2, |heard| &heard.p50, limit(at_most, |heard| &heard.p50)));
+            rows.push(figures.row(title("p99, ms"), 2, |heard| &heard.p99, limit(at_most, |heard| &heard.p99)));
+            rows.push(figures.row(title("deliveries/s"), 0, |heard| &heard.per_second, String::new()));
+        }
+        let [few, _] = self.sizes.listeners;
+        let figures = self.heard(few, Pace::Fast(self.duration)).await?;
+        let verdict = Limit::AtLeast(100_000.0).verdict(&figures.ours.per_second, &figures.stub.per_second);
+        let title = format!("{few} listeners, write after write, deliveries/s");
+        rows.push(figures.row(title, 0, |heard| &heard.per_second, verdict));
+        Ok(())
+    }
+
+    async fn heard(&self, listeners: usize, pace: Pace) -> Result<AllHeard, Failure> {
+        let mut all = AllHeard::default();
+        for _ in 0..self.plan.runs {
+            let (server, target) = self.server(DURABLE)?;
+            all.ours.add(fanout::run(&target, &[server.id()], listeners, pace).await?);
+            drop(server);
+            let (running, target) = self.stub(Stub::Socket)?;
+            all.stub.add(fanout::run(&target, &[running.id()], listeners, pace).await?);
+            drop(running);
+            if let Some(beside) = &self.peer {
+                all.peer.add(fanout::run(&beside.target, &beside.processes, listeners, pace).await?);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn idle(&self, rows: &mut Rows) -> Result<(), Failure> {
+        let connections = self.sizes.idle;
+        let [mut welcomed, mut listening] = <[Samples; 2]>::default();
+        for _ in 0..self.plan.runs.min(3) {
+            let (server, target) = self.server(DURABLE)?;
+            let weighed = idle::run(&target, server.id(), connections).await?;
+            welcomed.add(weighed.welcomed);
+            listening.add(weighed.listening);
+        }
+        for (what, samples) in [("idle", welcomed), ("idle, with a listener", listening)] {
+            rows.push(vec![
+                format!("bytes per connection, {connections} of them {what}"),
+                samples.show(0),
+                String::new(),
+                String::new(),
+                String::new(),
+                Limit::AtMost(8192.0).verdict(&samples, &samples),
+                String::new(),
+            ]);
+        }
+        Ok(())
+    }
+
+    async fn query(&self, rows: &mut Rows) -> Result<(), Failure> {
+        let children = self.sizes.children;
+        let (server, target) = self.server(DURABLE)?;
+        let asked = query::run(&target, children).await?;
+        drop(server);
+        for (transport, mut times) in [("REST", asked.rest), ("WebSocket", asked.socket)] {
+            times.sort_by(f64::total_cmp);
+            let times = Samples(times);
+            rows.push(vec![
+                format!("20 of {children} children by an index, {transport}, p50; p99, ms"),
+                format!("{:.3}; {:.3}", times.median(), times.at(0.99)),
+                String::new(),
+                String::new(),
+                String::new(),
+                Limit::AtMost(1.0).verdict(&times, &times),
+                String::new(),
+            ]);
+        }
+        Ok(())
+    }
+}
+
+/// What the runs of one measurement with listeners showed.
+#[derive(Default)]
+struct Heard {
+    p50: Samples,
+    p99: Samples,
+    per_second: Samples,
+    cost: Samples,
+}
+
+impl Heard {
+    fn add(&mut self, heard: fanout::Heard) {
+        self.cost.add(heard.processor * 1e6 / heard.deliveries as f64);
+        self.p50.add(heard.p50);
+        self.p99.add(heard.p99);
+        self.per_second.add(heard.per_second);
+    }
+}
+
+#[derive(Default)]
+struct AllHeard {
+    ours: Heard,
+    stub: Heard,
+    peer: Heard,
+}
+
+impl AllHeard {
+    fn row(&self, title: String, decimals: usize, pick: fn(&Heard) -> &Samples, verdict: String) -> Vec<String> {
+        vec![
+            title,
+            pick(&self.ours).show(decimals),
+            self.ours.cost.show(1),
+            format!("one raw send each: {} ({:.1} µs)", pick(&self.stub).show(decimals), self.stub.cost.median()),
+            ratio(pick(&self.ours), pick(&self.stub)),
+            verdict,
+            shown(pick(&self.peer), decimals),
+        ]
+    }
+}
+
+/// What is wanted of a figure, by itself or against what it is measured against.
+#[derive(Clone, Copy)]
+enum Limit {
+    AtLeast(f64),
+    AtMost(f64),
+    /// At least this share of the other.
+    Share(f64),
+    /// At most so many times the other.
+    Times(f64),
+}
+
+impl Limit {
+    fn verdict(self, figure: &Samples, other: &Samples) -> String {
+        let (figure, times) = (figure.median(), figure.median() / other.median());
+        let (kept, words) = match self {
+            Self::AtLeast(least) => (figure >= least, format!("≥ {least}")),
+            Self::AtMost(most) => (figure <= most, format!("≤ {most}")),
+            Self::Share(least) => (times >= least, format!("≥ {least}×")),
+            Self::Times(most) => (times <= most, format!("≤ {most}×")),
+        };
+        format!("{words}, {}", if kept { "kept" } else { "missed" })
+    }
+}
+
+fn ratio(figure: &Samples, other: &Samples) -> String {
+    format!("{:.2}×", figure.median() / other.median())
+}
+
+fn shown(samples: &Samples, decimals: usize) -> String {
+    if samples.0.is_empty() { String::new() } else { samples.show(decimals) }
+}
+
+/// Another Realtime Database; who runs it, and what it is made of, is not known here.
+struct Peer {
+    name: String,
+    target: Target,
+    processes: Vec<u32>,
+}
+
+impl Peer {
+    fn read(file: &Path) -> Result<Self, Failure> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            name: String,
+            address: String,
+            namespace: String,
+            processes: Vec<u32>,
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let File { name, address, namespace, processes } =
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        let address = address.to_socket_addrs()?.next().ok_or_else(|| format!("no address: {address}"))?;
+        Ok(Self { name, target: Target { address, namespace }, processes })
+    }
+}
