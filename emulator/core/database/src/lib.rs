@@ -7,6 +7,8 @@
 pub mod engine;
 pub mod journal;
 pub mod query;
+#[cfg(test)]
+mod random;
 pub mod rules;
 pub mod tree;
 pub mod wire;

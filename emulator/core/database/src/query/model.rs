@@ -3,20 +3,10 @@
 
 use super::*;
 use crate::engine::News;
+use crate::random::Random;
 use crate::tree::{Key, Location, Node, Priority};
 
-/// Steele and Vigna's SplitMix64.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
-    }
-
     fn one_in(&mut self, many: usize) -> bool {
         self.below(many) == 0
     }

@@ -1,6 +1,7 @@
 //! The parts against a sorted map.
 
 use super::*;
+use crate::random::Random;
 use crate::tree::Leaf;
 use crate::tree::key::compare;
 use std::collections::BTreeMap;
@@ -10,19 +11,6 @@ type List = Vec<(String, Node)>;
 
 fn list<'a>(children: impl Iterator<Item = (&'a Key, &'a Node)>) -> List {
     children.map(|(key, node)| (key.to_string(), node.clone())).collect()
-}
-
-/// Steele and Vigna's SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
-    }
 }
 
 /// Integers and texts, so that both kinds of order occur.
