@@ -66,10 +66,14 @@ async function open({ force = false, failedBefore = false, brokenSockets = false
   if (failedBefore) {
     await context.addInitScript(() => {
       localStorage.setItem('firebase:previous_websocket_failure', 'true');
-      // A slow socket, as far as the client can tell: it moves once its pings have been answered.
+      // A slow socket, as far as the client can tell: it moves once its pings have been answered, and they are held
+      // until the page lets them go.
+      const letGo = new Promise((resolve) => {
+        window.letPingsGo = resolve;
+      });
       window.WebSocket = class extends WebSocket {
         send(text) {
-          if (text === '{"t":"c","d":{"t":"p","d":{}}}') setTimeout(() => super.send(text), 200);
+          if (text === '{"t":"c","d":{"t":"p","d":{}}}') letGo.then(() => super.send(text));
           else super.send(text);
         }
       };
@@ -173,14 +177,18 @@ test('a page moves to a WebSocket in the middle of its writes', { timeout: 60_00
     sdk.onChildAdded(at('moved/theirs'), (snapshot) => heard.push(snapshot.val()));
     sdk.onDisconnect(at('moved/left')).set(true);
     window.writing = (async () => {
+      let earlier;
       while (!stop) {
         const writes = Array.from({ length: 3 }, async () => {
           const number = own++;
           await sdk.set(at(`moved/own/n${number}`), number);
           acknowledged++;
+          if (acknowledged === 50) letPingsGo();
         });
         writes.push(sdk.set(at('moved/count'), sdk.increment(1)));
-        await Promise.race([Promise.all(writes), new Promise((resolve) => setTimeout(resolve, 5))]);
+        // Two rounds are under way at a time.
+        await earlier;
+        earlier = Promise.all(writes);
         window.rounds = (window.rounds ?? 0) + 1;
       }
     })();

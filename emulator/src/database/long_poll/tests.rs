@@ -266,10 +266,12 @@ async fn a_client_that_is_silent_has_gone() {
     for _ in 0..5 {
         assert_eq!(client.poll(&[]).await, "");
     }
-    tokio::time::sleep(SILENCE.saturating_sub(std::time::Duration::from_millis(10))).await;
+    tokio::time::advance(SILENCE.saturating_sub(std::time::Duration::from_millis(10))).await;
     assert_eq!(json::to_text(&house.databases.default_database().snapshot().root, Form::Export), "null");
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     let _still = stand_still();
+    tokio::time::advance(std::time::Duration::from_millis(20)).await;
+    // Its task has been woken, and is to run.
+    while house.data().await == "null" {}
     assert_eq!(house.data().await, r#"{"gone":1}"#);
     assert_eq!(client.poll(&[]).await, CLOSED);
     assert_eq!(house.get(&format!("disconn=t&{}", client.ticket())).await, "");
