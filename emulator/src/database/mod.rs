@@ -33,7 +33,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
-use http::{Method, Request};
+use http::Request;
 use rest::Rest;
 use std::convert::Infallible;
 use std::fmt;
@@ -44,7 +44,7 @@ use std::task::{Context, Poll};
 #[derive(Clone)]
 pub struct Port {
     rest: Arc<Rest>,
-    routes: Router,
+    connections: Router,
 }
 
 impl Port {
@@ -58,7 +58,7 @@ impl Port {
     ) -> Self {
         let rest = Arc::new(Rest::new(databases, streams, credentials, bodies));
         let connections = websocket::router(Arc::clone(&sessions)).merge(long_poll::router(sessions));
-        Self { routes: rest::router(Arc::clone(&rest)).merge(connections), rest }
+        Self { rest, connections }
     }
 }
 
@@ -78,11 +78,11 @@ impl tower::Service<Request<Body>> for Port {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // A small read is answered in less time than it takes to look for a route. No route is named like data.
-        if request.method() == Method::GET && !request.uri().path().starts_with("/.") {
-            let rest = Arc::clone(&self.rest);
-            return Box::pin(async move { Ok(rest::handle(rest, request).await) });
+        // The REST API takes every other path, so there is nothing to route.
+        if matches!(request.uri().path(), "/.ws" | "/.lp") {
+            return Box::pin(self.connections.call(request));
         }
-        Box::pin(self.routes.call(request))
+        let rest = Arc::clone(&self.rest);
+        Box::pin(async move { Ok(rest.handle(request).await) })
     }
 }

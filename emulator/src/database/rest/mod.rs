@@ -19,9 +19,7 @@ use crate::server::body::Bodies;
 use crate::server::connections::HangUp;
 use crate::server::credentials::Credentials;
 use access::Access;
-use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use hearth_database::json::{self, Form, Layout};
@@ -57,29 +55,25 @@ impl Rest {
     pub(super) fn new(databases: Arc<Databases>, streams: Streams, credentials: Credentials, bodies: Bodies) -> Self {
         Self { databases, credentials, bodies, encoder: Encoder::default(), streams }
     }
-}
 
-/// Answers every request.
-pub(super) fn router(rest: Arc<Rest>) -> Router {
-    Router::new().fallback(|State(rest): State<Arc<Rest>>, request| handle(rest, request)).with_state(rest)
-}
-
-/// Answers one request.
-pub(super) async fn handle(rest: Arc<Rest>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    let mut response = if parts.method == Method::OPTIONS {
-        response::empty(StatusCode::NO_CONTENT)
-    } else {
-        match rest.answer(&parts, body).await {
-            Ok(response) => response,
-            Err(failure) => Box::pin(rest.refuse(&parts, failure)).await,
+    /// Answers one request.
+    pub(super) async fn handle(self: Arc<Self>, request: Request<Body>) -> Response {
+        let (parts, body) = request.into_parts();
+        let mut response = if parts.method == Method::OPTIONS {
+            response::empty(StatusCode::NO_CONTENT)
+        } else {
+            match self.answer(&parts, body).await {
+                Ok(response) => response,
+                Err(failure) => Box::pin(self.refuse(&parts, failure)).await,
+            }
+        };
+        response::allow_origins(&parts, response.headers_mut());
+        if parts.method == Method::HEAD {
+            response::keep_head(&mut response);
         }
-    };
-    response::allow_origins(&parts, response.headers_mut());
-    response
-}
+        response
+    }
 
-impl Rest {
     // What a plain read does not need lies elsewhere, so that little memory is moved for one.
     async fn answer(&self, parts: &Parts, body: Body) -> Result<Response, Failure> {
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default())?;
