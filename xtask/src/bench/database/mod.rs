@@ -49,9 +49,22 @@ struct Sizes {
     leaves: &'static [usize],
 }
 
-const WHOLE: Sizes =
-    Sizes { in_flight: (64, 16), listeners: [1_000, 10_000], writes_heard: 20, idle: 10_000, children: 1_000_000, leaves: &[1_000, 100_000, 1_000_000] };
-const SHORT: Sizes = Sizes { in_flight: (4, 4), listeners: [20, 100], writes_heard: 3, idle: 100, children: 2_000, leaves: &[1_000, 10_000] };
+const WHOLE: Sizes = Sizes {
+    in_flight: (64, 16),
+    listeners: [1_000, 10_000],
+    writes_heard: 20,
+    idle: 10_000,
+    children: 1_000_000,
+    leaves: &[1_000, 100_000, 1_000_000],
+};
+const SHORT: Sizes = Sizes {
+    in_flight: (4, 4),
+    listeners: [20, 100],
+    writes_heard: 3,
+    idle: 100,
+    children: 2_000,
+    leaves: &[1_000, 10_000],
+};
 
 pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     let cores = Cores::find()?;
