@@ -1,5 +1,6 @@
 //! Connections of one HTTP surface, from accept to the last byte.
 
+use super::patience::PatientTimer;
 use super::ports::Bound;
 use super::stall::Impatient;
 use axum::body::Body;
@@ -9,7 +10,7 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::upgrade::Upgraded;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -111,12 +112,11 @@ async fn connection(
     // Without it the small frames of a stream wait for acknowledgements.
     let _ = stream.set_nodelay(true);
     // Surfaces have no queues, so they are always ready.
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        surface.clone().call(request.map(Body::new))
-    });
+    let service =
+        hyper::service::service_fn(move |request: Request<Incoming>| surface.clone().call(request.map(Body::new)));
     // A request with more than 100 headers is answered 431: hyper's own limit, for which it needs no memory.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(PatientTimer::default())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(Impatient::new(stream, STALL)), service)
