@@ -2,6 +2,7 @@
 //!
 //! Must not know: HTTP.
 
+use super::inspection::Inspection;
 use super::options::Options;
 use super::service::DatabaseService;
 use super::store::Store;
@@ -79,7 +80,8 @@ impl Databases {
         entropy: Entropy,
     ) -> Result<Arc<Self>, StorageError> {
         let name = default_name(project);
-        let default = start(&storage, &name, rules(&settings, project, &name), &clock, &entropy)?;
+        let explain = settings.explain_denials;
+        let default = start(&storage, &name, rules(&settings, project, &name), explain, &clock, &entropy)?;
         let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
         let project = project.to_owned();
         Ok(Arc::new(Self {
@@ -149,6 +151,11 @@ impl Databases {
         self.clock.now()
     }
 
+    /// Whether denials are explained.
+    pub(super) fn explain_denials(&self) -> bool {
+        self.settings.explain_denials
+    }
+
     /// What is set of a database.
     pub(super) fn options(&self, database: &DatabaseService) -> Options {
         self.all_options().get(database.name()).copied().unwrap_or_default()
@@ -213,8 +220,8 @@ impl Databases {
         if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
             return Err(DatabaseUnavailable::TooMany);
         }
-        let service =
-            start(&self.storage, &name, rules(&self.settings, &self.project, &name), &self.clock, &self.entropy)?;
+        let (rules, explain) = (rules(&self.settings, &self.project, &name), self.settings.explain_denials);
+        let service = start(&self.storage, &name, rules, explain, &self.clock, &self.entropy)?;
         match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
             Some(open) => {
                 open.insert(name, Arc::clone(&service));
@@ -303,15 +310,19 @@ fn start(
     storage: &Storage,
     name: &str,
     rules: Ruleset,
+    explain: bool,
     clock: &Clock,
     entropy: &Entropy,
 ) -> Result<Arc<DatabaseService>, StorageError> {
     let file = || storage.path().unwrap_or(Path::new("")).join(format!("database/{name}.sqlite"));
     let failed = |source| StorageError::Io { path: file(), source };
     let store = Store::open(storage, name)?;
+    let inspection = explain.then(|| Inspection::new(name, clock.clone()));
+    let rules = inspection.as_ref().map_or(rules.clone(), |inspection| inspection.watch(&rules));
     let engine = Engine::open(store, rules).map_err(|error| failed(std::io::Error::other(error)))?;
     let entropy = entropy.stream(&format!("database/{name}"));
-    Ok(Arc::new(DatabaseService::start(name, engine, clock.clone(), entropy).map_err(failed)?))
+    let service = DatabaseService::start(name, engine, clock.clone(), entropy).map_err(failed)?;
+    Ok(Arc::new(service.inspected(inspection)))
 }
 
 #[cfg(test)]
@@ -325,7 +336,7 @@ mod tests {
     }
 
     fn opened(storage: &Storage, open: bool, create_on_first_use: bool) -> Arc<Databases> {
-        let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use };
+        let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use, explain_denials: false };
         Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
     }
 
@@ -441,7 +452,7 @@ mod tests {
         let parse = |text: &str| Ruleset::parse(text).unwrap();
         let (one, default) = (parse(r#"{"rules":{".read":true}}"#), parse(r#"{"rules":{}}"#));
         let rules = BTreeMap::from([(Some("One".to_owned()), one.clone()), (None, default.clone())]);
-        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true };
+        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true, explain_denials: false };
         let databases =
             Databases::open(Storage::memory(), "demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap();
         for (name, rules) in [("demo", default), ("two", Ruleset::Open)] {

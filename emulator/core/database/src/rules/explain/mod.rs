@@ -143,6 +143,17 @@ impl Explanation {
         }
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        const EACH: usize = 128;
+        let rule = |rule: &AskedRule| {
+            let keys: usize = rule.wildcards.iter().map(|(name, key)| EACH + name.len() + key.len()).sum();
+            // Values are short, and so are the texts of parts.
+            EACH + rule.source.len() + rule.data_path.len() + keys + rule.parts.len() * 4 * EACH
+        };
+        4 * EACH + self.rules.iter().map(rule).sum::<usize>()
+    }
+
     /// The rule that decided, if one did.
     pub fn deciding_rule(&self) -> Option<&AskedRule> {
         self.rules.get(self.deciding?)
