@@ -81,12 +81,12 @@ impl Witness for Inspection {
             quiet.admit(&explanation.compact(SAME_BYTES), Instant::now())
         };
         if let Some(untold) = admitted {
-            let text = shorten(&explanation.to_string());
-            if untold > 0 {
-                tracing::info!(database = self.database, untold, "{text}");
-            } else {
-                tracing::info!(database = self.database, "{text}");
-            }
+            let (database, text) = (&self.database, shorten(&explanation.to_string()));
+            let more = match untold {
+                0 => String::new(),
+                untold => format!("\n  {untold} denials before were not logged: GET /.inspect/denials.json"),
+            };
+            tracing::info!("database {database}: {text}{more}");
         }
     }
 }

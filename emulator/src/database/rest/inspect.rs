@@ -13,6 +13,7 @@ use super::settings::answer;
 use super::{Rest, coverage, request, response};
 use axum::body::Body;
 use axum::response::Response;
+use hearth_database::rules::CoverageReport;
 use hearth_database::{Auth, Caller, Change, Explanation, Get, Location, json};
 use http::request::Parts;
 use serde_json::{Map, Value};
@@ -38,18 +39,11 @@ impl Rest {
             return Err(Failure::Method);
         }
         let database = self.databases.find(request::namespace(parts, parameters), caller).await?;
-        let rules = database.snapshot().rules;
-        let is_page = parts.uri.path() == COVERAGE;
-        // Large rules make large reports.
-        let report = move || {
-            let report = rules.coverage()?;
-            Some(if is_page { Err(coverage::page(database.name(), &report)) } else { Ok(report.to_json()) })
-        };
-        match tokio::task::spawn_blocking(report).await.map_err(|_| Failure::Internal)? {
-            Some(Ok(report)) => answer(&report, parameters),
-            Some(Err(page)) => Ok(response::page(page)),
-            None => Err(NOT_INSPECTED),
+        if parts.uri.path() == COVERAGE {
+            let name = database.name().to_owned();
+            return covered(&database, move |report| coverage::page(&name, report)).await.map(response::page);
         }
+        answer(&covered(&database, CoverageReport::to_json).await?, parameters)
     }
 
     /// The last denials, the newest first; DELETE forgets them.
@@ -104,6 +98,16 @@ const NOT_INSPECTED: Failure = Failure::Unsupported("Rules are explained in emul
 
 fn inspection(database: &DatabaseService) -> Result<&Arc<Inspection>, Failure> {
     database.inspection().ok_or(NOT_INSPECTED)
+}
+
+/// What is made of the coverage of a database's rules. Of large rules it is much.
+async fn covered<T: Send + 'static>(
+    database: &DatabaseService,
+    make: impl FnOnce(&CoverageReport) -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let rules = database.snapshot().rules;
+    let made = tokio::task::spawn_blocking(move || rules.coverage().map(|report| make(&report))).await;
+    made.map_err(|_| Failure::Internal)?.ok_or(NOT_INSPECTED)
 }
 
 /// An explanation for programs, and its text for people.

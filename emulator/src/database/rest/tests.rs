@@ -1,6 +1,7 @@
 //! The REST API: requests in, status, headers and body out.
 
 mod access;
+mod inspect;
 mod queries;
 mod settings;
 mod streams;

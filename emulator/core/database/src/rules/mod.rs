@@ -6,6 +6,8 @@
 
 mod caller;
 mod coverage;
+#[cfg(test)]
+mod coverage_tests;
 mod errors;
 mod explain;
 mod file;

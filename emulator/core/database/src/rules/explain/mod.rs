@@ -21,9 +21,6 @@ use crate::query::Query;
 use crate::tree::{Node, Path};
 use recorder::{Asked, Record, Recorder};
 
-/// So many characters are shown of a rule, and of a part of it.
-const MOST_RULE_CHARACTERS: usize = 300;
-const MOST_PART_CHARACTERS: usize = 80;
 /// So many parts of a rule are shown.
 const MOST_PARTS: usize = 200;
 
@@ -259,7 +256,7 @@ impl<'g> Account<'g> {
             data_path: rooted(data_path),
             wildcards,
             position: self.positions.find(source.span().start),
-            source: Shown::cut(&source.wording(), MOST_RULE_CHARACTERS),
+            source: source.wording(),
             outcome,
             parts: self.parts(source, asked),
         })
@@ -281,7 +278,7 @@ impl<'g> Account<'g> {
             });
             if is_shown {
                 shown.push(AskedPart {
-                    text: Shown::cut(&source.part(part), MOST_PART_CHARACTERS),
+                    text: source.part(part),
                     position: self.positions.find(source.part_span(part).start),
                     depth: depth.unwrap_or_default(),
                     found: match found {

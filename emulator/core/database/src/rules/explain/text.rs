@@ -1,6 +1,7 @@
 //! Explanations as people read them: several lines for a log, or one for a header.
 
-use super::{AskedPart, AskedRule, Explanation, Found, Operation, Outcome, Reason, Shown};
+use super::super::sources::{RuleKind, cut};
+use super::{AskedPart, AskedRule, Explanation, Found, Operation, Outcome, Reason};
 use std::fmt::{self, Write};
 
 /// So many characters are shown of a key.
@@ -57,7 +58,11 @@ impl Explanation {
                 format!("there is no {rule} from the root down to there")
             }
             Reason::NothingHolds => format!("no {rule} from the root down to there holds"),
-            Reason::Invalid => "a .validate does not hold".to_owned(),
+            Reason::Invalid => {
+                let holds = |rule: &AskedRule| rule.kind == RuleKind::Write && rule.outcome == Outcome::True;
+                let nor = if self.rules.iter().any(holds) { "" } else { ", and neither does a .write above it" };
+                format!("a .validate does not hold{nor}")
+            }
             Reason::Exhausted => "the judgement took too many steps".to_owned(),
         }
     }
@@ -139,7 +144,7 @@ impl AskedRule {
         let mark = if decides { '>' } else { ' ' };
         write!(formatter, "{mark} {kind} at {rule_path} ({position}) is {outcome}")?;
         for (number, (name, key)) in self.wildcards.iter().enumerate() {
-            let key = serde_json::Value::from(Shown::cut(key, MOST_KEY_CHARACTERS));
+            let key = serde_json::Value::from(cut(key, MOST_KEY_CHARACTERS));
             write!(formatter, "{} {name} = {key}", if number == 0 { ", where" } else { "," })?;
         }
         if self.source != outcome.to_string() {
