@@ -125,6 +125,9 @@ async fn denials_are_in_the_log_of_an_emulator_only() {
         for _ in 0..50 {
             assert_eq!(send(database, "GET", "/secret.json", &[], "").await.status, 401);
         }
+        if command == "emulators:start" {
+            process.printed("auth.uid is null").await;
+        }
         process.signal(Signal::SIGTERM);
         let (_, output) = process.ended().await;
         let expect = "database demo-why-default-rtdb: Denied: read /secret\n  auth is null\n  no .read from the root down to there holds\n\

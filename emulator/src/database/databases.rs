@@ -2,7 +2,7 @@
 //!
 //! Must not know: HTTP.
 
-use super::inspection::Inspection;
+use super::inspection::{Inspection, Log};
 use super::options::Options;
 use super::service::DatabaseService;
 use super::store::Store;
@@ -63,6 +63,8 @@ pub struct Databases {
     open: RwLock<Option<BTreeMap<String, Arc<DatabaseService>>>>,
     /// Of those databases for which something was set.
     options: Mutex<BTreeMap<String, Options>>,
+    /// Where denials are logged, if they are explained.
+    denials: Option<Arc<Log>>,
     /// Held while a file is opened or dropped, so that no file is opened twice and readers of `open` need not wait.
     opening: Mutex<()>,
 }
@@ -80,8 +82,8 @@ impl Databases {
         entropy: Entropy,
     ) -> Result<Arc<Self>, StorageError> {
         let name = default_name(project);
-        let explain = settings.explain_denials;
-        let default = start(&storage, &name, rules(&settings, project, &name), explain, &clock, &entropy)?;
+        let denials = settings.explain_denials.then(Arc::<Log>::default);
+        let default = start(&storage, &name, rules(&settings, project, &name), denials.as_ref(), &clock, &entropy)?;
         let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
         let project = project.to_owned();
         Ok(Arc::new(Self {
@@ -93,6 +95,7 @@ impl Databases {
             default,
             open,
             options: Mutex::default(),
+            denials,
             opening: Mutex::new(()),
         }))
     }
@@ -153,7 +156,7 @@ impl Databases {
 
     /// Whether denials are explained.
     pub(super) fn explain_denials(&self) -> bool {
-        self.settings.explain_denials
+        self.denials.is_some()
     }
 
     /// What is set of a database.
@@ -220,8 +223,8 @@ impl Databases {
         if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
             return Err(DatabaseUnavailable::TooMany);
         }
-        let (rules, explain) = (rules(&self.settings, &self.project, &name), self.settings.explain_denials);
-        let service = start(&self.storage, &name, rules, explain, &self.clock, &self.entropy)?;
+        let rules = rules(&self.settings, &self.project, &name);
+        let service = start(&self.storage, &name, rules, self.denials.as_ref(), &self.clock, &self.entropy)?;
         match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
             Some(open) => {
                 open.insert(name, Arc::clone(&service));
@@ -310,14 +313,14 @@ fn start(
     storage: &Storage,
     name: &str,
     rules: Ruleset,
-    explain: bool,
+    explain: Option<&Arc<Log>>,
     clock: &Clock,
     entropy: &Entropy,
 ) -> Result<Arc<DatabaseService>, StorageError> {
     let file = || storage.path().unwrap_or(Path::new("")).join(format!("database/{name}.sqlite"));
     let failed = |source| StorageError::Io { path: file(), source };
     let store = Store::open(storage, name)?;
-    let inspection = explain.then(|| Inspection::new(name, clock.clone()));
+    let inspection = explain.map(|log| Inspection::new(name, clock.clone(), Arc::clone(log)));
     let rules = inspection.as_ref().map_or(rules.clone(), |inspection| inspection.watch(&rules));
     let engine = Engine::open(store, rules).map_err(|error| failed(std::io::Error::other(error)))?;
     let entropy = entropy.stream(&format!("database/{name}"));

@@ -7,7 +7,8 @@ use crate::clock::{Clock, Millis};
 use hearth_database::{Explanation, Ruleset, Witness};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So many denials are kept, and so many bytes of them.
@@ -36,6 +37,7 @@ pub(super) struct Denied {
 pub(super) struct Inspection {
     database: String,
     clock: Clock,
+    log: Arc<Log>,
     kept: Mutex<Kept>,
     quiet: Mutex<Quiet>,
 }
@@ -48,8 +50,9 @@ impl fmt::Debug for Inspection {
 
 impl Inspection {
     /// That of the database called `database`.
-    pub(super) fn new(database: &str, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { database: database.to_owned(), clock, kept: Mutex::default(), quiet: Mutex::default() })
+    pub(super) fn new(database: &str, clock: Clock, log: Arc<Log>) -> Arc<Self> {
+        let (kept, quiet) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { database: database.to_owned(), clock, log, kept, quiet })
     }
 
     /// The same rules; what they deny is seen here.
@@ -76,18 +79,39 @@ impl Inspection {
 impl Witness for Inspection {
     fn denied(&self, explanation: &Arc<Explanation>) {
         self.kept().add(self.clock.now(), explanation);
-        let admitted = {
-            let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
-            quiet.admit(&explanation.compact(SAME_BYTES), Instant::now())
-        };
-        if let Some(untold) = admitted {
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(untold) = quiet.admit(&explanation.compact(SAME_BYTES), Instant::now()) {
             let (database, text) = (&self.database, shorten(&explanation.to_string()));
             let more = match untold {
                 0 => String::new(),
                 untold => format!("\n  {untold} denials before were not logged: GET /.inspect/denials.json"),
             };
-            tracing::info!("database {database}: {text}{more}");
+            if !self.log.write(format!("database {database}: {text}{more}")) {
+                quiet.untold += untold + 1;
+            }
         }
+    }
+}
+
+/// The way to the log. Denials are found by the databases' writers, which must not wait for whoever reads the log, or
+/// does not: a thread does, and what is too much for it is not logged.
+#[derive(Debug, Default)]
+pub(super) struct Log(OnceLock<SyncSender<String>>);
+
+impl Log {
+    /// Whether the text will be logged.
+    fn write(&self, text: String) -> bool {
+        self.0.get_or_init(Self::open).try_send(text).is_ok()
+    }
+
+    fn open() -> SyncSender<String> {
+        let (sender, texts) = mpsc::sync_channel::<String>(MOST_LOGGED);
+        let thread = std::thread::Builder::new().name("log of denials".to_owned());
+        let logging = thread.spawn(move || texts.iter().for_each(|text| tracing::info!("{text}")));
+        if let Err(error) = logging {
+            tracing::warn!(%error, "denials are not logged");
+        }
+        sender
     }
 }
 
@@ -161,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_last_denials_are_kept_bounded_in_number_and_bytes() {
-        let inspection = Inspection::new("demo", Clock::manual(5));
+        let inspection = Inspection::new("demo", Clock::manual(5), Arc::default());
         for number in 0..250 {
             inspection.denied(&explanation(&format!("p{number}"), 1));
         }
@@ -191,6 +215,21 @@ mod tests {
         assert_eq!(others, MOST_LOGGED - 2);
         // Later the same is told of again.
         assert_eq!(quiet.admit("a", start + WINDOW), Some(982));
+    }
+
+    #[test]
+    fn a_log_that_nobody_reads_holds_nobody_up() {
+        let (sender, texts) = mpsc::sync_channel(2);
+        let inspection = Inspection::new("demo", Clock::manual(5), Arc::new(Log(OnceLock::from(sender))));
+        for number in 0..5 {
+            inspection.denied(&explanation(&format!("p{number}"), 1));
+        }
+        assert_eq!(inspection.denials().0, 5);
+        let logged: Vec<_> = texts.try_iter().collect();
+        assert!(logged.len() == 2 && logged[0].starts_with("database demo: Denied: read /p0\n"), "{logged:?}");
+        // Then it is told that something is missing.
+        inspection.denied(&explanation("p5", 1));
+        assert!(texts.recv().unwrap().ends_with("\n  3 denials before were not logged: GET /.inspect/denials.json"));
     }
 
     #[test]
