@@ -1,4 +1,4 @@
-//! What every HTTP surface shares: ports, connections, bodies, cross-origin headers, and who is asking.
+//! What every HTTP surface shares: ports, connections, WebSockets, bodies, cross-origin headers, and who is asking.
 //!
 //! Must not know: what any product answers.
 
@@ -8,3 +8,4 @@ pub mod cors;
 pub mod credentials;
 pub mod ports;
 mod stall;
+pub(crate) mod websocket;

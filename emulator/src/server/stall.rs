@@ -23,6 +23,11 @@ impl<S> Impatient<S> {
         Self { stream, limit, deadline: None }
     }
 
+    /// The stream, without a limit.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.deadline = None;
