@@ -105,7 +105,7 @@ async fn a_denial_says_why_in_a_header() {
 async fn who_may_write_nothing_at_all_is_told_why_too() {
     let api = with_rules(r#"{"rules":{"a":{".read":true,".write":false}}}"#).await;
     let response = api.send("PUT /a/b.json", "{ not even read").await;
-    let expect = "denied: write /a/b: no .write from the root down to there holds; .write at /a (1:38) is false: false";
+    let expect = "denied: write /a/b: no .write from the root down to there holds; .write at /a (1:38) is false";
     assert_eq!(header(&response), Some(expect));
 }
 
