@@ -129,7 +129,12 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         durability: Durability::Process,
         services: BTreeMap::new(),
         auth: AuthSettings { unsigned_tokens: true },
-        database: DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: true },
+        database: DatabaseSettings {
+            rules: BTreeMap::new(),
+            open: true,
+            create_on_first_use: true,
+            explain_denials: true,
+        },
         functions: FunctionsSettings {
             skip_auth: runtime.skip_auth.unwrap_or(true),
             skip_rate_limit: runtime.skip_rate_limit.unwrap_or(true),
@@ -176,7 +181,12 @@ fn self_host_preset(
         durability: Durability::Power,
         services: BTreeMap::new(),
         auth: AuthSettings { unsigned_tokens: false },
-        database: DatabaseSettings { rules: BTreeMap::new(), open: false, create_on_first_use: false },
+        database: DatabaseSettings {
+            rules: BTreeMap::new(),
+            open: false,
+            create_on_first_use: false,
+            explain_denials: false,
+        },
         functions: FunctionsSettings {
             skip_auth: false,
             skip_rate_limit: false,

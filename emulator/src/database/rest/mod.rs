@@ -1,9 +1,11 @@
 //! The REST API: `METHOD /path.json?parameters`.
 //!
 //! Reading order: `request` (what is asked), `query` (its filters), `access` (who asks), this file (what is done),
-//! `settings` (what is not data), `response` (what is answered). Must not know: how data is stored.
+//! `settings` (what is not data), `inspect` and `coverage` (why the rules forbid something), `response` (what is answered). Must not know: how data is stored.
 
 mod access;
+mod coverage;
+mod inspect;
 mod query;
 mod request;
 mod response;
@@ -93,10 +95,12 @@ impl Rest {
         let access = access::access(parts, &parameters, &self.credentials, self.databases.now()).await?;
         let database = self.databases.find(request::namespace(parts, &parameters), &access.caller).await?;
         let depth = location.path.depth();
-        if action != Action::Get && !database.may_write_anything(&access.caller) {
+        if action != Action::Get
+            && let Err(denied) = database.check_write_anything(&access.caller, &location.path, self.databases.now())
+        {
             // A little is read all the same: a client that is still sending may never see the answer.
             let _ = Box::pin(self.bodies.read(body, MOST_REFUSED_BYTES)).await;
-            return Err(Failure::Service(ServiceError::Command(CommandError::Denied)));
+            return Err(denied.into());
         }
         let change = match action {
             Action::Get => {

@@ -37,6 +37,11 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// One that stands in the file as it is.
+    pub(super) fn plain(text: &str, at: usize) -> Self {
+        Self { text: text.to_owned(), places: vec![(0, at)] }
+    }
+
     /// Where a part of the text stands in the file. Both count bytes.
     pub(super) fn place(&self, part: &Range<usize>) -> Range<usize> {
         let place = |offset: usize| {
