@@ -209,6 +209,12 @@ async fn what_would_be_allowed_can_be_asked() {
             found["explanations"].as_array().unwrap().iter().map(|one| one["reason"].as_str().unwrap()).collect();
         assert_eq!(found, reasons, "{supposed}");
     }
+    // Of a large update some of each sort are explained.
+    let parts: Vec<_> =
+        (0..300).map(|n| (format!("users/{}/a{n}", if n == 200 { "bob" } else { "ann" }), json!(1))).collect();
+    let large = json!({"operation": "update", "path": "/", "auth": ann, "newData": serde_json::Map::from_iter(parts)});
+    let found = explain(&api, large).await;
+    assert_eq!((&found["allowed"], found["explanations"].as_array().unwrap().len()), (&json!(false), 101));
     // Nothing of this has happened.
     let list = json_of(&api, &format!("GET /.inspect/denials.json{OWNER}"), "").await;
     assert_eq!(list["total"], 0);
