@@ -9,5 +9,6 @@ mod long_poll;
 mod realtime;
 mod repeatable;
 mod rest;
+mod rules_files;
 mod self_host;
 mod sessions;
