@@ -27,6 +27,13 @@ pub(super) fn read(text: &str) -> Result<Read, RulesErrors> {
     Err(RulesErrors::new(text, check.problems))
 }
 
+/// What is wrong with the rules of a root, wherever they stand.
+pub(super) fn problems(rules: Value) -> Vec<Problem> {
+    let mut check = Check::default();
+    check.level(rules, "rules");
+    check.problems
+}
+
 /// Makes levels of values, and notes all that is wrong on the way.
 #[derive(Default)]
 struct Check {
@@ -129,7 +136,7 @@ impl Check {
         match value.kind {
             Kind::Bool(constant) => Some(Condition::Constant(constant)),
             Kind::Text(text) => self.expression(name, &text),
-            Kind::Null | Kind::Number | Kind::Array(_) | Kind::Object(_) => {
+            Kind::Null | Kind::Number(_) | Kind::Array(_) | Kind::Object(_) => {
                 self.wrong(value.at, format!("\"{name}\" has to be a string or a boolean"));
                 None
             }
@@ -155,7 +162,7 @@ impl Check {
         let values = match value.kind {
             Kind::Array(values) => values,
             kind @ Kind::Text(_) => vec![Value { at: value.at, kind }],
-            Kind::Null | Kind::Bool(_) | Kind::Number | Kind::Object(_) => {
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Object(_) => {
                 self.wrong(value.at, "\".indexOn\" has to be a string or an array of strings");
                 return Vec::new();
             }

@@ -1,10 +1,11 @@
 //! Who may read and write what.
 //!
 //! The engine and all readers ask here and nowhere else. Reading order: `json`, `file` (what a developer writes),
-//! `language` (its conditions), `level`, `given`, `judge` (what they admit). Must not know: how a caller has proved who
-//! it is.
+//! `language` (its conditions), `level`, `given`, `judge` (what they admit), `cases` (what they are expected to). Must
+//! not know: how a caller has proved who it is.
 
 mod caller;
+pub mod cases;
 mod errors;
 mod file;
 mod given;
