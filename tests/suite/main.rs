@@ -10,5 +10,6 @@ mod realtime;
 mod repeatable;
 mod rest;
 mod rules_files;
+mod rules_test;
 mod self_host;
 mod sessions;

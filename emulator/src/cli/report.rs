@@ -3,6 +3,7 @@
 //! Must not know: where cases come from, what rules mean.
 
 use super::rules_test::{Outcome, Tested, Unusable};
+use hearth_database::rules::Explanation;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -44,8 +45,9 @@ fn count(number: usize, what: &str) -> String {
 }
 
 fn difference(outcome: &Outcome) -> String {
-    let Outcome { operation, expected, found, .. } = outcome;
-    format!("{operation}\n- {expected}, as expected\n+ {found}, by the rules\n")
+    let Outcome { operation, expected, found, why, .. } = outcome;
+    let why: String = why.iter().map(|why| format!("{why}\n")).collect();
+    format!("{operation}\n- {expected}, as expected\n+ {found}, by the rules\n{why}")
 }
 
 fn indented(text: &str) -> String {
@@ -71,7 +73,7 @@ fn problem(unusable: &Unusable) -> String {
 }
 
 /// Every case: `{"passed", "failed", "unusable", "files": [{"file", "cases": [{"line", "name", "operation", "expected",
-/// "found", "passed"}]} or {"file", "problem"}]}`.
+/// "found", "passed", "why": []}]} or {"file", "problem"}]}`.
 pub(super) fn json(tested: &[Tested]) -> String {
     let case = |outcome: &Outcome| {
         json!({
@@ -81,6 +83,7 @@ pub(super) fn json(tested: &[Tested]) -> String {
             "expected": outcome.expected.to_string(),
             "found": outcome.found.to_string(),
             "passed": outcome.is_expected(),
+            "why": outcome.why.iter().map(Explanation::to_json).collect::<Vec<_>>(),
         })
     };
     let show = |file: &Path| file.display().to_string();

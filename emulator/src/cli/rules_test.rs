@@ -8,8 +8,8 @@ use super::report;
 use crate::clock::Clock;
 use crate::config::rules_files::read;
 use hearth_database::Ruleset;
-use hearth_database::rules::RulesErrors;
-use hearth_database::rules::cases::{CaseFile, Format, RulesOf, Verdict};
+use hearth_database::rules::cases::{Case, CaseFile, Format, RulesOf, Verdict};
+use hearth_database::rules::{Explanation, RulesErrors};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) operation: String,
     pub(super) expected: Verdict,
     pub(super) found: Verdict,
+    /// Why, where it is not what was expected.
+    pub(super) why: Vec<Explanation>,
 }
 
 impl Outcome {
@@ -105,12 +107,11 @@ fn test(file: &Path, now: u64) -> Result<Vec<Outcome>, Unusable> {
             Ruleset::parse(&text).map_err(|errors| Unusable::Wrong(path, errors))?
         }
     };
-    let outcome = |case: &hearth_database::rules::cases::Case| Outcome {
-        line: case.line,
-        name: case.name.clone(),
-        operation: case.operation.clone(),
-        expected: case.expect,
-        found: case.judge(&rules),
-    };
-    Ok(cases.iter().map(outcome).collect())
+    Ok(cases.into_iter().map(|case| outcome(case, &rules)).collect())
+}
+
+fn outcome(case: Case, rules: &Ruleset) -> Outcome {
+    let found = case.judge(rules);
+    let why = if found == case.expect { Vec::new() } else { case.explain(rules) };
+    Outcome { line: case.line, expected: case.expect, name: case.name, operation: case.operation, found, why }
 }

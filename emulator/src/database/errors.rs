@@ -161,7 +161,7 @@ fn database(error: &DatabaseUnavailable) -> (StatusCode, Cow<'static, str>) {
 
 fn command(error: &CommandError) -> (StatusCode, Cow<'static, str>) {
     match error {
-        CommandError::Denied => (StatusCode::UNAUTHORIZED, "Permission denied".into()),
+        CommandError::Denied(_) => (StatusCode::UNAUTHORIZED, "Permission denied".into()),
         CommandError::Stale(_) => (StatusCode::PRECONDITION_FAILED, sentence(error)),
         CommandError::Unindexed { .. } => (StatusCode::BAD_REQUEST, error.to_string().into()),
         CommandError::TooManyIntents => (StatusCode::BAD_REQUEST, sentence(error)),

@@ -6,8 +6,8 @@
 use super::inbox::{Bounds, Inbox, Refused};
 use crate::clock::{Clock, Entropy};
 use hearth_database::{
-    Answer, Caller, Command, CommandError, Engine, Journal, Location, Node, Snapshot, Transaction, TransactionError,
-    Write,
+    Answer, Caller, Command, CommandError, Engine, Journal, Location, Node, Path, Snapshot, Transaction,
+    TransactionError, Write,
 };
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -79,9 +79,13 @@ impl DatabaseService {
         self.snapshot().read(caller, location, now)
     }
 
-    /// Whether there is anything at all that `caller` may change.
-    pub fn may_write_anything(&self, caller: &Caller) -> bool {
-        self.snapshot().rules.may_write_anything(caller)
+    /// Whether there is anything at all that `caller`, who wants to write at `path`, may change.
+    ///
+    /// # Errors
+    /// There is nothing.
+    pub(super) fn check_write_anything(&self, caller: &Caller, path: &Path, now: u64) -> Result<(), CommandError> {
+        let Snapshot { root, rules, .. } = self.snapshot();
+        rules.check_write_anything(caller, path, &root, now).map_err(CommandError::Denied)
     }
 
     /// Makes a change, and answers once it is durable and can be read.

@@ -20,5 +20,5 @@ pub use engine::{
 };
 pub use journal::{Batch, Journal, JournalError, Loaded};
 pub use query::{Bound, BoundKey, Limit, Order, Plan, Query, QueryError};
-pub use rules::{Auth, Caller, RulesErrors, Ruleset};
+pub use rules::{Auth, Caller, Denial, Explanation, RulesErrors, Ruleset, Witness};
 pub use tree::{Key, Leaf, Location, Node, Path, PathError, Priority, Unresolved, json};

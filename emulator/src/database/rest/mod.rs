@@ -93,10 +93,12 @@ impl Rest {
         let access = access::access(parts, &parameters, &self.credentials, self.databases.now()).await?;
         let database = self.databases.find(request::namespace(parts, &parameters), &access.caller).await?;
         let depth = location.path.depth();
-        if action != Action::Get && !database.may_write_anything(&access.caller) {
+        if action != Action::Get
+            && let Err(denied) = database.check_write_anything(&access.caller, &location.path, self.databases.now())
+        {
             // A little is read all the same: a client that is still sending may never see the answer.
             let _ = Box::pin(self.bodies.read(body, MOST_REFUSED_BYTES)).await;
-            return Err(Failure::Service(ServiceError::Command(CommandError::Denied)));
+            return Err(denied.into());
         }
         let change = match action {
             Action::Get => {

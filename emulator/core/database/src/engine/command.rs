@@ -5,7 +5,7 @@ use super::listen::{ConnectionId, Listen, ListenerId};
 use super::on_disconnect::{Intent, OnDisconnect, SessionId};
 use super::transaction::{TransactionBody, TransactionError};
 use crate::query::Query;
-use crate::rules::{Caller, Ruleset};
+use crate::rules::{Caller, Denial, Ruleset};
 use crate::tree::{Key, Location, MOST_DEPTH, Node, NotFinite, Path, PathError, Unresolved};
 use std::any::Any;
 use std::fmt;
@@ -205,7 +205,7 @@ pub enum WriteError {
 pub enum CommandError {
     /// The rules forbid it.
     #[error("Permission denied")]
-    Denied,
+    Denied(Denial),
     /// The place does not have the ETag that was asked for; it holds this.
     #[error("the data has another ETag")]
     Stale(Node),

@@ -100,10 +100,11 @@ fn may_happen(
         Intent::Update(path, parts) => stage.update(&path, parts, now).map(drop),
         Intent::Cancel(_) => Ok(()),
     };
-    let may = stage.touched_since(&mark).iter().all(|path| rules.may_write(caller, path, &mark.root, &stage.root, now));
+    let check = |path| rules.check_write(caller, path, &mark.root, &stage.root, now);
+    let may = if set.is_ok() { stage.touched_since(&mark).iter().try_for_each(check) } else { Ok(()) };
     stage.undo(&mark);
     set?;
-    if may { Ok(()) } else { Err(CommandError::Denied) }
+    may.map_err(CommandError::Denied)
 }
 
 /// Writes down what changes of a session's intents.
@@ -198,7 +199,7 @@ impl Intents {
             let before = left.len();
             // Each is judged by what all of them make together, as the parts of an update are.
             let root = &stage.root;
-            left.retain(|one| rules.may_write(&one.caller, &one.location.path, &mark.root, root, now));
+            left.retain(|one| rules.check_write(&one.caller, &one.location.path, &mark.root, root, now).is_ok());
             if left.len() == before {
                 return;
             }

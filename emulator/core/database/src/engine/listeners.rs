@@ -192,6 +192,8 @@ impl Listeners {
                 self.by_data = self.by_data - usize::from(at.by_data) + usize::from(reading.by_data);
                 at.by_data = reading.by_data;
                 if !reading.allowed {
+                    // Whoever watches hears of it; the listener is told no reasons.
+                    rules.deny_read(&at.caller, &at.view.path, &at.query, root, now);
                     revoked.push((*connection, *listener));
                 }
             }

@@ -275,7 +275,8 @@ impl<J: Journal> Engine<J> {
         let Snapshot { root, version, .. } = &self.published;
         let reading = rules.judge_reading(&listen.caller, &listen.path, &listen.query, root, now);
         if !reading.allowed {
-            return Err(CommandError::Denied);
+            let denial = rules.deny_read(&listen.caller, &listen.path, &listen.query, root, now);
+            return Err(CommandError::Denied(denial));
         }
         let unindexed = unindexed(rules, &listen.path, &listen.query).is_some();
         let data = listen.query.select(root.get(&listen.path), Plan::new(!unindexed));

@@ -33,9 +33,8 @@ impl Snapshot {
     /// # Errors
     /// [`CommandError::Denied`].
     pub fn read(&self, caller: &Caller, location: &Location, now: u64) -> Result<Node, CommandError> {
-        if !self.rules.may_read(caller, &location.path, &Query::default(), &self.root, now) {
-            return Err(CommandError::Denied);
-        }
+        let may = self.rules.check_read(caller, &location.path, &Query::default(), &self.root, now);
+        may.map_err(CommandError::Denied)?;
         Ok(holds(&self.root, location))
     }
 
@@ -57,9 +56,7 @@ pub(super) fn holds(root: &Node, location: &Location) -> Node {
 /// What a read finds.
 pub(super) fn read(rules: &Ruleset, root: &Node, get: &Get, now: u64) -> Result<Node, CommandError> {
     let Get { caller, path, query } = get;
-    if !rules.may_read(caller, path, query, root, now) {
-        return Err(CommandError::Denied);
-    }
+    rules.check_read(caller, path, query, root, now).map_err(CommandError::Denied)?;
     match unindexed(rules, path, query) {
         Some(index) => Err(CommandError::Unindexed { index, path: path.clone() }),
         None => Ok(query.select(root.get(path), Plan::Index)),

@@ -28,8 +28,8 @@ pub(super) fn write(
         };
         if !same {
             // The answer holds the data, so it takes the right to read it.
-            let may_know = rules.may_read(&caller, &location.path, &Query::default(), &stage.root, world.now);
-            return Err(if may_know { CommandError::Stale(found) } else { CommandError::Denied });
+            let may_know = rules.check_read(&caller, &location.path, &Query::default(), &stage.root, world.now);
+            return Err(may_know.map_or_else(CommandError::Denied, |()| CommandError::Stale(found)));
         }
     }
     let answer = match change {
@@ -41,12 +41,11 @@ pub(super) fn write(
         Change::Update(parts) => Answer::Updated(stage.update(&location.path, parts, world.now)?),
         Change::Push(data) => push(stage, push_ids, &location.path, data, world)?,
     };
-    if stage.touched_since(&mark).iter().all(|path| rules.may_write(&caller, path, &mark.root, &stage.root, world.now))
-    {
-        Ok(answer)
-    } else {
-        Err(CommandError::Denied)
+    for path in stage.touched_since(&mark) {
+        let may = rules.check_write(&caller, path, &mark.root, &stage.root, world.now);
+        may.map_err(CommandError::Denied)?;
     }
+    Ok(answer)
 }
 
 fn push(

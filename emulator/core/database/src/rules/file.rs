@@ -4,8 +4,9 @@
 
 use super::errors::{Problem, RulesErrors};
 use super::json::{self, Kind, Member, Text, Value};
-use super::language::{Expression, Scope, Wrong};
-use super::level::{Condition, Index, Level};
+use super::language::{Expression, Part, RuleId, Scope, Wrong};
+use super::level::{Condition, Index, Level, Rule};
+use super::sources::{RuleKind, Source};
 use crate::tree::{Key, Path};
 use std::collections::BTreeSet;
 
@@ -27,11 +28,23 @@ pub(super) fn read(text: &str) -> Result<Read, RulesErrors> {
     Err(RulesErrors::new(text, check.problems))
 }
 
-/// What is wrong with the rules of a root, wherever they stand.
-pub(super) fn problems(rules: Value) -> Vec<Problem> {
-    let mut check = Check::default();
-    check.level(rules, "rules");
-    check.problems
+/// Reads the rules of a root that stand somewhere in another text, and where each of them stands there.
+pub(super) fn within(rules: Value) -> Result<(Read, Vec<Source>), Vec<Problem>> {
+    let mut check = Check { sources: Some(Vec::new()), ..Check::default() };
+    let root = check.level(rules, "rules");
+    if check.problems.is_empty() {
+        return Ok((Read { root, writable: check.writable }, check.sources.unwrap_or_default()));
+    }
+    Err(check.problems)
+}
+
+/// Where each rule of a file stands, by its number. There are none of a file that is wrong.
+pub(super) fn sources(text: &str) -> Vec<Source> {
+    let mut check = Check { sources: Some(Vec::new()), ..Check::default() };
+    if let Ok(value) = json::parse(text) {
+        check.file(value);
+    }
+    check.sources.unwrap_or_default()
 }
 
 /// Makes levels of values, and notes all that is wrong on the way.
@@ -41,6 +54,11 @@ struct Check {
     /// The wildcards above.
     wildcards: Vec<String>,
     writable: bool,
+    /// How many rules there have been.
+    rules: u32,
+    /// The names on the way from the root of the rules, and the rules found; kept only if they are wanted.
+    names: Vec<String>,
+    sources: Option<Vec<Source>>,
 }
 
 impl Check {
@@ -87,7 +105,7 @@ impl Check {
                 if let Some(first) = &wildcard {
                     self.wrong(at, format!("\"{name}\" stands beside \"{first}\": there is one wildcard to a level"));
                 }
-                let below = self.below_wildcard(&name, at, value);
+                let below = self.below(&name, |check| check.below_wildcard(&name, at, value));
                 level.validates |= below.validates;
                 level.wildcard = Some(Box::new(below));
                 wildcard = Some(name);
@@ -95,12 +113,21 @@ impl Check {
                 if let Err(error) = Key::new(&name) {
                     self.wrong(at, error.to_string());
                 }
-                let below = self.level(value, &name);
+                let below = self.below(&name, |check| check.level(value, &name));
                 level.validates |= below.validates;
                 level.children.insert(name, below);
             }
         }
         level.validates |= level.validate.is_some();
+        level
+    }
+
+    fn below(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Level) -> Level {
+        if self.sources.is_some() {
+            self.names.push(name.to_owned());
+        }
+        let level = read(self);
+        self.names.pop();
         level
     }
 
@@ -121,34 +148,46 @@ impl Check {
 
     fn rule(&mut self, level: &mut Level, name: &str, at: usize, value: Value) {
         match name {
-            ".read" => level.read = self.condition(name, value),
+            ".read" => level.read = self.condition(RuleKind::Read, value),
             ".write" => {
-                level.write = self.condition(name, value);
-                self.writable |= !matches!(level.write, None | Some(Condition::Constant(false)));
+                level.write = self.condition(RuleKind::Write, value);
+                let never = |rule: &Rule| matches!(rule.condition, Condition::Constant(false));
+                self.writable |= level.write.as_ref().is_some_and(|rule| !never(rule));
             }
-            ".validate" => level.validate = self.condition(name, value),
+            ".validate" => level.validate = self.condition(RuleKind::Validate, value),
             ".indexOn" => level.index_on = self.indices(value),
             _ => self.wrong(at, format!("\"{name}\" is unknown: there are .read, .write, .validate and .indexOn")),
         }
     }
 
-    fn condition(&mut self, name: &str, value: Value) -> Option<Condition> {
-        match value.kind {
-            Kind::Bool(constant) => Some(Condition::Constant(constant)),
-            Kind::Text(text) => self.expression(name, &text),
-            Kind::Null | Kind::Number(_) | Kind::Array(_) | Kind::Object(_) => {
-                self.wrong(value.at, format!("\"{name}\" has to be a string or a boolean"));
-                None
+    fn condition(&mut self, kind: RuleKind, value: Value) -> Option<Rule> {
+        let (condition, text, parts) = match value.kind {
+            Kind::Bool(constant) => {
+                (Condition::Constant(constant), Text::plain(&constant.to_string(), value.at), Vec::new())
             }
+            Kind::Text(text) => {
+                let (condition, parts) = self.expression(kind, &text)?;
+                (condition, text, parts)
+            }
+            Kind::Null | Kind::Number(_) | Kind::Array(_) | Kind::Object(_) => {
+                self.wrong(value.at, format!("\"{kind}\" has to be a string or a boolean"));
+                return None;
+            }
+        };
+        let id = RuleId(self.rules);
+        self.rules += 1;
+        if let Some(sources) = &mut self.sources {
+            sources.push(Source { kind, names: self.names.clone(), text, parts });
         }
+        Some(Rule { id, condition })
     }
 
-    fn expression(&mut self, name: &str, text: &Text) -> Option<Condition> {
-        let scope = Scope { wildcards: &self.wildcards, writes: name != ".read" };
+    fn expression(&mut self, kind: RuleKind, text: &Text) -> Option<(Condition, Vec<Part>)> {
+        let scope = Scope { wildcards: &self.wildcards, writes: kind != RuleKind::Read };
         match Expression::compile(&text.text, scope) {
-            Ok(expression) => Some(match expression.constant() {
-                Some(constant) => Condition::Constant(constant),
-                None => Condition::Expression(expression),
+            Ok((expression, parts)) => Some(match expression.constant() {
+                Some(constant) => (Condition::Constant(constant), parts),
+                None => (Condition::Expression(expression), parts),
             }),
             Err(wrongs) => {
                 let problem = |wrong: Wrong| Problem::new(text.place(&wrong.span), wrong.problem);

@@ -38,8 +38,13 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// One that stands in the file in another form: from these offsets of the text on, its bytes are those of the file from
-    /// the other offsets on.
+    /// One that stands in the file as it is.
+    pub(super) fn plain(text: &str, at: usize) -> Self {
+        Self { text: text.to_owned(), places: vec![(0, at)] }
+    }
+
+    /// One that stands there in another form: from these offsets of the text on, its bytes are those of the file from the
+    /// other offsets on.
     pub(super) fn placed(text: String, places: Vec<(usize, usize)>) -> Self {
         Self { text, places }
     }

@@ -3,8 +3,8 @@
 //! A read or a write is allowed by the first rule from the root down that holds (firebase.google.com/docs/database/
 //! security/core-syntax); every validation of what is written has to hold. Must not know: how rules are written.
 
-use super::language::{Facts, Meter};
-use super::level::{Condition, Level};
+use super::language::{Facts, Meter, Trace};
+use super::level::{Level, Rule};
 use crate::query::Query;
 use crate::tree::{Key, MOST_DEPTH, Node, Path};
 use serde_json::{Map, Value};
@@ -45,19 +45,21 @@ impl<T: Copy> List<T> {
 }
 
 /// A walk down the rules and the data beside them.
-struct Walk<'a> {
+struct Walk<'a, T> {
     asking: Asking<'a>,
     meter: &'a Meter,
+    trace: &'a T,
     before: List<&'a Node>,
     after: List<&'a Node>,
     wildcards: List<&'a str>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(asking: Asking<'a>, meter: &'a Meter, before: &'a Node, after: &'a Node) -> Self {
+impl<'a, T: Trace> Walk<'a, T> {
+    fn new(asking: Asking<'a>, meter: &'a Meter, trace: &'a T, before: &'a Node, after: &'a Node) -> Self {
         let mut walk = Self {
             asking,
             meter,
+            trace,
             before: List::new(&Node::NULL),
             after: List::new(&Node::NULL),
             wildcards: List::new(""),
@@ -88,11 +90,11 @@ impl<'a> Walk<'a> {
         self.wildcards.len -= usize::from(wild);
     }
 
-    fn holds(&self, condition: Option<&Condition>) -> bool {
-        let Some(condition) = condition else { return false };
+    fn holds(&self, rule: Option<&Rule>) -> bool {
+        let Some(rule) = rule else { return false };
         let Asking { auth, now, query } = self.asking;
         let (before, after, wildcards) = (self.before.items(), self.after.items(), self.wildcards.items());
-        condition.holds(Facts { auth, now, query, before, after, wildcards }, self.meter)
+        rule.holds(Facts { auth, now, query, before, after, wildcards }, self.meter, self.trace)
     }
 
     /// Whether what is written here may be: nothing always may.
@@ -106,7 +108,11 @@ impl<'a> Walk<'a> {
         if node.is_null() || !level.validates {
             return true;
         }
-        if self.meter.spend(1).is_err() || !self.is_valid(level) {
+        if self.meter.spend(1).is_err() {
+            self.trace.exhausted();
+            return false;
+        }
+        if !self.is_valid(level) {
             return false;
         }
         let wildcard = level.wildcard.as_deref().filter(|wildcard| wildcard.validates);
@@ -136,8 +142,15 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a `.read` from the root down to `path` holds.
-pub(super) fn may_read(rules: &Level, asking: Asking<'_>, meter: &Meter, path: &Path, root: &Node) -> bool {
-    let mut walk = Walk::new(asking, meter, root, &Node::NULL);
+pub(super) fn may_read(
+    rules: &Level,
+    asking: Asking<'_>,
+    meter: &Meter,
+    trace: &impl Trace,
+    path: &Path,
+    root: &Node,
+) -> bool {
+    let mut walk = Walk::new(asking, meter, trace, root, &Node::NULL);
     let mut level = rules;
     let mut keys = path.keys().iter();
     loop {
@@ -159,11 +172,12 @@ pub(super) fn may_write(
     rules: &Level,
     asking: Asking<'_>,
     meter: &Meter,
+    trace: &impl Trace,
     path: &Path,
     before: &Node,
     after: &Node,
 ) -> bool {
-    let mut walk = Walk::new(asking, meter, before, after);
+    let mut walk = Walk::new(asking, meter, trace, before, after);
     let mut level = rules;
     let mut keys = path.keys().iter();
     let mut may = false;

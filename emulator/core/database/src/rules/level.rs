@@ -2,16 +2,16 @@
 //!
 //! Must not know: how rules are written, who asks.
 
-use super::language::{Expression, Facts, Meter};
+use super::language::{Expression, Facts, Failure, Meter, RuleId, Trace};
 use crate::tree::{Key, Path};
 use std::collections::BTreeMap;
 
 /// The rules of one place.
 #[derive(Debug, Default)]
 pub(super) struct Level {
-    pub(super) read: Option<Condition>,
-    pub(super) write: Option<Condition>,
-    pub(super) validate: Option<Condition>,
+    pub(super) read: Option<Rule>,
+    pub(super) write: Option<Rule>,
+    pub(super) validate: Option<Rule>,
     pub(super) index_on: Vec<Index>,
     /// By key. One that is named here is no business of the wildcard's.
     pub(super) children: BTreeMap<String, Level>,
@@ -19,6 +19,13 @@ pub(super) struct Level {
     pub(super) wildcard: Option<Box<Level>>,
     /// Whether there is a `.validate` here or below.
     pub(super) validates: bool,
+}
+
+/// A `.read`, `.write` or `.validate`.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) id: RuleId,
+    pub(super) condition: Condition,
 }
 
 /// What a rule asks for.
@@ -35,12 +42,21 @@ pub(super) enum Index {
     Child(Path),
 }
 
-impl Condition {
+impl Rule {
     /// Whether it is true. An expression that cannot be evaluated is not.
-    pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter) -> bool {
+    pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> bool {
+        trace.asks(self.id, facts.wildcards);
+        let found = self.condition.comes_to(facts, meter, trace);
+        trace.answers(found);
+        found == Ok(true)
+    }
+}
+
+impl Condition {
+    fn comes_to(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
         match self {
-            Self::Constant(constant) => *constant,
-            Self::Expression(expression) => expression.holds(facts, meter) == Ok(true),
+            Self::Constant(constant) => Ok(*constant),
+            Self::Expression(expression) => expression.holds(facts, meter, trace),
         }
     }
 }

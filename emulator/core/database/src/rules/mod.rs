@@ -1,30 +1,40 @@
 //! Who may read and write what.
 //!
 //! The engine and all readers ask here and nowhere else. Reading order: `json`, `file` (what a developer writes),
-//! `language` (its conditions), `level`, `given`, `judge` (what they admit), `cases` (what they are expected to). Must
-//! not know: how a caller has proved who it is.
+//! `language` (its conditions), `level`, `given`, `judge` (what they admit), `sources`, `explain`, `coverage`, `watch` (why,
+//! for those who develop), `cases` (what they are expected to admit). Must not know: how a caller has proved who it is.
 
 mod caller;
 pub mod cases;
+mod coverage;
 mod errors;
+mod explain;
 mod file;
 mod given;
 mod json;
 mod judge;
 mod language;
 mod level;
+mod sources;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use caller::{Auth, Caller};
+pub use coverage::{Counts, CoverageReport, CoveredPart, CoveredRule};
 pub use errors::{RulesError, RulesErrors};
+pub use explain::{AskedPart, AskedRule, Explanation, Found, Operation, Outcome, Reason, Shown};
 pub use given::Given;
+pub use sources::{Position, RuleKind};
+pub use watch::{Denial, Witness};
 
 use crate::query::{Order, Query};
 use crate::tree::{Node, Path};
+use coverage::Coverage;
 use judge::Asking;
-use language::Meter;
+use language::{Meter, Untraced};
 use std::sync::Arc;
+use watch::Watch;
 
 /// The rules of a database. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +94,10 @@ impl Ruleset {
             (Self::Given(given), Caller::Client(auth)) => {
                 let asking = Asking { auth: auth.as_deref().map(Auth::members), now, query: Some(query) };
                 let meter = Meter::new();
-                let allowed = given.may_read(asking, &meter, path, root);
+                let allowed = match &given.watch {
+                    None => given.may_read(asking, &meter, &Untraced, path, root),
+                    Some(watch) => given.may_read(asking, &meter, &watch.coverage.counting(), path, root),
+                };
                 Reading { allowed, by_data: meter.saw_data() }
             }
         }
@@ -100,9 +113,92 @@ impl Ruleset {
             (Self::Locked, Caller::Client(_)) => false,
             (Self::Given(given), Caller::Client(auth)) => {
                 let asking = Asking { auth: auth.as_deref().map(Auth::members), now, query: None };
-                given.may_write(asking, path, before, after)
+                match &given.watch {
+                    None => given.may_write(asking, &Untraced, path, before, after),
+                    Some(watch) => given.may_write(asking, &watch.coverage.counting(), path, before, after),
+                }
             }
         }
+    }
+
+    /// The same rules, watched: it is counted what they come to, from zero on, and each denial is explained to
+    /// `witness`. For emulators only, because explanations show data and tokens.
+    #[must_use]
+    pub fn watched(&self, witness: Arc<dyn Witness>) -> Self {
+        // What was read once can be read again.
+        let Ok(mut given) = Given::parse(self.text()) else { return self.clone() };
+        let coverage = Coverage::new(given.sources());
+        given.watch = Some(Watch { coverage, witness });
+        Self::Given(Arc::new(given))
+    }
+
+    /// How often each part of the rules came to what since they are watched, if they are.
+    pub fn coverage(&self) -> Option<CoverageReport> {
+        match self {
+            Self::Open | Self::Locked => None,
+            Self::Given(given) => {
+                given.watch.as_ref().map(|watch| watch.coverage.report(given.text(), given.sources()))
+            }
+        }
+    }
+
+    /// A denial that `explain` says the reason of, told to who watches, if anyone does.
+    fn denial(&self, explain: impl FnOnce() -> Explanation) -> Denial {
+        match self {
+            Self::Open | Self::Locked => Denial::default(),
+            Self::Given(given) => given.watch.as_ref().map_or_else(Denial::default, |watch| {
+                let explanation = Arc::new(explain());
+                watch.witness.denied(&explanation);
+                Denial::explained(explanation)
+            }),
+        }
+    }
+
+    /// As [`Ruleset::may_read`]; what is not allowed is a denial.
+    pub(crate) fn check_read(
+        &self,
+        caller: &Caller,
+        path: &Path,
+        query: &Query,
+        root: &Node,
+        now: u64,
+    ) -> Result<(), Denial> {
+        if self.may_read(caller, path, query, root, now) {
+            return Ok(());
+        }
+        Err(self.deny_read(caller, path, query, root, now))
+    }
+
+    /// That a read is not allowed, as has been found.
+    pub(crate) fn deny_read(&self, caller: &Caller, path: &Path, query: &Query, root: &Node, now: u64) -> Denial {
+        self.denial(|| self.explain_read(caller, path, query, root, now))
+    }
+
+    /// As [`Ruleset::may_write`]; what is not allowed is a denial.
+    pub(crate) fn check_write(
+        &self,
+        caller: &Caller,
+        path: &Path,
+        before: &Node,
+        after: &Node,
+        now: u64,
+    ) -> Result<(), Denial> {
+        if self.may_write(caller, path, before, after, now) {
+            return Ok(());
+        }
+        Err(self.denial(|| self.explain_write(caller, path, before, after, now)))
+    }
+
+    /// As [`Ruleset::may_write_anything`], of someone who wants to write at `path`; what is not allowed is a denial.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn check_write_anything(&self, caller: &Caller, path: &Path, root: &Node, now: u64) -> Result<(), Denial> {
+        if self.may_write_anything(caller) {
+            return Ok(());
+        }
+        // Nothing is known yet of what would be written, and no rule there is asks for it.
+        Err(self.denial(|| self.explain_write(caller, path, root, &Node::NULL, now)))
     }
 
     /// Whether there is anything at all that `caller` may change. Asked before a body is read: nobody shall cost

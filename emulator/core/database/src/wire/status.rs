@@ -66,7 +66,7 @@ impl Refusal {
 impl From<&CommandError> for Refusal {
     fn from(error: &CommandError) -> Self {
         let status = match error {
-            CommandError::Denied => Status::PermissionDenied,
+            CommandError::Denied(_) => Status::PermissionDenied,
             CommandError::Stale(_) => {
                 return Self(Status::DataStale, "Transaction hash does not match".into());
             }

@@ -5,7 +5,7 @@ use crate::engine::{
     Answer, Audience, Command, CommandError, ConnectionId, Event, ListenerId, News, SessionId, Version, WriteError,
 };
 use crate::query::Limit;
-use crate::rules::Caller;
+use crate::rules::{Caller, Denial};
 use crate::tree::{Leaf, Location, Node, Path, json};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
@@ -290,8 +290,8 @@ fn a_revoked_listener_is_named_once_and_a_replaced_one_never() {
 fn each_error_has_its_status_and_its_words() {
     let unindexed = CommandError::Unindexed { index: "x".to_owned(), path: Path::parse("a").unwrap() };
     for (action, error, answer) in [
-        ("p", CommandError::Denied, r#""permission_denied","d":"Permission denied""#),
-        ("q", CommandError::Denied, r#""permission_denied","d":"Permission denied""#),
+        ("p", CommandError::Denied(Denial::default()), r#""permission_denied","d":"Permission denied""#),
+        ("q", CommandError::Denied(Denial::default()), r#""permission_denied","d":"Permission denied""#),
         ("p", CommandError::Stale(Node::NULL), r#""datastale","d":"Transaction hash does not match""#),
         (
             "g",

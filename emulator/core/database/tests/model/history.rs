@@ -4,8 +4,8 @@ use crate::plain::{Mirror, PRIORITY, Plain, segments};
 use crate::random::Random;
 use crate::view::{Disk, Ear, View};
 use hearth_database::{
-    Answer, Caller, Change, Command, CommandError, ConnectionId, Engine, Get, Intent, Listen, ListenerId, Location,
-    OnDisconnect, Path, Query, Ruleset, SessionId, Tag, TransactionError, Unresolved, Write, json,
+    Answer, Caller, Change, Command, CommandError, ConnectionId, Denial, Engine, Get, Intent, Listen, ListenerId,
+    Location, OnDisconnect, Path, Query, Ruleset, SessionId, Tag, TransactionError, Unresolved, Write, json,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -153,7 +153,7 @@ impl History {
             }
         };
         let write = Write { caller: caller(admin), location: location(&path), if_match, change };
-        (Command::Write(write), expect.unwrap_or(Expect::Error(CommandError::Denied)))
+        (Command::Write(write), expect.unwrap_or(Expect::Error(CommandError::Denied(Denial::default()))))
     }
 
     fn transaction(&mut self, next: &mut State) -> (Command, Expect) {
@@ -234,7 +234,7 @@ impl History {
         };
         next.intents.retain(|_, mirror| !mirror.is_empty());
         let change = OnDisconnect { session: SessionId(session.as_str().into()), caller: caller(admin), intent };
-        let expect = if may { Expect::Accepted } else { Expect::Error(CommandError::Denied) };
+        let expect = if may { Expect::Accepted } else { Expect::Error(CommandError::Denied(Denial::default())) };
         (Command::OnDisconnect(change), expect)
     }
 
@@ -369,7 +369,7 @@ impl History {
     /// Checks the answer of what has its turn after the batch.
     fn settle(&mut self, answer: Result<Answer, CommandError>, later: Later, locked: &mut bool, engine: &Engine<Disk>) {
         match later {
-            Later::Get(..) if *locked => assert!(matches!(answer, Err(CommandError::Denied)), "{answer:?}"),
+            Later::Get(..) if *locked => assert!(matches!(answer, Err(CommandError::Denied(_))), "{answer:?}"),
             Later::Get(path, query) => match answer {
                 Ok(Answer::Got(node)) => {
                     let expect = self.state.root.get(&segments(&path.into())).select(&query);
@@ -379,7 +379,7 @@ impl History {
                 answer => panic!("{answer:?}"),
             },
             Later::Listen(_, view) if *locked && !view.admin => {
-                assert!(matches!(answer, Err(CommandError::Denied)), "{answer:?}");
+                assert!(matches!(answer, Err(CommandError::Denied(_))), "{answer:?}");
             }
             Later::Listen(at, mut view) => {
                 let Ok(Answer::Listening { data, version, .. }) = answer else { panic!("{answer:?}") };

@@ -5,7 +5,7 @@ mod listening;
 
 use super::*;
 use crate::journal::Loaded;
-use crate::rules::Caller;
+use crate::rules::{Caller, Denial};
 use crate::tree::{Leaf, Location, Node, Unresolved, json};
 
 /// Keeps nothing but what it was told; fails when asked to.
@@ -166,7 +166,10 @@ fn locked_rules_admit_nobody_and_tell_nothing() {
     tagged.if_match = Some(Tag::Etag("x".to_owned()));
     let commands = vec![set("a", "2"), update("", r#"{"a":1}"#), Command::Write(tagged)];
     assert_eq!(run(&mut engine, commands), ["Permission denied"; 3]);
-    assert_eq!(engine.snapshot().read(&Caller::ANYONE, &Location::default(), 0), Err(CommandError::Denied));
+    assert_eq!(
+        engine.snapshot().read(&Caller::ANYONE, &Location::default(), 0),
+        Err(CommandError::Denied(Denial::default()))
+    );
     assert_eq!(engine.snapshot().read(&Caller::Admin, &Location::default(), 0), Ok(Leaf::Int(1).into()));
     assert_eq!((root(&engine), engine.journal.commits.len()), ("1".to_owned(), 0));
 }

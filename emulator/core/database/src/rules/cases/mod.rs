@@ -12,7 +12,7 @@ mod tests;
 mod yaml;
 
 use super::errors::RulesErrors;
-use super::{Caller, Ruleset};
+use super::{Caller, Explanation, Ruleset};
 use crate::query::Query;
 use crate::tree::{Node, Path};
 use std::fmt;
@@ -108,5 +108,19 @@ impl Case {
             }
         };
         if allowed { Verdict::Allow } else { Verdict::Deny }
+    }
+
+    /// Why: of a write the first of its paths at which it is denied; if it is allowed, each of them.
+    pub fn explain(&self, rules: &Ruleset) -> Vec<Explanation> {
+        let Self { caller, now, before, act, .. } = self;
+        let (after, touched) = match act {
+            Act::Read { path, query } => return vec![rules.explain_read(caller, path, query, before, *now)],
+            Act::Write { after, touched } => (after, touched),
+        };
+        let explain = |path: &Path| rules.explain_write(caller, path, before, after, *now);
+        match touched.iter().find(|path| !rules.may_write(caller, path, before, after, *now)) {
+            Some(denied) => vec![explain(denied)],
+            None => touched.iter().map(explain).collect(),
+        }
     }
 }

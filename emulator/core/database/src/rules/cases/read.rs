@@ -4,17 +4,16 @@
 //! as wrong. Must not know: what comes out.
 
 use super::super::errors::{Problem, RulesErrors};
-use super::super::file;
 use super::super::json::{self, Kind, Member, Value};
-use super::super::{Auth, Caller, Ruleset};
+use super::super::{Auth, Caller, Given, Ruleset};
 use super::fields::{Fields, Problems, plain};
 use super::query::query;
 use super::{Act, Case, CaseFile, Format, RulesOf, Verdict, yaml};
 use crate::engine;
 use crate::query::Query;
 use crate::tree::{Location, Node, Path, Unresolved};
-use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Reads `text`.
 pub(super) fn read(text: &str, format: Format, now: u64) -> Result<CaseFile, RulesErrors> {
@@ -87,15 +86,13 @@ impl Reader<'_> {
     fn rules(&mut self, value: Value) -> Option<RulesOf> {
         match value.kind {
             Kind::Text(path) => Some(RulesOf::File(path.text)),
-            Kind::Object(_) => {
-                let text = json!({ "rules": plain(&value) }).to_string();
-                let problems = file::problems(value);
-                if problems.is_empty() {
-                    return Ruleset::parse(&text).ok().map(RulesOf::Inline);
+            Kind::Object(_) => match Given::within(self.text, value) {
+                Ok(given) => Some(RulesOf::Inline(Ruleset::Given(Arc::new(given)))),
+                Err(problems) => {
+                    self.problems.0.extend(problems);
+                    None
                 }
-                self.problems.0.extend(problems);
-                None
-            }
+            },
             Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Array(_) => {
                 self.problems.add(value.at, "\"rules\" has to be a file's path, or the rules themselves as an object");
                 None

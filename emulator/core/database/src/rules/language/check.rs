@@ -4,7 +4,8 @@
 
 use super::Wrong;
 use super::ast::{Binary, Expr, Kind, Span, Unary};
-use super::code::{Arithmetic, Code, Place, QueryMember, Relation};
+use super::code::{Arithmetic, Code, Op, Place, QueryMember, Relation, Way};
+use super::parts::{Part, Parts};
 use super::pattern::Pattern;
 use super::types::Type;
 
@@ -17,9 +18,9 @@ pub(in super::super) struct Scope<'s> {
     pub(in super::super) writes: bool,
 }
 
-/// The code of a rule's expression, which has to be a boolean.
-pub(super) fn check(expr: &Expr, scope: Scope<'_>) -> Result<Code, Vec<Wrong>> {
-    let mut checker = Checker { scope, wrongs: Vec::new() };
+/// The code of a rule's expression, which has to be a boolean, and the parts it was made of.
+pub(super) fn check(expr: &Expr, scope: Scope<'_>) -> Result<(Code, Vec<Part>), Vec<Wrong>> {
+    let mut checker = Checker { scope, wrongs: Vec::new(), parts: Parts::default() };
     let made = checker.part(expr);
     if !made.kind().fits(Type::BOOL) {
         let kind = made.kind();
@@ -27,7 +28,7 @@ pub(super) fn check(expr: &Expr, scope: Scope<'_>) -> Result<Code, Vec<Wrong>> {
         checker.wrong(&expr.span, problem);
     }
     let code = checker.value(made, &expr.span).0;
-    if checker.wrongs.is_empty() { Ok(code) } else { Err(checker.wrongs) }
+    if checker.wrongs.is_empty() { Ok((code, checker.parts.into_list())) } else { Err(checker.wrongs) }
 }
 
 /// What a part of an expression has become. In place of what is wrong stands null, and that has been told.
@@ -40,7 +41,15 @@ pub(super) enum Made {
 }
 
 impl Made {
-    pub(super) const WRONG: Self = Self::Value(Code::Null, Type::WRONG);
+    pub(super) const WRONG: Self = Self::Value(Code::NULL, Type::WRONG);
+
+    pub(super) fn value(op: Op, kind: Type) -> Self {
+        Self::Value(op.into(), kind)
+    }
+
+    pub(super) fn snapshot(way: Way) -> Self {
+        Self::Snapshot(way.into())
+    }
 
     pub(super) fn kind(&self) -> Type {
         match self {
@@ -56,6 +65,7 @@ impl Made {
 pub(super) struct Checker<'s> {
     scope: Scope<'s>,
     wrongs: Vec<Wrong>,
+    parts: Parts,
 }
 
 impl Checker<'_> {
@@ -77,7 +87,7 @@ impl Checker<'_> {
         if self.wrongs.last().is_none_or(|wrong| wrong.span != *span) {
             self.wrong(span, problem);
         }
-        (Code::Null, Type::WRONG)
+        (Code::NULL, Type::WRONG)
     }
 
     /// The value of a part, which has to be one of `kinds` if that is known.
@@ -102,11 +112,22 @@ impl Checker<'_> {
     }
 
     pub(super) fn part(&mut self, expr: &Expr) -> Made {
+        let part = self.parts.enter(expr);
+        let made = match self.made(expr) {
+            Made::Value(code, kind) => Made::Value(Code { part, ..code }, kind),
+            Made::Snapshot(place) => Made::Snapshot(Place { part, ..place }),
+            made @ (Made::Query | Made::Array(_) | Made::Pattern(_)) => made,
+        };
+        self.parts.leave(part, matches!(made, Made::Value(..) | Made::Snapshot(_)));
+        made
+    }
+
+    fn made(&mut self, expr: &Expr) -> Made {
         match &expr.kind {
-            Kind::Null => Made::Value(Code::Null, Type::NULL),
-            Kind::Bool(bool) => Made::Value(Code::Bool(*bool), Type::BOOL),
-            Kind::Number(number) => Made::Value(Code::Number(*number), Type::NUMBER),
-            Kind::Text(text) => Made::Value(Code::Text(text.as_str().into()), Type::TEXT),
+            Kind::Null => Made::value(Op::Null, Type::NULL),
+            Kind::Bool(bool) => Made::value(Op::Bool(*bool), Type::BOOL),
+            Kind::Number(number) => Made::value(Op::Number(*number), Type::NUMBER),
+            Kind::Text(text) => Made::value(Op::Text(text.as_str().into()), Type::TEXT),
             Kind::Regex { pattern, flags } => self.pattern(pattern, flags, &expr.span),
             Kind::Array(parts) => self.array(parts),
             Kind::Name(name) => self.name(name, &expr.span),
@@ -115,14 +136,14 @@ impl Checker<'_> {
             Kind::Element { of, key } => self.element(of, key),
             Kind::Call { callee, arguments } => self.call(callee, arguments, &expr.span),
             Kind::Unary(Unary::Not, of) => {
-                Made::Value(Code::Not(Box::new(self.operand(of, Type::BOOL, "the operand of !"))), Type::BOOL)
+                Made::value(Op::Not(Box::new(self.operand(of, Type::BOOL, "the operand of !"))), Type::BOOL)
             }
             Kind::Unary(Unary::Negate, of) => {
-                Made::Value(Code::Negate(Box::new(self.operand(of, Type::NUMBER, "the operand of -"))), Type::NUMBER)
+                Made::value(Op::Negate(Box::new(self.operand(of, Type::NUMBER, "the operand of -"))), Type::NUMBER)
             }
             Kind::Binary(operator, parts) => self.binary(*operator, parts),
-            Kind::All(parts) => Made::Value(Code::All(self.conditions(parts, "&&")), Type::BOOL),
-            Kind::Any(parts) => Made::Value(Code::Any(self.conditions(parts, "||")), Type::BOOL),
+            Kind::All(parts) => Made::value(Op::All(self.conditions(parts, "&&")), Type::BOOL),
+            Kind::Any(parts) => Made::value(Op::Any(self.conditions(parts, "||")), Type::BOOL),
             Kind::Choice(parts) => self.choice(parts),
         }
     }
@@ -150,11 +171,11 @@ impl Checker<'_> {
 
     fn name(&mut self, name: &str, span: &Span) -> Made {
         match name {
-            "auth" => Made::Value(Code::Auth, Type::CLAIM),
-            "now" => Made::Value(Code::Now, Type::NUMBER),
-            "root" => Made::Snapshot(Place::Root),
-            "data" => Made::Snapshot(Place::Data),
-            "newData" if self.scope.writes => Made::Snapshot(Place::NewData),
+            "auth" => Made::value(Op::Auth, Type::CLAIM),
+            "now" => Made::value(Op::Now, Type::NUMBER),
+            "root" => Made::snapshot(Way::Root),
+            "data" => Made::snapshot(Way::Data),
+            "newData" if self.scope.writes => Made::snapshot(Way::NewData),
             "newData" => self.wrong(span, "there is no newData in .read: use data"),
             "query" => Made::Query,
             _ => {
@@ -166,7 +187,7 @@ impl Checker<'_> {
 
     fn wildcard(&mut self, name: &str, span: &Span) -> Made {
         if let Some(place) = self.scope.wildcards.iter().position(|above| above == name) {
-            return Made::Value(Code::Wildcard(place), Type::TEXT);
+            return Made::value(Op::Wildcard(place), Type::TEXT);
         }
         let above = self.scope.wildcards.join(", ");
         let there_are =
@@ -178,10 +199,10 @@ impl Checker<'_> {
         match self.part(of) {
             Made::Value(_, Type::WRONG) => Made::WRONG,
             Made::Value(code, kind) if name == "length" && kind.may_be(Type::TEXT) => {
-                Made::Value(Code::Length(Box::new(code)), Type::NUMBER)
+                Made::value(Op::Length(Box::new(code)), Type::NUMBER)
             }
             Made::Value(code, kind) if kind.includes(Type::CLAIM) => {
-                Made::Value(Code::Member(Box::new(code), name.into()), Type::CLAIM)
+                Made::value(Op::Member(Box::new(code), name.into()), Type::CLAIM)
             }
             Made::Value(_, kind) => self.unknown_member(kind, name, at),
             Made::Snapshot(_) => self.unknown_member(Type::SNAPSHOT, name, at),
@@ -204,7 +225,7 @@ impl Checker<'_> {
             ("limitToLast", QueryMember::LimitToLast, Type::PRIMITIVE),
         ];
         match MEMBERS.iter().find(|(member, ..)| *member == name) {
-            Some((_, member, kind)) => Made::Value(Code::Query(*member), *kind),
+            Some((_, member, kind)) => Made::value(Op::Query(*member), *kind),
             None => {
                 let names: Vec<_> = MEMBERS.iter().map(|(name, ..)| *name).collect();
                 self.wrong(at, format!("unknown member \"{name}\" of query: there are {}", names.join(", ")))
@@ -223,7 +244,7 @@ impl Checker<'_> {
             }
             Made::Value(code, kind) if kind.includes(Type::CLAIM) => {
                 let key = self.operand(key, Type::TEXT | Type::NUMBER, "the name of a member");
-                Made::Value(Code::Element(Box::new([code, key])), Type::CLAIM)
+                Made::value(Op::Element(Box::new([code, key])), Type::CLAIM)
             }
             Made::Value(..) | Made::Snapshot(_) | Made::Query | Made::Array(_) | Made::Pattern(_) => {
                 self.wrong(&key.span, "only members of auth may be computed: write the name as a literal string")
@@ -236,15 +257,15 @@ impl Checker<'_> {
         let any = Type::NULL | Type::BOOL | Type::NUMBER | Type::TEXT;
         let ordered = |checker: &mut Self, relation| {
             let kinds = Type::NULL | Type::NUMBER | Type::TEXT;
-            Made::Value(Code::Ordered(relation, checker.operands(parts, kinds, symbol)), Type::BOOL)
+            Made::value(Op::Ordered(relation, checker.operands(parts, kinds, symbol)), Type::BOOL)
         };
         let arithmetic = |checker: &mut Self, arithmetic| {
-            let code = Code::Arithmetic(arithmetic, checker.operands(parts, Type::NUMBER, symbol));
-            Made::Value(code, Type::NUMBER)
+            let operands = checker.operands(parts, Type::NUMBER, symbol);
+            Made::value(Op::Arithmetic(arithmetic, operands), Type::NUMBER)
         };
         match operator {
-            Binary::Equal => Made::Value(Code::Equal(self.operands(parts, any, symbol)), Type::BOOL),
-            Binary::Unequal => Made::Value(Code::Unequal(self.operands(parts, any, symbol)), Type::BOOL),
+            Binary::Equal => Made::value(Op::Equal(self.operands(parts, any, symbol)), Type::BOOL),
+            Binary::Unequal => Made::value(Op::Unequal(self.operands(parts, any, symbol)), Type::BOOL),
             Binary::Less => ordered(self, Relation::Less),
             Binary::LessOrEqual => ordered(self, Relation::LessOrEqual),
             Binary::Greater => ordered(self, Relation::Greater),
@@ -270,18 +291,18 @@ impl Checker<'_> {
         } else {
             Type::NUMBER | Type::TEXT
         };
-        Made::Value(Code::Arithmetic(Arithmetic::Add, Box::new([left, right])), kind)
+        Made::value(Op::Arithmetic(Arithmetic::Add, Box::new([left, right])), kind)
     }
 
     fn choice(&mut self, parts: &[Expr; 3]) -> Made {
         let [condition, yes, no] = parts;
         let condition = self.operand(condition, Type::BOOL, "the condition before ?");
         match (self.part(yes), self.part(no)) {
-            (Made::Snapshot(yes), Made::Snapshot(no)) => Made::Snapshot(Place::Choice(Box::new((condition, yes, no)))),
+            (Made::Snapshot(yes), Made::Snapshot(no)) => Made::snapshot(Way::Choice(Box::new((condition, yes, no)))),
             (yes_made, no_made) => {
                 let (yes, yes_kind) = self.value(yes_made, &yes.span);
                 let (no, no_kind) = self.value(no_made, &no.span);
-                Made::Value(Code::Choice(Box::new((condition, yes, no))), yes_kind | no_kind)
+                Made::value(Op::Choice(Box::new((condition, yes, no))), yes_kind | no_kind)
             }
         }
     }

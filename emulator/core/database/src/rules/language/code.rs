@@ -2,11 +2,19 @@
 //!
 //! Must not know: what it was written as.
 
+use super::parts::PartId;
 use super::pattern::Pattern;
 
-/// Something that comes to a value.
+/// Something that comes to a value, and which part of the expression it was made of.
 #[derive(Clone, Debug)]
-pub(super) enum Code {
+pub(super) struct Code {
+    pub(super) op: Op,
+    pub(super) part: PartId,
+}
+
+/// How a value is come to.
+#[derive(Clone, Debug)]
+pub(super) enum Op {
     Null,
     Bool(bool),
     Number(f64),
@@ -47,9 +55,16 @@ pub(super) enum Code {
     Choice(Box<(Code, Code, Code)>),
 }
 
-/// Something that is a snapshot.
+/// Something that is a snapshot, and which part of the expression it was made of.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) struct Place {
+    pub(super) way: Way,
+    pub(super) part: PartId,
+}
+
+/// How a snapshot is come to.
+#[derive(Clone, Debug)]
+pub(super) enum Way {
     Root,
     Data,
     NewData,
@@ -63,17 +78,35 @@ pub(super) enum Place {
     Choice(Box<(Code, Place, Place)>),
 }
 
+impl Code {
+    pub(super) const NULL: Self = Self { op: Op::Null, part: PartId::WHOLE };
+}
+
+impl From<Op> for Code {
+    /// The check says later which part it is made of.
+    fn from(op: Op) -> Self {
+        Self { op, part: PartId::WHOLE }
+    }
+}
+
+impl From<Way> for Place {
+    /// The check says later which part it is made of.
+    fn from(way: Way) -> Self {
+        Self { way, part: PartId::WHOLE }
+    }
+}
+
 impl Place {
     /// Has it remember what its parents are.
     pub(super) fn remember(&mut self) {
-        match self {
-            Self::Root | Self::Data | Self::NewData => {}
-            Self::Child { of, remembers, .. } => {
+        match &mut self.way {
+            Way::Root | Way::Data | Way::NewData => {}
+            Way::Child { of, remembers, .. } => {
                 *remembers = true;
                 of.remember();
             }
-            Self::Parent(of) => of.remember(),
-            Self::Choice(choice) => {
+            Way::Parent(of) => of.remember(),
+            Way::Choice(choice) => {
                 choice.1.remember();
                 choice.2.remember();
             }

@@ -5,7 +5,8 @@
 //! from their being true.
 
 use super::Failure;
-use super::code::{Arithmetic, Case, Code, Find, Place, QueryMember, Relation, Sort};
+use super::code::{Arithmetic, Case, Code, Find, Op, Place, QueryMember, Relation, Sort, Way};
+use super::trace::Trace;
 use super::value::Value;
 use crate::query::{Bound, BoundKey, Limit, Order, Query};
 use crate::tree::{Leaf, MOST_STRING_BYTES, Node, Priority};
@@ -64,8 +65,8 @@ pub(in super::super) struct Facts<'e> {
 }
 
 /// Whether an expression is true.
-pub(super) fn holds(code: &Code, facts: Facts<'_>, meter: &Meter) -> Result<bool, Failure> {
-    Evaluation { facts, meter }.condition(code)
+pub(super) fn holds(code: &Code, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+    Evaluation { facts, meter, trace }.condition(code)
 }
 
 /// A place in a tree, from which one may go down and, where that was foreseen, up.
@@ -77,12 +78,13 @@ struct Spot<'e> {
     below: Vec<&'e Node>,
 }
 
-struct Evaluation<'e> {
+struct Evaluation<'e, T> {
     facts: Facts<'e>,
     meter: &'e Meter,
+    trace: &'e T,
 }
 
-impl<'e> Evaluation<'e> {
+impl<'e, T: Trace> Evaluation<'e, T> {
     fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
         self.value(code)?.into_bool()
     }
@@ -102,31 +104,38 @@ impl<'e> Evaluation<'e> {
 
     fn value(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
         self.meter.spend(1)?;
-        Ok(match code {
-            Code::Null => Value::Null,
-            Code::Bool(bool) => Value::Bool(*bool),
-            Code::Number(number) => Value::Number(*number),
-            Code::Text(text) => Value::text(text),
-            Code::Auth => self.facts.auth.map_or(Value::Null, Value::Auth),
+        let found = self.operation(&code.op);
+        self.trace.value(code.part, &found);
+        found
+    }
+
+    #[inline]
+    fn operation(&self, op: &'e Op) -> Result<Value<'e>, Failure> {
+        Ok(match op {
+            Op::Null => Value::Null,
+            Op::Bool(bool) => Value::Bool(*bool),
+            Op::Number(number) => Value::Number(*number),
+            Op::Text(text) => Value::text(text),
+            Op::Auth => self.facts.auth.map_or(Value::Null, Value::Auth),
             #[expect(clippy::cast_precision_loss, reason = "exact for another 285,000 years")]
-            Code::Now => Value::Number(self.facts.now as f64),
-            Code::Wildcard(place) => self.facts.wildcards.get(*place).map_or(Value::Null, |key| Value::text(key)),
-            Code::Query(member) => query_member(self.facts.query, *member),
-            Code::Member(of, name) => self.value(of)?.member(name),
-            Code::Element(parts) => self.element(parts)?,
-            Code::Val(place) => Value::of_leaf(self.spot(place)?.node.as_leaf()),
-            Code::Priority(place) => Value::of_leaf(self.spot(place)?.node.priority().map(Priority::leaf)),
-            Code::Exists(place) => Value::Bool(!self.spot(place)?.node.is_null()),
-            Code::Is(sort, place) => Value::Bool(is(*sort, self.spot(place)?.node.as_leaf())),
-            Code::HasChild(place, path) => {
+            Op::Now => Value::Number(self.facts.now as f64),
+            Op::Wildcard(place) => self.facts.wildcards.get(*place).map_or(Value::Null, |key| Value::text(key)),
+            Op::Query(member) => query_member(self.facts.query, *member),
+            Op::Member(of, name) => self.value(of)?.member(name),
+            Op::Element(parts) => self.element(parts)?,
+            Op::Val(place) => Value::of_leaf(self.spot(place)?.node.as_leaf()),
+            Op::Priority(place) => Value::of_leaf(self.spot(place)?.node.priority().map(Priority::leaf)),
+            Op::Exists(place) => Value::Bool(!self.spot(place)?.node.is_null()),
+            Op::Is(sort, place) => Value::Bool(is(*sort, self.spot(place)?.node.as_leaf())),
+            Op::HasChild(place, path) => {
                 let node = self.spot(place)?.node;
                 Value::Bool(!node.find(&self.text(path)?).is_null())
             }
-            Code::HasAnyChild(place) => Value::Bool(!self.spot(place)?.node.is_empty()),
-            Code::HasChildren(place, paths) => Value::Bool(self.has_children(self.spot(place)?.node, paths)?),
+            Op::HasAnyChild(place) => Value::Bool(!self.spot(place)?.node.is_empty()),
+            Op::HasChildren(place, paths) => Value::Bool(self.has_children(self.spot(place)?.node, paths)?),
             #[expect(clippy::cast_precision_loss, reason = "texts are shorter than 2^53")]
-            Code::Length(text) => Value::Number(self.text(text)?.encode_utf16().count() as f64),
-            Code::Finds(find, texts) => {
+            Op::Length(text) => Value::Number(self.text(text)?.encode_utf16().count() as f64),
+            Op::Finds(find, texts) => {
                 let [text, sought] = &**texts;
                 let (text, sought) = (self.text(text)?, self.text(sought)?);
                 Value::Bool(match find {
@@ -135,38 +144,38 @@ impl<'e> Evaluation<'e> {
                     Find::AtEnd => text.ends_with(&*sought),
                 })
             }
-            Code::Replace(texts) => Value::Text(self.replace(texts)?),
-            Code::Case(case, text) => {
+            Op::Replace(texts) => Value::Text(self.replace(texts)?),
+            Op::Case(case, text) => {
                 let text = self.text(text)?;
                 Value::Text(Cow::Owned(match case {
                     Case::Lower => text.to_lowercase(),
                     Case::Upper => text.to_uppercase(),
                 }))
             }
-            Code::Matches(text, pattern) => {
+            Op::Matches(text, pattern) => {
                 let text = self.text(text)?;
                 // Looking for a pattern is slower than copying.
                 self.meter.read(text.len() * BYTES_A_STEP)?;
                 Value::Bool(pattern.is_in(&text))
             }
-            Code::Not(of) => Value::Bool(!self.condition(of)?),
-            Code::Negate(of) => Value::Number(-self.value(of)?.into_number()?),
-            Code::All(parts) => Value::Bool(self.until(parts, false)?),
-            Code::Any(parts) => Value::Bool(self.until(parts, true)?),
-            Code::Equal(parts) => {
+            Op::Not(of) => Value::Bool(!self.condition(of)?),
+            Op::Negate(of) => Value::Number(-self.value(of)?.into_number()?),
+            Op::All(parts) => Value::Bool(self.until(parts, false)?),
+            Op::Any(parts) => Value::Bool(self.until(parts, true)?),
+            Op::Equal(parts) => {
                 let (one, other) = self.pair(parts)?;
                 Value::Bool(one.equals(&other))
             }
-            Code::Unequal(parts) => {
+            Op::Unequal(parts) => {
                 let (one, other) = self.pair(parts)?;
                 Value::Bool(!one.equals(&other))
             }
-            Code::Ordered(relation, parts) => {
+            Op::Ordered(relation, parts) => {
                 let (one, other) = self.pair(parts)?;
                 Value::Bool(one.order(&other)?.is_some_and(|order| stands(order, *relation)))
             }
-            Code::Arithmetic(arithmetic, parts) => self.arithmetic(*arithmetic, parts)?,
-            Code::Choice(choice) => {
+            Op::Arithmetic(arithmetic, parts) => self.arithmetic(*arithmetic, parts)?,
+            Op::Choice(choice) => {
                 let (condition, yes, no) = &**choice;
                 self.value(if self.condition(condition)? { yes } else { no })?
             }
@@ -241,12 +250,19 @@ impl<'e> Evaluation<'e> {
     fn spot(&self, place: &'e Place) -> Result<Spot<'e>, Failure> {
         self.meter.spend(1)?;
         self.meter.saw_data.set(true);
+        let found = self.way(&place.way);
+        self.trace.snapshot(place.part, found.as_ref().map(|spot| spot.node).map_err(|failure| *failure));
+        found
+    }
+
+    #[inline]
+    fn way(&self, way: &'e Way) -> Result<Spot<'e>, Failure> {
         let Facts { before, after, .. } = self.facts;
-        match place {
-            Place::Root => at_end(before.get(..1)),
-            Place::Data => at_end(Some(before)),
-            Place::NewData => at_end(Some(after)),
-            Place::Child { of, path, remembers } => {
+        match way {
+            Way::Root => at_end(before.get(..1)),
+            Way::Data => at_end(Some(before)),
+            Way::NewData => at_end(Some(after)),
+            Way::Child { of, path, remembers } => {
                 let mut spot = self.spot(of)?;
                 let path = self.text(path)?;
                 if *remembers {
@@ -259,7 +275,7 @@ impl<'e> Evaluation<'e> {
                 }
                 Ok(spot)
             }
-            Place::Parent(of) => {
+            Way::Parent(of) => {
                 let mut spot = self.spot(of)?;
                 if let Some(node) = spot.below.pop() {
                     spot.node = node;
@@ -268,7 +284,7 @@ impl<'e> Evaluation<'e> {
                 let (_, above) = spot.trail.split_last().ok_or(Failure::NoParent)?;
                 at_end(Some(above))
             }
-            Place::Choice(choice) => {
+            Way::Choice(choice) => {
                 let (condition, yes, no) = &**choice;
                 self.spot(if self.condition(condition)? { yes } else { no })
             }

@@ -4,7 +4,7 @@
 
 use super::ast::{Expr, Kind, Span};
 use super::check::{Checker, Made};
-use super::code::{Case, Code, Find, Place, Sort};
+use super::code::{Case, Code, Find, Op, Place, Sort, Way};
 use super::types::Type;
 
 const SNAPSHOT_METHODS: [&str; 10] =
@@ -81,27 +81,27 @@ impl Checker<'_> {
         if SNAPSHOT_METHODS.contains(&name) && !self.takes(name, takes, arguments, span) {
             return Made::WRONG;
         }
-        let is = |sort, place| Made::Value(Code::Is(sort, Box::new(place)), Type::BOOL);
+        let is = |sort, place| Made::value(Op::Is(sort, Box::new(place)), Type::BOOL);
         match (name, arguments) {
-            ("val", _) => Made::Value(Code::Val(Box::new(place)), Type::PRIMITIVE),
-            ("getPriority", _) => Made::Value(Code::Priority(Box::new(place)), Type::PRIMITIVE),
-            ("exists", _) => Made::Value(Code::Exists(Box::new(place)), Type::BOOL),
+            ("val", _) => Made::value(Op::Val(Box::new(place)), Type::PRIMITIVE),
+            ("getPriority", _) => Made::value(Op::Priority(Box::new(place)), Type::PRIMITIVE),
+            ("exists", _) => Made::value(Op::Exists(Box::new(place)), Type::BOOL),
             ("isNumber", _) => is(Sort::Number, place),
             ("isString", _) => is(Sort::Text, place),
             ("isBoolean", _) => is(Sort::Bool, place),
             ("parent", _) => {
                 place.remember();
-                Made::Snapshot(Place::Parent(Box::new(place)))
+                Made::snapshot(Way::Parent(Box::new(place)))
             }
             ("child", [path]) => {
                 let path = Box::new(self.text_argument(name, path));
-                Made::Snapshot(Place::Child { of: Box::new(place), path, remembers: false })
+                Made::snapshot(Way::Child { of: Box::new(place), path, remembers: false })
             }
             ("hasChild", [path]) => {
                 let path = Box::new(self.text_argument(name, path));
-                Made::Value(Code::HasChild(Box::new(place), path), Type::BOOL)
+                Made::value(Op::HasChild(Box::new(place), path), Type::BOOL)
             }
-            ("hasChildren", []) => Made::Value(Code::HasAnyChild(Box::new(place)), Type::BOOL),
+            ("hasChildren", []) => Made::value(Op::HasAnyChild(Box::new(place)), Type::BOOL),
             ("hasChildren", [names]) => self.has_children(place, names),
             _ => self.unknown_method(Type::SNAPSHOT, name, at),
         }
@@ -122,7 +122,7 @@ impl Checker<'_> {
             }
         }
         let names = elements.into_iter().map(|(code, ..)| code).collect();
-        Made::Value(Code::HasChildren(Box::new(place), names), Type::BOOL)
+        Made::value(Op::HasChildren(Box::new(place), names), Type::BOOL)
     }
 
     fn text_method(&mut self, of: (Code, Type), name: &str, at: &Span, arguments: &[Expr], span: &Span) -> Made {
@@ -135,27 +135,27 @@ impl Checker<'_> {
         if TEXT_METHODS.contains(&name) && !self.takes(name, takes, arguments, span) {
             return Made::WRONG;
         }
-        let case = |case, text| Made::Value(Code::Case(case, Box::new(text)), Type::TEXT);
+        let case = |case, text| Made::value(Op::Case(case, Box::new(text)), Type::TEXT);
         let find = match (name, arguments) {
             ("toLowerCase", _) => return case(Case::Lower, text),
             ("toUpperCase", _) => return case(Case::Upper, text),
             ("matches", [pattern]) => return self.matches(text, pattern),
             ("replace", [sought, with]) => {
                 let (sought, with) = (self.text_argument(name, sought), self.text_argument(name, with));
-                return Made::Value(Code::Replace(Box::new([text, sought, with])), Type::TEXT);
+                return Made::value(Op::Replace(Box::new([text, sought, with])), Type::TEXT);
             }
             ("contains", [_]) => Find::Anywhere,
             ("beginsWith", [_]) => Find::AtStart,
             ("endsWith", [_]) => Find::AtEnd,
             _ => return self.unknown_method(kind, name, at),
         };
-        let sought = arguments.first().map_or(Code::Null, |sought| self.text_argument(name, sought));
-        Made::Value(Code::Finds(find, Box::new([text, sought])), Type::BOOL)
+        let sought = arguments.first().map_or(Code::NULL, |sought| self.text_argument(name, sought));
+        Made::value(Op::Finds(find, Box::new([text, sought])), Type::BOOL)
     }
 
     fn matches(&mut self, text: Code, pattern: &Expr) -> Made {
         match self.part(pattern) {
-            Made::Pattern(Some(pattern)) => Made::Value(Code::Matches(Box::new(text), pattern), Type::BOOL),
+            Made::Pattern(Some(pattern)) => Made::value(Op::Matches(Box::new(text), pattern), Type::BOOL),
             Made::Pattern(None) | Made::Value(_, Type::WRONG) => Made::WRONG,
             Made::Value(..) | Made::Snapshot(_) | Made::Query | Made::Array(_) => {
                 self.wrong(&pattern.span, "matches() takes a pattern between slashes, as matches(/^[a-z]+$/)")

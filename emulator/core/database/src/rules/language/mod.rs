@@ -1,8 +1,8 @@
 //! The language of conditions: expressions over `auth`, `now`, `root`, `data`, `newData`, `query` and `$wildcards`
 //! (firebase.google.com/docs/reference/security/database).
 //!
-//! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern` (its meaning, as `code`),
-//! `value`, `evaluate` (what it comes to). Must not know: files of rules, the places that rules stand at.
+//! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `parts` (its meaning, as
+//! `code`), `value`, `evaluate` (what it comes to), `trace` (who hears of that). Must not know: files of rules, the places that rules stand at.
 
 mod ast;
 mod check;
@@ -11,16 +11,22 @@ mod evaluate;
 mod lexer;
 mod methods;
 mod parser;
+mod parts;
 mod pattern;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod types;
 mod value;
 
 pub(super) use check::Scope;
 pub(super) use evaluate::{Facts, Meter};
+pub(super) use parts::{Part, PartId, Shape};
+pub(super) use trace::{RuleId, Trace, Untraced};
+pub(super) use value::{Value, number_text};
 
-use code::Code;
+use code::{Code, Op};
+use std::fmt;
 use std::ops::Range;
 
 /// Something wrong with an expression, and where: offsets in bytes of its text.
@@ -57,24 +63,40 @@ pub(super) enum Failure {
     Exhausted,
 }
 
+impl fmt::Display for Failure {
+    /// What is wrong, for whoever wrote the rule.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotBoolean => "something that has to be true or false is neither",
+            Self::NotNumber => "something that has to be a number is none",
+            Self::NotText => "something that has to be a string is none",
+            Self::NotComparable => "only two numbers or two strings can be compared by order",
+            Self::NotAddable => "only numbers can be added, and only strings and numbers be joined to strings",
+            Self::NoParent => "the root has no parent",
+            Self::TooLong => "the string would be longer than any in the database",
+            Self::Exhausted => "the judgement took too many steps",
+        })
+    }
+}
+
 /// An expression, checked and ready to be evaluated.
 #[derive(Clone, Debug)]
 pub(super) struct Expression(Code);
 
 impl Expression {
-    /// Reads and checks an expression, which has to be a boolean.
-    pub(super) fn compile(text: &str, scope: Scope<'_>) -> Result<Self, Vec<Wrong>> {
+    /// Reads and checks an expression, which has to be a boolean. Answers its parts as well.
+    pub(super) fn compile(text: &str, scope: Scope<'_>) -> Result<(Self, Vec<Part>), Vec<Wrong>> {
         let form = parser::parse(text).map_err(|wrong| vec![wrong])?;
-        check::check(&form, scope).map(Self)
+        check::check(&form, scope).map(|(code, parts)| (Self(code), parts))
     }
 
     /// Whether it is true.
-    pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter) -> Result<bool, Failure> {
-        evaluate::holds(&self.0, facts, meter)
+    pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+        evaluate::holds(&self.0, facts, meter, trace)
     }
 
     /// Whether it is true or false whatever it is evaluated over.
     pub(super) fn constant(&self) -> Option<bool> {
-        if let Code::Bool(constant) = self.0 { Some(constant) } else { None }
+        if let Op::Bool(constant) = self.0.op { Some(constant) } else { None }
     }
 }

@@ -141,7 +141,7 @@ impl Random {
 }
 
 fn compile(text: &str) -> Result<Expression, Vec<Wrong>> {
-    Expression::compile(text, Scope { wildcards: &["$key".to_owned()], writes: true })
+    Expression::compile(text, Scope { wildcards: &["$key".to_owned()], writes: true }).map(|(expression, _)| expression)
 }
 
 fn node(text: &str) -> Node {
@@ -155,7 +155,7 @@ fn auth(value: Value) -> Map<String, Value> {
 fn holds(expression: &Expression, auth: Option<&Map<String, Value>>, root: &Node) -> Result<bool, Failure> {
     let (before, after) = ([root, root.child("a")], [root, root.child("b")]);
     let facts = Facts { auth, now: 7, query: None, before: &before, after: &after, wildcards: &["a"] };
-    expression.holds(facts, &Meter::new())
+    expression.holds(facts, &Meter::new(), &Untraced)
 }
 
 #[test]

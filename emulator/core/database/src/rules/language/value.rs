@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 /// A value. Snapshots are none: they are only asked for values.
 #[derive(Clone, Debug)]
-pub(super) enum Value<'e> {
+pub(in super::super) enum Value<'e> {
     Null,
     Bool(bool),
     Number(f64),
@@ -148,7 +148,7 @@ impl<'e> Value<'e> {
 }
 
 /// A number as part of a string, as JavaScript writes it.
-fn number_text(number: f64) -> String {
+pub(in super::super) fn number_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
     }
