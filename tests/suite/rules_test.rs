@@ -23,13 +23,19 @@ fn examples(language: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_example_of_the_page_comes_out_as_it_says() {
     let folder = tempfile::tempdir().unwrap();
-    let [rules, cases, console] = ["json", "yaml", "console"].map(|language| examples(language).swap_remove(0));
-    fs::write(folder.path().join("database.rules.json"), &rules).unwrap();
-    fs::write(folder.path().join("notes.cases.yaml"), &cases).unwrap();
-    let (code, output) = run(folder.path(), &["notes.cases.yaml"]).await;
-    assert_eq!((code, format!("$ hearth rules:test notes.cases.yaml\n{output}")), (0, console));
+    let [rules, cases, consoles] = ["json", "yaml", "console"].map(examples);
+    fs::write(folder.path().join("database.rules.json"), &rules[0]).unwrap();
+    assert_eq!((cases.len(), consoles.len()), (2, 2));
+    for (number, name) in ["notes.cases.yaml", "mistaken.cases.yaml"].into_iter().enumerate() {
+        fs::write(folder.path().join(name), &cases[number]).unwrap();
+        let (code, output) = run(folder.path(), &[name]).await;
+        assert_eq!(
+            (usize::try_from(code), format!("$ hearth rules:test {name}\n{output}")),
+            (Ok(number), consoles[number].clone())
+        );
+    }
     // Each verdict is one that could be missed: the contrary of every expectation fails.
-    let contrary = cases.replace("expect: allow", "expect: DENY").replace("expect: deny", "expect: allow");
+    let contrary = cases[0].replace("expect: allow", "expect: DENY").replace("expect: deny", "expect: allow");
     fs::write(folder.path().join("contrary.yaml"), contrary.replace("DENY", "deny")).unwrap();
     let (code, output) = run(folder.path(), &["contrary.yaml"]).await;
     assert!(code == 1 && output.ends_with("✗  11 of 11 cases came out otherwise than expected.\n"), "{output}");
