@@ -10,6 +10,7 @@ mod realtime;
 mod repeatable;
 mod rest;
 mod rules_files;
+mod rules_property;
 mod rules_test;
 mod self_host;
 mod sessions;
