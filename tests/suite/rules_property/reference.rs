@@ -111,14 +111,15 @@ impl Reference {
     /// What a read shows: all, or the first so many children.
     pub(crate) fn shown(&self, place: &str, first: Option<usize>) -> Value {
         match (at(&self.root, place), first) {
-            // A single value has no children.
             (Value::Object(members), Some(count)) => {
                 let mut keys: Vec<_> = members.keys().collect();
                 keys.sort();
                 let shown = keys.into_iter().take(count).map(|key| (key.clone(), members[key].clone()));
                 shown.collect::<Map<_, _>>().into()
             }
-            (value, _) => value.clone(),
+            // A single value has no children.
+            (_, Some(_)) => Value::Null,
+            (value, None) => value.clone(),
         }
     }
 }
