@@ -339,11 +339,12 @@ impl World<'_> {
             for place in &visitor.listens {
                 assert_eq!(
                     at(&visitor.heard, place),
-                    at(&root, place),
+                    at(&self.reference.root, place),
                     "what {:?} heard of /{place}",
                     visitor.user.name
                 );
             }
         }
+        self.news();
     }
 }
