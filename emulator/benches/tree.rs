@@ -267,7 +267,8 @@ fn median(mut samples: Vec<f64>) -> f64 {
 
 fn databases(directory: &std::path::Path) -> Result<std::sync::Arc<Databases>, Failure> {
     let storage = Storage::directory(directory, Durability::Process)?;
-    let settings = DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: true };
+    let settings =
+        DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: true, explain_denials: false };
     Ok(Databases::open(storage, "demo-bench", settings, Clock::system(), Entropy::seeded(1))?)
 }
 

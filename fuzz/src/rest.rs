@@ -35,8 +35,12 @@ impl Server {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let port = runtime.block_on(async {
             let rules = Ruleset::parse(RULES).expect("rules");
-            let settings =
-                DatabaseSettings { rules: BTreeMap::from([(None, rules)]), open: true, create_on_first_use: false };
+            let settings = DatabaseSettings {
+                rules: BTreeMap::from([(None, rules)]),
+                open: true,
+                create_on_first_use: false,
+                explain_denials: true,
+            };
             let (clock, entropy) = (Clock::manual(1_700_000_000_000), Entropy::seeded(1));
             let agenda = Agenda::new(clock.clone());
             let databases = Databases::open(Storage::memory(), "demo", settings, clock, entropy.stream("database"));

@@ -1,5 +1,5 @@
 //! Files of rules: read, or refused with a place in the text for everything that is wrong; what is read judges whatever
-//! it is asked.
+//! it is asked, and says why.
 
 use hearth_database::{Auth, Caller, Leaf, Node, Order, Path, Query, Ruleset};
 use serde_json::json;
@@ -29,6 +29,11 @@ pub(crate) fn target(bytes: &[u8]) {
         for caller in callers.iter().flatten() {
             let may_write = rules.may_write(caller, &path, &Node::NULL, &after, 1);
             assert!(!may_write || rules.may_write_anything(caller), "it may write something");
+            let explained = rules.explain_write(caller, &path, &Node::NULL, &after, 1);
+            assert_eq!(explained.allowed(), may_write, "{explained}");
+            let explained = rules.explain_read(caller, &path, &query, &after, 1);
+            assert_eq!(explained.allowed(), rules.may_read(caller, &path, &query, &after, 1), "{explained}");
+            assert!(explained.compact(1024).len() <= 1024);
             let above = rules.may_read(caller, &Path::ROOT, &query, &after, 1);
             assert!(!above || rules.may_read(caller, &path, &query, &after, 1), "who may read all may read a part");
         }

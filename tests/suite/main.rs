@@ -5,6 +5,7 @@ mod bad_input;
 mod cli;
 mod compatibility;
 mod crash;
+mod inspect;
 mod long_poll;
 mod realtime;
 mod repeatable;

@@ -130,7 +130,12 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         durability: Durability::Process,
         services: BTreeMap::new(),
         auth: AuthSettings { unsigned_tokens: true },
-        database: DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: true },
+        database: DatabaseSettings {
+            rules: BTreeMap::new(),
+            open: true,
+            create_on_first_use: true,
+            explain_denials: true,
+        },
         rules_files: Vec::new(),
         functions: FunctionsSettings {
             skip_auth: runtime.skip_auth.unwrap_or(true),
@@ -178,7 +183,12 @@ fn self_host_preset(
         durability: Durability::Power,
         services: BTreeMap::new(),
         auth: AuthSettings { unsigned_tokens: false },
-        database: DatabaseSettings { rules: BTreeMap::new(), open: false, create_on_first_use: false },
+        database: DatabaseSettings {
+            rules: BTreeMap::new(),
+            open: false,
+            create_on_first_use: false,
+            explain_denials: false,
+        },
         rules_files: Vec::new(),
         functions: FunctionsSettings {
             skip_auth: false,

@@ -72,6 +72,9 @@ pub struct DatabaseSettings {
     pub open: bool,
     /// A database that is named for the first time is created.
     pub create_on_first_use: bool,
+    /// Denials are explained in the log, in answers and to admins who ask, with the data and tokens they depend on, and
+    /// it is counted what rules come to (emulator mode only).
+    pub explain_denials: bool,
 }
 
 /// Settings of the functions.

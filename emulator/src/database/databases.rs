@@ -2,6 +2,7 @@
 //!
 //! Must not know: HTTP.
 
+use super::inspection::{Inspection, Log};
 use super::options::Options;
 use super::service::DatabaseService;
 use super::store::Store;
@@ -68,6 +69,8 @@ pub struct Databases {
     open: RwLock<Option<BTreeMap<String, Arc<DatabaseService>>>>,
     /// Of those databases for which something was set.
     options: Mutex<BTreeMap<String, Options>>,
+    /// Where denials are logged, if they are explained.
+    denials: Option<Arc<Log>>,
     /// Held while a file is opened or dropped, so that no file is opened twice and readers of `open` need not wait.
     opening: Mutex<()>,
 }
@@ -86,7 +89,9 @@ impl Databases {
     ) -> Result<Arc<Self>, StorageError> {
         let given = std::mem::take(&mut settings.rules);
         let name = default_name(project);
-        let default = start(&storage, &name, rules(&given, &settings, project, &name), &clock, &entropy)?;
+        let denials = settings.explain_denials.then(Arc::<Log>::default);
+        let first = rules(&given, &settings, project, &name);
+        let default = start(&storage, &name, first, denials.as_ref(), &clock, &entropy)?;
         let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
         let project = project.to_owned();
         Ok(Arc::new(Self {
@@ -99,6 +104,7 @@ impl Databases {
             default,
             open,
             options: Mutex::default(),
+            denials,
             opening: Mutex::new(()),
         }))
     }
@@ -155,6 +161,11 @@ impl Databases {
     /// The time by which they live.
     pub(super) fn now(&self) -> Millis {
         self.clock.now()
+    }
+
+    /// Whether denials are explained.
+    pub(super) fn explain_denials(&self) -> bool {
+        self.denials.is_some()
     }
 
     /// What is set of a database.
@@ -236,7 +247,8 @@ impl Databases {
         if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
             return Err(DatabaseUnavailable::TooMany);
         }
-        let service = start(&self.storage, &name, self.first_rules(&name), &self.clock, &self.entropy)?;
+        let rules = self.first_rules(&name);
+        let service = start(&self.storage, &name, rules, self.denials.as_ref(), &self.clock, &self.entropy)?;
         match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
             Some(open) => {
                 open.insert(name, Arc::clone(&service));
@@ -343,15 +355,19 @@ fn start(
     storage: &Storage,
     name: &str,
     rules: Ruleset,
+    explain: Option<&Arc<Log>>,
     clock: &Clock,
     entropy: &Entropy,
 ) -> Result<Arc<DatabaseService>, StorageError> {
     let file = || storage.path().unwrap_or(Path::new("")).join(format!("database/{name}.sqlite"));
     let failed = |source| StorageError::Io { path: file(), source };
     let store = Store::open(storage, name)?;
+    let inspection = explain.map(|log| Inspection::new(name, clock.clone(), Arc::clone(log)));
+    let rules = inspection.as_ref().map_or(rules.clone(), |inspection| inspection.watch(&rules));
     let engine = Engine::open(store, rules).map_err(|error| failed(std::io::Error::other(error)))?;
     let entropy = entropy.stream(&format!("database/{name}"));
-    Ok(Arc::new(DatabaseService::start(name, engine, clock.clone(), entropy).map_err(failed)?))
+    let service = DatabaseService::start(name, engine, clock.clone(), entropy).map_err(failed)?;
+    Ok(Arc::new(service.inspected(inspection)))
 }
 
 #[cfg(test)]
@@ -365,7 +381,7 @@ mod tests {
     }
 
     fn opened(storage: &Storage, open: bool, create_on_first_use: bool) -> Arc<Databases> {
-        let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use };
+        let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use, explain_denials: false };
         Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
     }
 
@@ -481,7 +497,7 @@ mod tests {
         let parse = |text: &str| Ruleset::parse(text).unwrap();
         let (one, default) = (parse(r#"{"rules":{".read":true}}"#), parse(r#"{"rules":{}}"#));
         let rules = BTreeMap::from([(Some("One".to_owned()), one.clone()), (None, default.clone())]);
-        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true };
+        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true, explain_denials: false };
         let databases =
             Databases::open(Storage::memory(), "demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap();
         for (name, rules) in [("demo", default), ("two", Ruleset::Open)] {
@@ -499,7 +515,7 @@ mod tests {
             (parse(r#"{"rules":{}}"#), parse(r#"{"rules":{".read":true}}"#), parse(r#"{"rules":{".write":true}}"#));
         let of = |name: &str| Some(name.to_owned());
         let rules = BTreeMap::from([(None, first.clone()), (of("demo"), first.clone()), (of("one"), first.clone())]);
-        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true };
+        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true, explain_denials: false };
         let databases =
             Databases::open(Storage::memory(), "demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap();
         let check = async |name: &str, rules: &Ruleset| {

@@ -8,7 +8,7 @@ use crate::server::body::BodyError;
 use crate::server::credentials::TokenRefused;
 use crate::storage::StorageError;
 use hearth_database::json::JsonError;
-use hearth_database::{CommandError, PathError, RulesErrors};
+use hearth_database::{CommandError, Explanation, PathError, RulesErrors, WriteError};
 use http::StatusCode;
 use std::borrow::Cow;
 
@@ -107,6 +107,14 @@ impl Failure {
         (status, text)
     }
 
+    /// Why the rules forbid it, if they do and that may be told.
+    pub(super) fn explanation(&self) -> Option<&Explanation> {
+        if let Self::Service(ServiceError::Command(CommandError::Denied(denial))) = self {
+            return denial.explanation().map(AsRef::as_ref);
+        }
+        None
+    }
+
     /// Writes to the log what the answer does not tell.
     pub(super) fn report(&self) {
         if let Self::Storage(error) | Self::Database(DatabaseUnavailable::Storage(error)) = self {
@@ -202,4 +210,5 @@ failure_from! {
     ServiceError => Failure::Service,
     RulesErrors => Failure::Rules,
     CommandError => |error| Failure::Service(ServiceError::Command(error)),
+    WriteError => |error| Failure::Service(ServiceError::Command(CommandError::Write(error))),
 }

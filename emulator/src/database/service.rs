@@ -4,6 +4,7 @@
 //! know: HTTP, SQLite, other databases.
 
 use super::inbox::{Bounds, Inbox, Refused};
+use super::inspection::Inspection;
 use crate::clock::{Clock, Entropy};
 use hearth_database::{
     Answer, Caller, Command, CommandError, Engine, Journal, Location, Node, Path, Snapshot, Transaction,
@@ -41,6 +42,8 @@ pub struct DatabaseService {
     inbox: Arc<Inbox<(Command, Reply)>>,
     published: Arc<RwLock<Snapshot>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// What rules come to and deny is seen here, if it is seen at all.
+    inspection: Option<Arc<Inspection>>,
 }
 
 impl DatabaseService {
@@ -58,7 +61,26 @@ impl DatabaseService {
             let (inbox, published) = (Arc::clone(&inbox), Arc::clone(&published));
             move || write(engine, &inbox, &published, &clock, &entropy)
         })?;
-        Ok(Self { name: name.to_owned(), inbox, published, writer: Mutex::new(Some(writer)) })
+        Ok(Self { name: name.to_owned(), inbox, published, writer: Mutex::new(Some(writer)), inspection: None })
+    }
+
+    /// The same with a view of what its rules come to and deny. The rules it has by now are watched already.
+    pub(super) fn inspected(mut self, inspection: Option<Arc<Inspection>>) -> Self {
+        self.inspection = inspection;
+        self
+    }
+
+    /// The view of what its rules come to and deny, if there is one.
+    pub(super) fn inspection(&self) -> Option<&Arc<Inspection>> {
+        self.inspection.as_ref()
+    }
+
+    /// A command as it is carried out here: rules that are set are watched like those before.
+    fn watched(&self, command: Command) -> Command {
+        match (&self.inspection, command) {
+            (Some(inspection), Command::Rules(rules)) => Command::Rules(inspection.watch(&rules)),
+            (_, command) => command,
+        }
     }
 
     /// Its namespace.
@@ -140,7 +162,7 @@ impl DatabaseService {
         command: Command,
         reply: impl FnOnce(Result<Answer, CommandError>) + Send + 'static,
     ) -> Result<(), ServiceError> {
-        let bytes = command.weight();
+        let (bytes, command) = (command.weight(), self.watched(command));
         self.inbox.push((command, Box::new(reply) as Reply), bytes).map_err(|refused| match refused {
             Refused::Full => ServiceError::Busy,
             Refused::Closed => ServiceError::Closed,
@@ -156,7 +178,7 @@ impl DatabaseService {
         command: Command,
         reply: impl FnOnce(Result<Answer, CommandError>) + Send + 'static,
     ) -> Result<(), ServiceError> {
-        let bytes = command.weight();
+        let (bytes, command) = (command.weight(), self.watched(command));
         self.inbox.push_anyway((command, Box::new(reply) as Reply), bytes).map_err(|_| ServiceError::Closed)
     }
 

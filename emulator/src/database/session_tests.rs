@@ -57,7 +57,8 @@ impl IdTokens for Tokens {
 }
 
 fn sessions(agenda: &Agenda) -> Arc<Sessions> {
-    let settings = DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: true };
+    let settings =
+        DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: true, explain_denials: true };
     let clock = agenda.clock().clone();
     let databases = Databases::open(Storage::memory(), "demo", settings, clock, Entropy::seeded(1)).unwrap();
     let credentials = Credentials::new(Some(Arc::new(Tokens)), true);

@@ -6,36 +6,25 @@
 use super::databases::namespace_of_host;
 use super::outbox::Closing;
 use super::sessions::{Attachment, Live, Sessions};
+use crate::server::websocket::{CloseCode, Ended, Handshake, Incoming, Utf8Bytes, WebSocket};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
 use hearth_database::wire::control::{self, Heard};
 use hearth_database::wire::{MOST_MESSAGE_BYTES, Outgoing};
-use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use std::collections::VecDeque;
-use std::pin::Pin;
+use http::header::{HOST, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{Request, StatusCode};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
-/// What RFC 6455 adds to a key before it is hashed.
-const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A client that nothing is heard of for so long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(60);
 /// After so long it is asked for a sign of life. Clients speak up after 45 s, but not while they are spoken to.
@@ -46,9 +35,10 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const LAST_FAREWELL: Duration = Duration::from_millis(250);
 /// What clients send to be heard of.
 const KEEP_ALIVE: &str = "0";
-/// What is written at once, and what is read at once. An idle connection keeps the latter.
+/// A client that reads nothing of what waits for it is closed after this long.
+const STALL: Duration = Duration::from_secs(30);
+/// So much is taken from the outbox and put into words at a time.
 const WRITE_BYTES: usize = 16 * 1024;
-const READ_BYTES: usize = 1024;
 
 /// The WebSocket end of `sessions`.
 pub(super) fn router(sessions: Arc<Sessions>) -> Router {
@@ -56,44 +46,21 @@ pub(super) fn router(sessions: Arc<Sessions>) -> Router {
 }
 
 async fn upgrade(State(sessions): State<Arc<Sessions>>, mut request: Request<Body>) -> Response {
-    let Some(accept) = accepts(&request) else {
+    let opening = Opening::of(&request);
+    let Some(handshake) = Handshake::of(&mut request) else {
         let headers = [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
         let text = "{\"error\":\"This is the WebSocket endpoint of the Realtime Database.\"}";
         return (StatusCode::UPGRADE_REQUIRED, headers, text).into_response();
     };
-    let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return StatusCode::UPGRADE_REQUIRED.into_response();
-    };
-    let opening = Opening::of(&request);
+    let response = handshake.response();
     let serving = Arc::clone(&sessions);
     sessions.tasks.spawn(async move {
         // Whoever has gone by now needs nothing.
-        if let Ok(upgraded) = upgrading.await {
-            serve(serving, upgraded, opening).await;
+        if let Some(socket) = handshake.complete(MOST_MESSAGE_BYTES + 1).await {
+            serve(serving, socket, opening).await;
         }
     });
-    let headers = [(CONNECTION, HeaderValue::from_static("upgrade")), (UPGRADE, HeaderValue::from_static("websocket"))];
-    (StatusCode::SWITCHING_PROTOCOLS, headers, [(SEC_WEBSOCKET_ACCEPT, accept)]).into_response()
-}
-
-/// What a client is answered that asks for a WebSocket as RFC 6455 has it.
-fn accepts(request: &Request<Body>) -> Option<HeaderValue> {
-    let headers = request.headers();
-    let asks = request.method() == Method::GET
-        && names(headers, CONNECTION, "upgrade")
-        && names(headers, UPGRADE, "websocket")
-        && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
-    let key = headers.get(SEC_WEBSOCKET_KEY).filter(|_| asks)?;
-    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY);
-    hash.update(key.as_bytes());
-    hash.update(KEY_SUFFIX);
-    HeaderValue::try_from(STANDARD.encode(hash.finish())).ok()
-}
-
-fn names(headers: &HeaderMap, header: HeaderName, word: &str) -> bool {
-    let lists = headers.get_all(header);
-    let mut words = lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
-    words.any(|found| found.trim().eq_ignore_ascii_case(word))
+    response
 }
 
 /// What a client says when it connects.
@@ -126,13 +93,7 @@ impl Opening {
     }
 }
 
-async fn serve(sessions: Arc<Sessions>, upgraded: Upgraded, opening: Opening) {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BYTES)
-        .write_buffer_size(WRITE_BYTES)
-        .max_message_size(Some(MOST_MESSAGE_BYTES + 1))
-        .max_frame_size(Some(MOST_MESSAGE_BYTES + 1));
-    let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+async fn serve(sessions: Arc<Sessions>, socket: WebSocket, opening: Opening) {
     let mut connection = Connection::new(socket, sessions.stop.clone());
     let attached = match &opening.session {
         Some(session) => match sessions.follow(session) {
@@ -158,26 +119,22 @@ async fn serve(sessions: Arc<Sessions>, upgraded: Upgraded, opening: Opening) {
     }
 }
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
 /// One client's connection.
 struct Connection {
-    socket: Socket,
+    socket: WebSocket,
     stop: CancellationToken,
-    /// Frames that have their words, and wait for room.
-    ready: VecDeque<Bytes>,
-    /// So many bytes have been handed to the socket since it was last flushed.
-    buffered: usize,
-    /// Something was handed to the socket and not flushed.
-    unflushed: bool,
     heard: Instant,
     asked_for_life: bool,
+    /// It will be looked after before it has read nothing for too long.
+    watches_stall: bool,
 }
 
 /// What a connection has to do next.
 enum Next {
     Tell(Outgoing),
     Received(Utf8Bytes),
+    /// See whether the client is still there, and reads.
+    Watch,
     /// Something that is no text, as an answer to a ping.
     Alive,
     Close(Closing),
@@ -186,9 +143,8 @@ enum Next {
 }
 
 impl Connection {
-    fn new(socket: Socket, stop: CancellationToken) -> Self {
-        let heard = Instant::now();
-        Self { socket, stop, ready: VecDeque::new(), buffered: 0, unflushed: false, heard, asked_for_life: false }
+    fn new(socket: WebSocket, stop: CancellationToken) -> Self {
+        Self { socket, stop, heard: Instant::now(), asked_for_life: false, watches_stall: false }
     }
 
     /// Waits until the client's session is handed over by its other transport; `None` if the client has given up.
@@ -202,10 +158,10 @@ impl Connection {
         let mut attached = None;
         loop {
             let text = tokio::select! {
-                message = std::future::poll_fn(|context| Pin::new(&mut self.socket).poll_next(context)) => match message? {
-                    Ok(Message::Text(text)) => text,
-                    Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
-                    Ok(Message::Binary(_) | Message::Close(_)) | Err(_) => return None,
+                message = poll_fn(|context| self.socket.poll_read(context)) => match message {
+                    Ok(Incoming::Text(text)) => text,
+                    Ok(Incoming::Alive) => continue,
+                    Ok(Incoming::Binary) | Err(_) => return None,
                 },
                 found = &mut handover, if attached.is_none() => {
                     attached = found.ok();
@@ -242,10 +198,8 @@ impl Connection {
 
     /// Sends one short text; `None` if the client has gone.
     async fn say(&mut self, text: Bytes) -> Option<()> {
-        self.send(text).ok()?;
-        std::future::poll_fn(|context| Pin::new(&mut self.socket).poll_flush(context)).await.ok()?;
-        (self.buffered, self.unflushed) = (0, false);
-        Some(())
+        self.socket.queue(text);
+        poll_fn(|context| self.socket.poll_flush(context)).await.ok()
     }
 
     /// Serves a session until it has to be closed; `None` if the client has gone.
@@ -256,20 +210,20 @@ impl Connection {
         loop {
             let next = tokio::select! {
                 biased;
-                next = std::future::poll_fn(|context| self.poll_next(live, context)) => next,
-                () = silence.as_mut() => {
-                    let deadline = self.watch(live);
-                    silence.as_mut().reset(deadline);
-                    continue;
-                }
+                next = poll_fn(|context| self.poll_next(live, context)) => next,
+                () = silence.as_mut() => Next::Watch,
             };
             match next {
-                Next::Tell(outgoing) => live.frames(outgoing, &mut self.ready).await,
+                Next::Tell(outgoing) => live.frames(outgoing, &mut self.socket).await,
                 Next::Received(text) => {
                     self.hear();
                     live.receive(text).await;
                 }
                 Next::Alive => self.hear(),
+                Next::Watch => {
+                    let deadline = self.watch(live);
+                    silence.as_mut().reset(deadline);
+                }
                 Next::Close(closing) => return Some(closing),
                 Next::Gone => return None,
             }
@@ -281,31 +235,27 @@ impl Connection {
         self.asked_for_life = false;
     }
 
-    /// Looks after a client that may have been silent; when to look again.
+    /// Looks after a client that may have been silent, or reads nothing; when to look again.
     fn watch(&mut self, live: &Live) -> Instant {
-        let silent = self.heard.elapsed();
-        if silent >= SILENCE {
+        let (silent, stalled) = (self.heard.elapsed(), self.socket.stalled());
+        if stalled.is_some_and(|stalled| stalled >= STALL) {
+            live.outbox().close(Closing::TooSlow);
+        } else if silent >= SILENCE {
             live.outbox().close(Closing::Silent);
         } else if silent >= PING_AFTER && !self.asked_for_life {
             self.asked_for_life = true;
-            // A failing connection is seen by who reads or flushes next.
-            let _ = Pin::new(&mut self.socket).start_send(Message::Ping(Bytes::new()));
-            self.unflushed = true;
+            self.socket.ping();
         }
-        self.heard + if self.asked_for_life { SILENCE } else { PING_AFTER }
+        let next = self.heard + if self.asked_for_life { SILENCE } else { PING_AFTER };
+        self.watches_stall = stalled.is_some();
+        stalled.map_or(next, |stalled| next.min(Instant::now() + STALL.saturating_sub(stalled)))
     }
 
     /// Writes what there is room for, and finds out what to do next.
     fn poll_next(&mut self, live: &Live, context: &mut Context<'_>) -> Poll<Next> {
         loop {
-            while self.buffered < WRITE_BYTES
-                && let Some(frame) = self.ready.pop_front()
-            {
-                if self.send(frame).is_err() {
-                    return Poll::Ready(Next::Gone);
-                }
-            }
-            if self.buffered < WRITE_BYTES {
+            let full = self.socket.queued() >= WRITE_BYTES;
+            if !full {
                 match live.outbox().poll_take(context) {
                     Poll::Ready(Ok(outgoing)) => return Poll::Ready(Next::Tell(outgoing)),
                     Poll::Ready(Err(closing)) => return Poll::Ready(Next::Close(closing)),
@@ -314,68 +264,33 @@ impl Connection {
             } else if let Poll::Ready(closing) = live.outbox().poll_closing(context) {
                 return Poll::Ready(Next::Close(closing));
             }
-            if !self.unflushed {
-                break;
-            }
-            match Pin::new(&mut self.socket).poll_flush(context) {
-                Poll::Ready(Ok(())) => {
-                    let was_full = self.buffered >= WRITE_BYTES;
-                    (self.buffered, self.unflushed) = (0, false);
-                    if !was_full {
-                        break;
-                    }
-                }
+            match self.socket.poll_flush(context) {
+                Poll::Ready(Ok(())) if full => {}
+                Poll::Ready(Ok(())) => break,
                 Poll::Ready(Err(_)) => return Poll::Ready(Next::Gone),
+                Poll::Pending if !self.watches_stall => return Poll::Ready(Next::Watch),
                 Poll::Pending => break,
             }
         }
-        if self.ready.is_empty() && self.ready.capacity() > 0 {
-            self.ready = VecDeque::new();
-        }
-        match Pin::new(&mut self.socket).poll_next(context) {
-            Poll::Ready(Some(Ok(Message::Text(text)))) => Poll::Ready(Next::Received(text)),
-            Poll::Ready(Some(Ok(Message::Binary(_)))) => {
-                Poll::Ready(Next::Close(Closing::Malformed("messages are texts".to_owned())))
-            }
-            Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)))) => {
-                // The library has an answer ready.
-                self.unflushed = true;
-                Poll::Ready(Next::Alive)
-            }
-            Poll::Ready(Some(Ok(Message::Close(_)))) => {
-                // It answers by itself.
-                let _ = Pin::new(&mut self.socket).poll_flush(context);
-                Poll::Ready(Next::Gone)
-            }
-            Poll::Ready(Some(Err(Error::Capacity(_)))) => Poll::Ready(Next::Close(Closing::TooLong)),
-            Poll::Ready(Some(Err(Error::Utf8(_)))) => {
-                Poll::Ready(Next::Close(Closing::Malformed("a message is not UTF-8".to_owned())))
-            }
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Next::Gone),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn send(&mut self, frame: Bytes) -> Result<(), Error> {
-        self.buffered += frame.len();
-        self.unflushed = true;
-        // Frames are JSON, which is UTF-8; the check is cheap beside the system call.
-        let text = Utf8Bytes::try_from(frame).map_err(|error| Error::Utf8(error.to_string()))?;
-        Pin::new(&mut self.socket).start_send(Message::Text(text))
+        self.socket.poll_read(context).map(|read| match read {
+            Ok(Incoming::Text(text)) => Next::Received(text),
+            Ok(Incoming::Binary) => Next::Close(Closing::Malformed("messages are texts".to_owned())),
+            Ok(Incoming::Alive) => Next::Alive,
+            Err(Ended::TooLong) => Next::Close(Closing::TooLong),
+            Err(Ended::NotText) => Next::Close(Closing::Malformed("a message is not UTF-8".to_owned())),
+            Err(Ended::Gone) => Next::Gone,
+        })
     }
 
     /// Says one thing to a client that gets no session, and closes.
     async fn refuse(&mut self, text: Bytes) {
-        if self.send(text).is_ok() {
-            self.farewell(CloseCode::Normal, "").await;
-        }
+        self.socket.queue(text);
+        self.farewell(CloseCode::Normal, "").await;
     }
 
     async fn close(&mut self, closing: &Closing) {
-        if let Closing::Malformed(words) = closing
-            && self.send(control::error(words)).is_err()
-        {
-            return;
+        if let Closing::Malformed(words) = closing {
+            self.socket.queue(control::error(words));
         }
         let (code, reason) = match closing {
             Closing::TooSlow => (CloseCode::Policy, "listener too slow"),
@@ -396,23 +311,13 @@ impl Connection {
 
     /// Closes, and waits a moment for the client to agree.
     async fn farewell(&mut self, code: CloseCode, reason: &str) {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from(reason) };
-        let goodbye = async {
-            let socket = &mut self.socket;
-            if socket.close(Some(frame)).await.is_ok() {
-                while std::future::poll_fn(|context| Pin::new(&mut *socket).poll_next(context))
-                    .await
-                    .is_some_and(|message| message.is_ok())
-                {}
-            }
-        };
         let last = async {
             self.stop.cancelled().await;
             tokio::time::sleep(LAST_FAREWELL).await;
         };
         // Whoever does not answer is left.
         tokio::select! {
-            () = goodbye => {}
+            () = self.socket.close(code, reason) => {}
             () = last => {}
             () = tokio::time::sleep(FAREWELL) => {}
         }

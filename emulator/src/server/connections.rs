@@ -1,13 +1,16 @@
 //! Connections of one HTTP surface, from accept to the last byte.
 
+use super::patience::PatientTimer;
 use super::ports::Bound;
 use super::stall::Impatient;
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 /// A request's head has to be complete after this long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,12 +32,22 @@ const GRACE: Duration = Duration::from_millis(450);
 /// When the process has no file descriptors left, this long until the next try to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Closes the connection that a request came on, as a request extension: for streams whose client does not read, which
-/// no end of a body can reach.
+/// Closes the connection that a request came on: for streams whose client does not read, which no end of a body can
+/// reach.
 #[derive(Clone, Debug, Default)]
 pub struct HangUp(Arc<Notify>);
 
+tokio::task_local! {
+    /// That of the connection whose task this is.
+    static HANG_UP: HangUp;
+}
+
 impl HangUp {
+    /// That of the connection whose request is being answered; none where requests come from nowhere, as in tests.
+    pub fn of_this_connection() -> Option<Self> {
+        HANG_UP.try_with(Clone::clone).ok()
+    }
+
     /// Closes the connection once what it is being sent is written, or after the grace period.
     pub fn soon(&self) {
         self.0.notify_one();
@@ -77,7 +90,9 @@ async fn accept(listener: TcpListener, surface: impl Surface, stop: Cancellation
         };
         match accepted {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, surface.clone(), stop.clone()));
+                let hang_up = HangUp::default();
+                let connection = connection(stream, peer, surface.clone(), stop.clone(), hang_up.clone());
+                connections.spawn(HANG_UP.scope(hang_up, connection));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -87,18 +102,21 @@ async fn accept(listener: TcpListener, surface: impl Surface, stop: Cancellation
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, surface: impl Surface, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    surface: impl Surface,
+    stop: CancellationToken,
+    hang_up: HangUp,
+) {
     // Without it the small frames of a stream wait for acknowledgements.
     let _ = stream.set_nodelay(true);
-    let hang_up = HangUp::default();
-    let offered = hang_up.clone();
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(offered.clone());
-        surface.clone().oneshot(request.map(Body::new))
-    });
+    // Surfaces have no queues, so they are always ready.
+    let service =
+        hyper::service::service_fn(move |request: Request<Incoming>| surface.clone().call(request.map(Body::new)));
     // A request with more than 100 headers is answered 431: hyper's own limit, for which it needs no memory.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(PatientTimer::default())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(Impatient::new(stream, STALL)), service)
@@ -122,4 +140,10 @@ async fn connection(stream: TcpStream, peer: SocketAddr, surface: impl Surface, 
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "connection ended early");
     }
+}
+
+/// The socket of a connection of ours that speaks another protocol now, and what has been read of that.
+pub(super) fn upgraded(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    let parts = upgraded.downcast::<TokioIo<Impatient<TcpStream>>>().ok()?;
+    Some((parts.io.into_inner().into_inner(), parts.read_buf))
 }

@@ -1,4 +1,4 @@
-//! What every HTTP surface shares: ports, connections, bodies, cross-origin headers, and who is asking.
+//! What every HTTP surface shares: ports, connections, WebSockets, bodies, cross-origin headers, and who is asking.
 //!
 //! Must not know: what any product answers.
 
@@ -6,5 +6,7 @@ pub mod body;
 pub mod connections;
 pub mod cors;
 pub mod credentials;
+mod patience;
 pub mod ports;
 mod stall;
+pub(crate) mod websocket;

@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+/// So many bytes are written as one buffer.
+const TOGETHER: usize = 512;
+
 /// Fails with [`io::ErrorKind::TimedOut`] once a write has made no progress for the limit. Reads wait without limit.
 #[derive(Debug)]
 pub(super) struct Impatient<S> {
@@ -21,6 +24,11 @@ pub(super) struct Impatient<S> {
 impl<S> Impatient<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
         Self { stream, limit, deadline: None }
+    }
+
+    /// The stream, without a limit.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -55,7 +63,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let mut together = [0; TOGETHER];
+        let length = gather(slices, &mut together);
+        // One buffer is written more quickly than several, by more than a small one costs to copy.
+        let written = match length.and_then(|length| together.get(..length)) {
+            Some(bytes) => Pin::new(&mut self.stream).poll_write(context, bytes),
+            None => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
+        };
         self.watch(context, written)
     }
 
@@ -71,6 +85,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
+}
+
+/// Copies what fits whole into `together`; its length.
+fn gather(slices: &[io::IoSlice<'_>], together: &mut [u8]) -> Option<usize> {
+    let mut length = 0;
+    for slice in slices {
+        together.get_mut(length..length + slice.len())?.copy_from_slice(slice);
+        length += slice.len();
+    }
+    Some(length)
 }
 
 #[cfg(test)]
@@ -98,6 +122,21 @@ mod tests {
             let expected = (!arrives).then_some(io::ErrorKind::TimedOut);
             assert_eq!(written.err().map(|error| error.kind()), expected, "{reads} reads, {pause} s apart");
             reader.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_are_written_in_order_whatever_their_size() {
+        for lengths in [[0, 0, 0], [1, 0, 2], [100, 200, 212], [100, 200, 213], [600, 1, 1]] {
+            let (ours, mut theirs) = tokio::io::duplex(10_000);
+            let pieces = lengths.map(|length| vec![length as u8; length]);
+            let slices = [0, 1, 2].map(|piece| io::IoSlice::new(&pieces[piece]));
+            let mut ours = Impatient::new(ours, LIMIT);
+            let written = ours.write_vectored(&slices).await.unwrap();
+            drop(ours);
+            let mut read = Vec::new();
+            theirs.read_to_end(&mut read).await.unwrap();
+            assert!(read == pieces.concat() && written == read.len(), "{lengths:?}");
         }
     }
 

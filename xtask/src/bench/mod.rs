@@ -32,6 +32,9 @@ pub(crate) struct BenchArguments {
     /// Only this table; all of them otherwise.
     #[arg(value_enum)]
     table: Option<Table>,
+    /// Of the Realtime Database's table only these parts; all of them otherwise.
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
     /// Runs of each measurement.
     #[arg(long, default_value_t = 5)]
     runs: usize,
@@ -70,9 +73,28 @@ enum Table {
     Rules,
 }
 
+/// A part of the Realtime Database's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Acknowledged writes.
+    Writes,
+    /// Reads over REST.
+    Reads,
+    /// One write that many listen to.
+    Listeners,
+    /// Connections that do nothing.
+    Idle,
+    /// A few of many children by an index.
+    Query,
+    /// One leaf of a tree, read and set.
+    Leaf,
+}
+
 /// What is measured, and for how long.
 struct Plan {
     binary: PathBuf,
+    /// Empty for all.
+    parts: Vec<Part>,
     /// Whether what is measured has been optimised.
     release: bool,
     runs: usize,
@@ -94,6 +116,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     raise_file_limit();
     let plan = Plan {
         binary: root().join("target/release/hearth"),
+        parts: arguments.part.clone(),
         release: true,
         runs: arguments.runs,
         seconds: arguments.seconds,
@@ -110,6 +133,7 @@ pub(crate) fn short_round() -> Result<(), Failure> {
     measure(
         &Plan {
             binary: root().join("target/debug/hearth"),
+            parts: Vec::new(),
             release: false,
             runs: 1,
             seconds: 1,

@@ -38,7 +38,8 @@ struct House {
 impl House {
     fn open() -> Self {
         let agenda = Agenda::new(Clock::manual(5));
-        let settings = DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: false };
+        let settings =
+            DatabaseSettings { rules: BTreeMap::new(), open: true, create_on_first_use: false, explain_denials: false };
         let clock = agenda.clock().clone();
         let databases = Databases::open(Storage::memory(), "demo", settings, clock, Entropy::seeded(1)).unwrap();
         let stop = CancellationToken::new();

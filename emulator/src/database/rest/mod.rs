@@ -1,9 +1,11 @@
 //! The REST API: `METHOD /path.json?parameters`.
 //!
 //! Reading order: `request` (what is asked), `query` (its filters), `access` (who asks), this file (what is done),
-//! `settings` (what is not data), `response` (what is answered). Must not know: how data is stored.
+//! `settings` (what is not data), `inspect` and `coverage` (why the rules forbid something), `response` (what is answered). Must not know: how data is stored.
 
 mod access;
+mod coverage;
+mod inspect;
 mod query;
 mod request;
 mod response;
@@ -104,7 +106,7 @@ impl Rest {
             Action::Get => {
                 let view = parameters.filters.view(parameters.shallow)?;
                 if request::wants_stream(&parts.headers) && parts.method != Method::HEAD {
-                    return Box::pin(self.stream(parts, &parameters, database, access, location, view)).await;
+                    return Box::pin(self.stream(&parameters, database, access, location, view)).await;
                 }
                 let reading = self.read(parts, &parameters, &database, access.caller, &location, view);
                 return response::within(parameters.timeout, reading).await;
@@ -218,7 +220,6 @@ impl Rest {
     /// The answer that goes on: what there is, then what changes.
     async fn stream(
         &self,
-        parts: &Parts,
         parameters: &Parameters,
         database: Arc<DatabaseService>,
         access: Access,
@@ -230,7 +231,7 @@ impl Rest {
         };
         self.check_index(&database, &location.path, &query)?;
         let Access { caller, expires } = access;
-        let (form, hang_up) = (parameters.form, parts.extensions.get::<HangUp>().cloned());
+        let (form, hang_up) = (parameters.form, HangUp::of_this_connection());
         let wanted = Wanted { caller, expires, location, query, form, hang_up };
         let (node, news) = self.streams.open(database, wanted).await?;
         let weight = node.weight();

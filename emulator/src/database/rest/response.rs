@@ -11,7 +11,7 @@ use hearth_database::Node;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CACHE_CONTROL,
-    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -34,6 +34,12 @@ const UNIT: u64 = 1024;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const SCRIPT: HeaderValue = HeaderValue::from_static("application/javascript; charset=utf-8");
+const PAGE: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+/// Pages hold texts of the users' and need no scripts.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+/// Why the rules forbid it, in one line (emulator mode only).
+const EXPLANATION: HeaderName = HeaderName::from_static("x-hearth-rules-explanation");
+const MOST_EXPLANATION_BYTES: usize = 1024;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS");
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
@@ -162,6 +168,17 @@ pub(super) fn error(failure: &Failure) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, METHODS);
     }
+    let explanation = failure.explanation().map(|explanation| explanation.compact(MOST_EXPLANATION_BYTES));
+    if let Some(explanation) = explanation.and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert(EXPLANATION, explanation);
+    }
+    response
+}
+
+/// A page for people.
+pub(super) fn page(text: String) -> Response {
+    let mut response = with_body(StatusCode::OK, PAGE, text.into());
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
     response
 }
 
@@ -204,7 +221,8 @@ fn with_body(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response {
 /// Lets scripts of all origins read the answer: who may is up to rules and tokens, and cookies play no part.
 pub(super) fn allow_origins(parts: &Parts, headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag"));
+    let exposed = if headers.contains_key(EXPLANATION) { "ETag, X-Hearth-Rules-Explanation" } else { "ETag" };
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     if parts.method == Method::OPTIONS {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));

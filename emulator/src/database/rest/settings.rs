@@ -1,13 +1,13 @@
-//! What is not data: `/.settings/…` and `/.inspect/…`, for admins only.
+//! What is not data: `/.settings/…` and `/.inspect/…`, for admins, but for the coverage of an emulator's rules.
 //!
 //! `rules.json`, `defaultWriteSizeLimit.json`, `strictTriggerValidation.json` and `/.inspect/databases.json` are
-//! Firebase's, `DELETE /.inspect/databases/NAME.json` is ours. Must not know: what rules mean, where settings are kept.
+//! Firebase's, `DELETE /.inspect/databases/NAME.json` is ours. What `inspect` serves is sorted out here. Must not know: what rules mean, where settings are kept.
 
 use super::super::errors::Failure;
 use super::super::write_size::WriteSizeLimit;
-use super::request::{Action, Parameters};
+use super::request::{Action, Parameters, Print};
 use super::response::{self, Rendered};
-use super::{Rest, access, request};
+use super::{Rest, access, inspect, request};
 use axum::body::Body;
 use axum::response::Response;
 use hearth_database::{Caller, Command, Ruleset};
@@ -30,10 +30,18 @@ impl Rest {
         body: Body,
     ) -> Result<Response, Failure> {
         let caller = access::access(parts, parameters, &self.credentials, self.databases.now()).await?.caller;
+        let path = parts.uri.path();
+        // As the original has it: browsers and test suites ask for it without credentials.
+        if self.databases.explain_denials() && matches!(path, inspect::COVERAGE | inspect::COVERAGE_JSON) {
+            return self.coverage(parts, parameters, action, &caller).await;
+        }
         if caller != Caller::Admin {
             return Err(Failure::AdminOnly);
         }
-        match (parts.uri.path(), action) {
+        match (path, action) {
+            (inspect::DENIALS, action) => self.denials(parts, parameters, action).await,
+            (inspect::EXPLAIN, Action::Post) => self.explain(parts, parameters, body).await,
+            (inspect::EXPLAIN, _) => Err(Failure::Method),
             ("/.inspect/databases.json", Action::Get) => self.list(parameters).await,
             ("/.inspect/databases.json", _) => Err(Failure::Method),
             ("/.settings/rules.json", Action::Get) => self.rules(parts, parameters).await,
@@ -123,7 +131,7 @@ impl Rest {
         answer(&value, parameters)
     }
 
-    async fn text(&self, body: Body) -> Result<String, Failure> {
+    pub(super) async fn text(&self, body: Body) -> Result<String, Failure> {
         let body = self.bodies.read(body, MOST_BYTES).await?;
         if body.trim_ascii().is_empty() {
             return Err(Failure::NoData);
@@ -132,7 +140,12 @@ impl Rest {
     }
 }
 
-fn answer(value: &Value, parameters: &Parameters) -> Result<Response, Failure> {
-    let rendered = Rendered { etag: None, body: value.to_string().into_bytes() };
+/// An answer of JSON that is no data.
+pub(super) fn answer(value: &Value, parameters: &Parameters) -> Result<Response, Failure> {
+    let text = match parameters.print {
+        Print::Pretty => format!("{value:#}"),
+        Print::Compact | Print::Silent => value.to_string(),
+    };
+    let rendered = Rendered { etag: None, body: text.into_bytes() };
     Ok(response::data(StatusCode::OK, rendered.into(), parameters))
 }

@@ -1,6 +1,7 @@
 //! The REST API: requests in, status, headers and body out.
 
 mod access;
+mod inspect;
 mod queries;
 mod settings;
 mod streams;
@@ -61,7 +62,8 @@ struct Api {
 impl Api {
     /// With `trust` as the emulator has it, else as self-hosted.
     fn new(trust: bool, open: bool) -> Self {
-        let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use: trust };
+        let settings =
+            DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use: trust, explain_denials: trust };
         let (clock, entropy) = (Clock::manual(NOW), Entropy::seeded(1));
         let databases = Databases::open(Storage::memory(), "demo", settings, clock.clone(), entropy).unwrap();
         let credentials = Credentials::new(Some(Arc::new(Tokens)), trust);

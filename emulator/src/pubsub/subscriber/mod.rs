@@ -45,7 +45,7 @@ fn serve(service: &Arc<PubsubService>, path: &ChannelPath, request: &Request) ->
         return Err(Refusal::Mode);
     }
     let resume = Resume::from_values(value(LAST_EVENT_ID), value(IF_MODIFIED_SINCE), value(IF_NONE_MATCH));
-    let hang_up = request.extensions().get::<HangUp>().cloned();
+    let hang_up = HangUp::of_this_connection();
     let stream = service.subscribe(path, &resume, hang_up)?;
     Ok(([(CONTENT_TYPE, "text/event-stream; charset=utf-8")], Body::new(stream)).into_response())
 }

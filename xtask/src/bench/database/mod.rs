@@ -6,6 +6,7 @@
 
 mod fanout;
 mod idle;
+mod leaf;
 mod query;
 mod raw;
 mod socket;
@@ -15,7 +16,7 @@ use super::cores::{Cores, Kept, move_process};
 use super::load::{self, Connection, request};
 use super::server::{Server, processor_seconds};
 use super::stub::{Running, Stub};
-use super::{Plan, Samples, print_table};
+use super::{Part, Plan, Samples, print_table};
 use crate::process::Failure;
 use fanout::Pace;
 use serde::Deserialize;
@@ -45,11 +46,25 @@ struct Sizes {
     writes_heard: usize,
     idle: usize,
     children: usize,
+    leaves: &'static [usize],
 }
 
-const WHOLE: Sizes =
-    Sizes { in_flight: (64, 16), listeners: [1_000, 10_000], writes_heard: 20, idle: 10_000, children: 1_000_000 };
-const SHORT: Sizes = Sizes { in_flight: (4, 4), listeners: [20, 100], writes_heard: 3, idle: 100, children: 2_000 };
+const WHOLE: Sizes = Sizes {
+    in_flight: (64, 16),
+    listeners: [1_000, 10_000],
+    writes_heard: 20,
+    idle: 10_000,
+    children: 1_000_000,
+    leaves: &[1_000, 100_000, 1_000_000],
+};
+const SHORT: Sizes = Sizes {
+    in_flight: (4, 4),
+    listeners: [20, 100],
+    writes_heard: 3,
+    idle: 100,
+    children: 2_000,
+    leaves: &[1_000, 10_000],
+};
 
 pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     let cores = Cores::find()?;
@@ -109,11 +124,26 @@ type Rows = Vec<Vec<String>>;
 impl Bench<'_> {
     /// What was measured before something failed stays in `rows`.
     async fn all(&self, rows: &mut Rows) -> Result<(), Failure> {
-        self.writes(rows).await?;
-        self.reads(rows).await?;
-        self.listeners(rows).await?;
-        self.idle(rows).await?;
-        self.query(rows).await
+        let wanted = |part| self.plan.parts.is_empty() || self.plan.parts.contains(&part);
+        if wanted(Part::Writes) {
+            self.writes(rows).await?;
+        }
+        if wanted(Part::Reads) {
+            self.reads(rows).await?;
+        }
+        if wanted(Part::Listeners) {
+            self.listeners(rows).await?;
+        }
+        if wanted(Part::Idle) {
+            self.idle(rows).await?;
+        }
+        if wanted(Part::Query) {
+            self.query(rows).await?;
+        }
+        if wanted(Part::Leaf) {
+            self.leaf(rows).await?;
+        }
+        Ok(())
     }
 
     /// A server of ours on its processor, open to everyone.
@@ -141,6 +171,9 @@ impl Bench<'_> {
             let [mut p50, mut p99] = <[Samples; 2]>::default();
             for _ in 0..self.plan.runs {
                 let (server, target) = self.server(DURABLE)?;
+                if self.plan.release {
+                    settle(&target).await?;
+                }
                 let before = processor_seconds(&[server.id()])?;
                 let written = writes::run(&target, connections, in_flight, self.duration).await?;
                 let used = processor_seconds(&[server.id()])? - before;
@@ -280,6 +313,33 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Without syncs, which would hide what a leaf among many costs.
+    async fn leaf(&self, rows: &mut Rows) -> Result<(), Failure> {
+        let mut smallest: Option<[Samples; 2]> = None;
+        for leaves in self.sizes.leaves {
+            let [mut read, mut set] = <[Samples; 2]>::default();
+            for _ in 0..self.plan.runs {
+                let (_server, target) = self.server("emulators:start")?;
+                let steps = leaf::run(&target, *leaves).await?;
+                read.add(steps.read);
+                set.add(steps.set);
+            }
+            let least = smallest.get_or_insert_with(|| [read.clone(), set.clone()]);
+            for (what, samples, least) in [("read", &read, &least[0]), ("set", &set, &least[1])] {
+                rows.push(vec![
+                    format!("one leaf of {leaves} {what} over WebSocket, p50, µs"),
+                    samples.show(0),
+                    String::new(),
+                    format!("one of {}: {}", self.sizes.leaves.first().copied().unwrap_or_default(), least.show(0)),
+                    ratio(samples, least),
+                    Limit::Times(2.0).verdict(samples, least),
+                    String::new(),
+                ]);
+            }
+        }
+        Ok(())
+    }
+
     async fn query(&self, rows: &mut Rows) -> Result<(), Failure> {
         let children = self.sizes.children;
         let (server, target) = self.server(DURABLE)?;
@@ -300,6 +360,21 @@ impl Bench<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes until the write-ahead log has the size that it keeps: while it grows each commit costs more, of ours as of
+/// the raw ones.
+async fn settle(target: &Target) -> Result<(), Failure> {
+    let mut connection = Connection::open(target.address).await?;
+    let path = format!("/settle.json?print=silent&ns={}", target.namespace);
+    for letter in ["a", "b"].iter().cycle().take(raw::LOG_MEGABYTES) {
+        let value = format!("\"{}\"", letter.repeat(1024 * 1024));
+        let answer = connection.ask(&request("PUT", &path, &[], &value)).await?;
+        if answer.status >= 300 {
+            return Err(format!("PUT: {} {}", answer.status, String::from_utf8_lossy(&answer.body)).into());
+        }
+    }
+    Ok(())
 }
 
 /// What the runs of one measurement with listeners showed.

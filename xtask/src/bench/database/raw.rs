@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// As the server has it: the log is moved into the file when it has so many pages.
 const CHECKPOINT_PAGES: u32 = 8192;
+/// More than the log has then.
+pub(super) const LOG_MEGABYTES: usize = 36;
 const PLACES: usize = 1000;
 
 /// Rows a second in commits of so many, each synced before the next; on a processor of its own.
@@ -28,6 +30,11 @@ fn measure(rows_a_commit: usize, duration: Duration) -> Result<f64, Failure> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.execute_batch("CREATE TABLE rows (path TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")?;
+    for number in 0..LOG_MEGABYTES {
+        // As the server is settled: the log grows no more while it is measured.
+        let value = number.to_string().repeat(1024 * 1024 / number.to_string().len());
+        connection.execute("INSERT OR REPLACE INTO rows VALUES ('settle', ?1)", [value])?;
+    }
     let mut write = connection.prepare("INSERT OR REPLACE INTO rows VALUES (?1, ?2)")?;
     let (started, mut rows) = (Instant::now(), 0);
     while started.elapsed() < duration {

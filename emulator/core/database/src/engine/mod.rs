@@ -7,6 +7,7 @@
 
 mod change;
 mod command;
+mod explain;
 mod intents;
 mod listen;
 mod listeners;

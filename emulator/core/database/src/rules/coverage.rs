@@ -191,7 +191,7 @@ impl Counts {
 /// A part of a rule, or a rule as a whole, and how often it came to what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoveredPart {
-    /// How it is written, in one line.
+    /// How it is written, in one line, cut if it is long.
     pub text: String,
     /// Where it begins in the text of the rules, in bytes.
     pub begin: usize,

@@ -7,6 +7,8 @@
 mod caller;
 pub mod cases;
 mod coverage;
+#[cfg(test)]
+mod coverage_tests;
 mod errors;
 mod explain;
 mod file;

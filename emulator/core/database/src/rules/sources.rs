@@ -9,6 +9,10 @@ use super::language::{Part, RuleId};
 use std::fmt;
 use std::ops::Range;
 
+/// So many characters are shown of a rule, and of a part of it.
+const MOST_RULE_CHARACTERS: usize = 300;
+const MOST_PART_CHARACTERS: usize = 80;
+
 /// Which of the rules of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleKind {
@@ -65,14 +69,14 @@ impl Source {
         self.names.iter().fold(String::new(), |path, name| path + "/" + name)
     }
 
-    /// How it is written, in one line.
+    /// How it is written, in one line, cut if it is long.
     pub(super) fn wording(&self) -> String {
-        in_one_line(&self.text.text)
+        in_one_line(&self.text.text, MOST_RULE_CHARACTERS)
     }
 
-    /// How a part of it is written, in one line.
+    /// How a part of it is written, in one line, cut if it is long.
     pub(super) fn part(&self, part: &Part) -> String {
-        in_one_line(self.text.text.get(part.span.clone()).unwrap_or_default())
+        in_one_line(self.text.text.get(part.span.clone()).unwrap_or_default(), MOST_PART_CHARACTERS)
     }
 
     /// Where it stands in the file, in bytes.
@@ -86,8 +90,26 @@ impl Source {
     }
 }
 
-fn in_one_line(text: &str) -> String {
-    text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+fn in_one_line(text: &str, most: usize) -> String {
+    let mut line = String::new();
+    for word in text.split_ascii_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.len() > most * char::MAX.len_utf8() {
+            break;
+        }
+    }
+    cut(&line, most)
+}
+
+/// A text as it is, or so many characters of it.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
+        None => text.to_owned(),
+    }
 }
 
 /// All rules of a file, by their numbers.

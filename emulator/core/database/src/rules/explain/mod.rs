@@ -21,9 +21,6 @@ use crate::query::Query;
 use crate::tree::{Node, Path};
 use recorder::{Asked, Record, Recorder};
 
-/// So many characters are shown of a rule, and of a part of it.
-const MOST_RULE_CHARACTERS: usize = 300;
-const MOST_PART_CHARACTERS: usize = 80;
 /// So many parts of a rule are shown.
 const MOST_PARTS: usize = 200;
 
@@ -143,6 +140,17 @@ impl Explanation {
         }
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        const EACH: usize = 128;
+        let rule = |rule: &AskedRule| {
+            let keys: usize = rule.wildcards.iter().map(|(name, key)| EACH + name.len() + key.len()).sum();
+            // Values are short, and so are the texts of parts.
+            EACH + rule.source.len() + rule.data_path.len() + keys + rule.parts.len() * 4 * EACH
+        };
+        4 * EACH + self.rules.iter().map(rule).sum::<usize>()
+    }
+
     /// The rule that decided, if one did.
     pub fn deciding_rule(&self) -> Option<&AskedRule> {
         self.rules.get(self.deciding?)
@@ -248,7 +256,7 @@ impl<'g> Account<'g> {
             data_path: rooted(data_path),
             wildcards,
             position: self.positions.find(source.span().start),
-            source: Shown::cut(&source.wording(), MOST_RULE_CHARACTERS),
+            source: source.wording(),
             outcome,
             parts: self.parts(source, asked),
         })
@@ -270,7 +278,7 @@ impl<'g> Account<'g> {
             });
             if is_shown {
                 shown.push(AskedPart {
-                    text: Shown::cut(&source.part(part), MOST_PART_CHARACTERS),
+                    text: source.part(part),
                     position: self.positions.find(source.part_span(part).start),
                     depth: depth.unwrap_or_default(),
                     found: match found {

@@ -41,14 +41,6 @@ impl Shown {
         Self { text: "null".to_owned(), whole: true }
     }
 
-    /// A text as it is, but not all of it if it is long.
-    pub(super) fn cut(text: &str, most: usize) -> String {
-        match text.char_indices().nth(most) {
-            Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
-            None => text.to_owned(),
-        }
-    }
-
     fn written(write: impl FnOnce(&mut Text)) -> Self {
         let mut text = Text { text: String::new(), left: MOST_CHARACTERS, whole: true };
         write(&mut text);

@@ -1,6 +1,7 @@
 //! Explanations as people read them: several lines for a log, or one for a header.
 
-use super::{AskedPart, AskedRule, Explanation, Found, Operation, Outcome, Reason, Shown};
+use super::super::sources::{RuleKind, cut};
+use super::{AskedPart, AskedRule, Explanation, Found, Operation, Outcome, Reason};
 use std::fmt::{self, Write};
 
 /// So many characters are shown of a key.
@@ -57,7 +58,11 @@ impl Explanation {
                 format!("there is no {rule} from the root down to there")
             }
             Reason::NothingHolds => format!("no {rule} from the root down to there holds"),
-            Reason::Invalid => "a .validate does not hold".to_owned(),
+            Reason::Invalid => {
+                let holds = |rule: &AskedRule| rule.kind == RuleKind::Write && rule.outcome == Outcome::True;
+                let nor = if self.rules.iter().any(holds) { "" } else { ", and neither does a .write above it" };
+                format!("a .validate does not hold{nor}")
+            }
             Reason::Exhausted => "the judgement took too many steps".to_owned(),
         }
     }
@@ -89,11 +94,10 @@ impl Explanation {
         let verdict = if self.allowed() { "allowed" } else { "denied" };
         write!(text, "{verdict}: {} {}: {}", self.operation, self.path, self.because())?;
         if let Some(rule) = self.deciding_rule() {
-            write!(
-                text,
-                "; {} at {} ({}) is {}: {}",
-                rule.kind, rule.rule_path, rule.position, rule.outcome, rule.source
-            )?;
+            rule.brief(text)?;
+            if !rule.is_constant() {
+                write!(text, ": {}", rule.source)?;
+            }
             // The part that decides, and what it consists of; else all of them.
             let decides = rule.parts.iter().position(|part| part.decides);
             let from = decides.unwrap_or_default();
@@ -106,7 +110,7 @@ impl Explanation {
         let others = self.rules.iter().zip(0..).filter(|(_, place)| Some(*place) != self.deciding);
         let failed = others.map(|(rule, _)| rule).filter(|rule| rule.outcome != Outcome::True);
         for rule in failed.take(MOST_BRIEF_RULES) {
-            write!(text, "; {} at {} ({}) is {}", rule.kind, rule.rule_path, rule.position, rule.outcome)?;
+            rule.brief(text)?;
         }
         Ok(())
     }
@@ -134,15 +138,25 @@ impl fmt::Display for Explanation {
 }
 
 impl AskedRule {
+    /// Whether it is written as what it came to.
+    fn is_constant(&self) -> bool {
+        self.source == self.outcome.to_string()
+    }
+
+    fn brief(&self, text: &mut impl Write) -> fmt::Result {
+        let Self { kind, rule_path, position, outcome, .. } = self;
+        write!(text, "; {kind} at {rule_path} ({position}) is {outcome}")
+    }
+
     fn write(&self, formatter: &mut fmt::Formatter<'_>, decides: bool) -> fmt::Result {
         let Self { kind, rule_path, position, outcome, .. } = self;
         let mark = if decides { '>' } else { ' ' };
         write!(formatter, "{mark} {kind} at {rule_path} ({position}) is {outcome}")?;
         for (number, (name, key)) in self.wildcards.iter().enumerate() {
-            let key = serde_json::Value::from(Shown::cut(key, MOST_KEY_CHARACTERS));
+            let key = serde_json::Value::from(cut(key, MOST_KEY_CHARACTERS));
             write!(formatter, "{} {name} = {key}", if number == 0 { ", where" } else { "," })?;
         }
-        if self.source != outcome.to_string() {
+        if !self.is_constant() {
             write!(formatter, "\n      {}", self.source)?;
         }
         self.parts.iter().try_for_each(|part| {

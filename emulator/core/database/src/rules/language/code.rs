@@ -43,7 +43,8 @@ pub(super) enum Op {
     Finds(Find, Box<[Code; 2]>),
     Replace(Box<[Code; 3]>),
     Case(Case, Box<Code>),
-    Matches(Box<Code>, Pattern),
+    /// Boxed, so that all other parts need less room.
+    Matches(Box<(Code, Pattern)>),
     Not(Box<Code>),
     Negate(Box<Code>),
     All(Box<[Code]>),

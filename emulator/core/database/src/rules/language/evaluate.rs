@@ -152,7 +152,8 @@ impl<'e, T: Trace> Evaluation<'e, T> {
                     Case::Upper => text.to_uppercase(),
                 }))
             }
-            Op::Matches(text, pattern) => {
+            Op::Matches(matching) => {
+                let (text, pattern) = &**matching;
                 let text = self.text(text)?;
                 // Looking for a pattern is slower than copying.
                 self.meter.read(text.len() * BYTES_A_STEP)?;

@@ -155,7 +155,7 @@ impl Checker<'_> {
 
     fn matches(&mut self, text: Code, pattern: &Expr) -> Made {
         match self.part(pattern) {
-            Made::Pattern(Some(pattern)) => Made::value(Op::Matches(Box::new(text), pattern), Type::BOOL),
+            Made::Pattern(Some(pattern)) => Made::value(Op::Matches(Box::new((text, pattern))), Type::BOOL),
             Made::Pattern(None) | Made::Value(_, Type::WRONG) => Made::WRONG,
             Made::Value(..) | Made::Snapshot(_) | Made::Query | Made::Array(_) => {
                 self.wrong(&pattern.span, "matches() takes a pattern between slashes, as matches(/^[a-z]+$/)")
