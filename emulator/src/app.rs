@@ -196,6 +196,7 @@ impl App {
             }
         }
         tasks.spawn(async move { sessions.ended().await });
+        tasks.spawn(database::watch_rules(Arc::clone(&databases), settings.rules_files, stop.clone()));
         let running = agenda.clone();
         let until = stop.clone();
         tasks.spawn(async move { running.run(until).await });

@@ -1,10 +1,12 @@
 //! What reads bytes of strangers, as functions of bytes. Each panics if something does that must not be.
 //!
-//! Reading order: `json`, `paths`, `rules` (texts), `frames` (a session of the SDKs' protocol), `rest` (requests).
+//! Reading order: `json`, `paths`, `rules`, `conditions`, `cases` (texts), `frames` (a session of the SDKs' protocol), `rest` (requests).
 //! `tests/corpus/fuzz` holds inputs to begin with, and those that once found something. Must not know: who makes the
 //! bytes.
 #![allow(clippy::expect_used)]
 
+mod cases;
+mod conditions;
 mod frames;
 mod json;
 mod paths;
@@ -17,6 +19,8 @@ pub type Target = fn(&[u8]);
 
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("cases", cases::target),
+    ("conditions", conditions::target),
     ("frames", frames::target),
     ("json", json::target),
     ("paths", paths::target),

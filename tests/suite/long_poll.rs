@@ -10,14 +10,15 @@ const READY: &str = r#"{"t":"c","d":{"t":"a","d":{}}}"#;
 const LAST: &str = r#"{"t":"c","d":{"t":"n","d":{}}}"#;
 
 /// A session, as far as it polls.
-struct Poller<'s> {
+pub(crate) struct Poller<'s> {
     suite: &'s Suite,
+    namespace: &'s str,
     id: String,
     password: String,
     serial: u32,
     segment: u32,
     /// What came over polls, in the order of its numbers.
-    told: VecDeque<Value>,
+    pub(crate) told: VecDeque<Value>,
     /// The number that the server said is the last one.
     last: Option<u64>,
     answers: u64,
@@ -25,13 +26,26 @@ struct Poller<'s> {
 
 impl<'s> Poller<'s> {
     async fn start(suite: &'s Suite) -> Self {
-        let path = format!("/.lp?start=t&ser=1&cb=1&v=5&ns={PROJECT}");
+        Self::start_in(suite, PROJECT).await
+    }
+
+    pub(crate) async fn start_in(suite: &'s Suite, namespace: &'s str) -> Self {
+        let path = format!("/.lp?start=t&ser=1&cb=1&v=5&ns={namespace}");
         let script = suite.ask(Service::Database, "GET", &path, &[], "").await;
         let line = script.text().lines().find(|line| line.contains("\"start\"")).expect("a start").to_owned();
         let quoted: Vec<&str> = line.split('"').collect();
         let (id, password) = (quoted[3].to_owned(), quoted[5].to_owned());
-        let mut poller =
-            Self { suite, id, password, serial: 7, segment: 0, told: VecDeque::new(), last: None, answers: 0 };
+        let mut poller = Self {
+            suite,
+            namespace,
+            id,
+            password,
+            serial: 7,
+            segment: 0,
+            told: VecDeque::new(),
+            last: None,
+            answers: 0,
+        };
         poller.read(script.text());
         let hello = poller.told.pop_front().expect("a hello");
         assert_eq!(hello["d"]["d"]["s"], Value::from(poller.id.as_str()));
@@ -39,9 +53,10 @@ impl<'s> Poller<'s> {
     }
 
     /// Sends messages, each cut in two, and takes what comes back.
-    async fn poll(&mut self, messages: &[String]) {
+    pub(crate) async fn poll(&mut self, messages: &[String]) {
         self.serial += 1;
-        let mut path = format!("/.lp?id={}&pw={}&ser={}&ns={PROJECT}", self.id, self.password, self.serial);
+        let Self { namespace, id, password, serial, .. } = self;
+        let mut path = format!("/.lp?id={id}&pw={password}&ser={serial}&ns={namespace}");
         let mut place = 0;
         for message in messages {
             let encoded = encode(message);
@@ -55,6 +70,12 @@ impl<'s> Poller<'s> {
         let script = self.suite.ask(Service::Database, "GET", &path, &[], "").await;
         assert_eq!(script.status, 200, "{}", script.text());
         self.read(script.text());
+    }
+
+    /// Ends the session as a page does that is left.
+    pub(crate) async fn leave(self) {
+        let path = format!("/.lp?disconn=t&id={}&pw={}&ns={}", self.id, self.password, self.namespace);
+        self.suite.ask(Service::Database, "GET", &path, &[], "").await;
     }
 
     fn read(&mut self, script: &str) {
@@ -74,7 +95,7 @@ impl<'s> Poller<'s> {
 }
 
 /// Web-safe base64, padded with dots.
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut encoded = String::new();
     for bytes in text.as_bytes().chunks(3) {

@@ -10,5 +10,8 @@ mod long_poll;
 mod realtime;
 mod repeatable;
 mod rest;
+mod rules_files;
+mod rules_property;
+mod rules_test;
 mod self_host;
 mod sessions;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Each has a folder of inputs to begin with in `tests/corpus/fuzz`.
-const TARGETS: [&str; 5] = ["frames", "json", "paths", REST, "rules"];
+const TARGETS: [&str; 7] = ["cases", "conditions", "frames", "json", "paths", REST, "rules"];
 /// Needs the whole server, which takes long to build.
 const REST: &str = "rest";
 /// Count edges, and show what is compared with what.
@@ -22,7 +22,7 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 /// What to give random bytes to, and for how long.
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArguments {
-    /// One of frames, json, paths, rest, rules; all if none is named.
+    /// One of cases, conditions, frames, json, paths, rest, rules; all if none is named.
     target: Option<String>,
     /// For how long each.
     #[arg(long, default_value_t = 60)]

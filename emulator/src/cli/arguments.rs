@@ -4,7 +4,7 @@ use crate::clock::{MANUAL_START, Millis};
 use crate::config::resolve::Wishes;
 use crate::config::service::Service;
 use crate::config::settings::{ClockSettings, Mode};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io;
 use std::path::PathBuf;
 
@@ -26,6 +26,9 @@ pub enum Command {
     /// Start the emulators, run a script beside them, stop them, and exit with the script's code.
     #[command(name = "emulators:exec")]
     Exec(ExecArguments),
+    /// Run cases of security rules, and say which come out otherwise than expected.
+    #[command(name = "rules:test")]
+    RulesTest(RulesTestArguments),
     /// Serve in earnest: signed tokens, enforced auth, secrets required.
     Serve(ServeArguments),
 }
@@ -52,6 +55,28 @@ pub struct ExecArguments {
     /// What the emulators take.
     #[command(flatten)]
     pub emulator: EmulatorArguments,
+}
+
+/// `rules:test`.
+#[derive(Debug, Args)]
+pub struct RulesTestArguments {
+    /// Files of cases: YAML if they end with .yaml or .yml, else JSON. May hold wildcards: "rules/**/*.yaml".
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// How to say what came out.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+}
+
+/// How `rules:test` says what came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people: what came out otherwise, and a summary.
+    Text,
+    /// Every case, as one JSON object.
+    Json,
+    /// Every case, as JUnit's XML, which CI systems show.
+    Junit,
 }
 
 /// `serve`.
@@ -232,6 +257,8 @@ mod tests {
             "serve --clock manual",
             "serve --seed 1",
             "deploy",
+            "rules:test",
+            "rules:test a.json --format pdf",
         ] {
             let words = std::iter::once("hearth").chain(line.split(' '));
             assert_eq!(Arguments::try_parse_from(words).unwrap_err().exit_code(), 2, "{line}");

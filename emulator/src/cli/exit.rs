@@ -9,7 +9,9 @@ pub enum Exit {
     Done,
     /// A port is taken, or cannot be listened on.
     Port,
-    /// The configuration is wrong, or lacks something. (Wrong flags end with 2 as well, as is the custom.)
+    /// Cases of rules came out otherwise than expected.
+    Unexpected,
+    /// The configuration is wrong, or lacks something, or a file of cases is wrong. (Wrong flags end with 2 as well, as is the custom.)
     Config,
     /// The data cannot be opened: in use, written by a later version, unreadable.
     Data,
@@ -23,7 +25,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
-            Exit::Port => 1,
+            Exit::Port | Exit::Unexpected => 1,
             Exit::Config => 2,
             Exit::Data => 3,
             Exit::System => 4,

@@ -8,6 +8,8 @@ mod descendants;
 mod exec;
 pub mod exit;
 mod open_files;
+mod report;
+mod rules_test;
 mod signals;
 mod start;
 
@@ -54,6 +56,7 @@ async fn run(command: Command) -> Exit {
             Ok(wishes) => exec::run(&wishes, arguments.common.ports_file.as_deref(), &arguments.script).await,
             Err(error) => fail(Exit::System, error),
         },
+        Command::RulesTest(arguments) => rules_test::run(&arguments),
         Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
             Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
             Err(error) => fail(Exit::System, error),

@@ -3,6 +3,7 @@
 
 pub mod firebase_json;
 pub mod resolve;
+pub mod rules_files;
 pub mod runtime_config;
 pub mod service;
 pub mod settings;

@@ -1,6 +1,7 @@
 //! Flags over files over defaults: one [`Settings`] and what should be said about it.
 
 use super::firebase_json::{self, FirebaseJson, RulesFile, RulesOf};
+use super::rules_files::{self, RulesSource};
 use super::runtime_config::{self, RuntimeConfig};
 use super::service::Service;
 use super::settings::{
@@ -110,7 +111,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
             "functions: no code is loaded from your own source yet; Hearth serves the functions it brings".to_owned(),
         );
     }
-    settings.database.rules = read_rules(&root, &project, &firebase.rules)?;
+    read_rules(&root, &firebase.rules, &mut settings)?;
     settings.data = (!wishes.ephemeral).then(|| {
         let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
         base.join(&project)
@@ -135,6 +136,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
             create_on_first_use: true,
             explain_denials: true,
         },
+        rules_files: Vec::new(),
         functions: FunctionsSettings {
             skip_auth: runtime.skip_auth.unwrap_or(true),
             skip_rate_limit: runtime.skip_rate_limit.unwrap_or(true),
@@ -187,6 +189,7 @@ fn self_host_preset(
             create_on_first_use: false,
             explain_denials: false,
         },
+        rules_files: Vec::new(),
         functions: FunctionsSettings {
             skip_auth: false,
             skip_rate_limit: false,
@@ -288,31 +291,27 @@ fn read_runtime_config(root: &Path, firebase: &FirebaseJson) -> Result<RuntimeCo
     Ok(RuntimeConfig::default())
 }
 
-/// The rules of each database for which firebase.json names a file.
-fn read_rules(
-    root: &Path,
-    project: &str,
-    files: &[RulesFile],
-) -> Result<BTreeMap<Option<String>, Ruleset>, ConfigError> {
-    let mut rules = BTreeMap::new();
+/// The files of rules that firebase.json names, and the rules of each database that one is for.
+fn read_rules(root: &Path, files: &[RulesFile], settings: &mut Settings) -> Result<(), ConfigError> {
     for RulesFile { path, holds_for } in files {
         let file = root.join(path);
         let failed = |problem: String| ConfigError::new(file.display().to_string(), problem);
-        let text = read(&file)?.ok_or_else(|| failed("there is no such file".to_owned()))?;
+        let text = rules_files::read(&file).map_err(failed)?;
         let ruleset = Ruleset::parse(&text).map_err(|errors| failed(format!("\n{errors:#}")))?;
-        let names = match holds_for {
+        let databases = match holds_for {
             RulesOf::Default => vec![None],
             RulesOf::Instance(name) => vec![Some(name.clone())],
             RulesOf::Target(target) => {
                 let firebaserc = root.join(".firebaserc");
-                let names = firebase_json::database_target(&firebaserc, project, target)
+                let names = firebase_json::database_target(&firebaserc, &settings.project, target)
                     .map_err(|problem| ConfigError::new(firebaserc.display().to_string(), problem))?;
                 names.into_iter().map(Some).collect()
             }
         };
-        rules.extend(names.into_iter().map(|name| (name, ruleset.clone())));
+        settings.database.rules.extend(databases.iter().map(|name| (name.clone(), ruleset.clone())));
+        settings.rules_files.push(RulesSource { file, databases, text });
     }
-    Ok(rules)
+    Ok(())
 }
 
 fn resolve_project(wishes: &Wishes, root: &Path) -> Result<String, ConfigError> {

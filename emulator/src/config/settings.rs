@@ -1,5 +1,6 @@
 //! The resolved settings. Emulator and self-host mode are two presets of this one struct.
 
+use super::rules_files::RulesSource;
 use super::service::Service;
 use crate::clock::Millis;
 use crate::storage::Durability;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub auth: AuthSettings,
     /// What the Realtime Database does.
     pub database: DatabaseSettings,
+    /// The files that its rules are from.
+    pub rules_files: Vec<RulesSource>,
     /// What the functions do.
     pub functions: FunctionsSettings,
     /// What the push stream does.

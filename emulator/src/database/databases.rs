@@ -9,15 +9,19 @@ use super::store::Store;
 use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::DatabaseSettings;
 use crate::storage::{Storage, StorageError};
-use hearth_database::{Caller, Engine, Ruleset};
+use hearth_database::{Caller, Command, Engine, Ruleset};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::oneshot;
 
 /// So many databases may be open; each has a thread and a file.
 const MOST_DATABASES: usize = 64;
 /// A namespace becomes a file's name and part of a host's, neither of which may be longer.
 const MOST_NAME_BYTES: usize = 63;
+
+/// Rules by a database's name, the default one's under none.
+type GivenRules = BTreeMap<Option<String>, Ruleset>;
 
 /// Why there is no database of a name.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +58,9 @@ pub enum NotDropped {
 #[derive(Debug)]
 pub struct Databases {
     project: String,
+    /// The rules that databases begin with are beside it.
     settings: DatabaseSettings,
+    rules: RwLock<GivenRules>,
     storage: Storage,
     clock: Clock,
     entropy: Entropy,
@@ -77,18 +83,21 @@ impl Databases {
     pub fn open(
         storage: Storage,
         project: &str,
-        settings: DatabaseSettings,
+        mut settings: DatabaseSettings,
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Arc<Self>, StorageError> {
+        let given = std::mem::take(&mut settings.rules);
         let name = default_name(project);
         let denials = settings.explain_denials.then(Arc::<Log>::default);
-        let default = start(&storage, &name, rules(&settings, project, &name), denials.as_ref(), &clock, &entropy)?;
+        let first = rules(&given, &settings, project, &name);
+        let default = start(&storage, &name, first, denials.as_ref(), &clock, &entropy)?;
         let open = RwLock::new(Some(BTreeMap::from([(name, Arc::clone(&default))])));
         let project = project.to_owned();
         Ok(Arc::new(Self {
             project,
             settings,
+            rules: RwLock::new(given),
             storage,
             clock,
             entropy,
@@ -129,7 +138,7 @@ impl Databases {
             return Ok(service);
         }
         let databases = Arc::clone(self);
-        let may_write = rules(&self.settings, &self.project, &name).may_write_anything(caller);
+        let may_write = self.first_rules(&name).may_write_anything(caller);
         let create = self.settings.create_on_first_use && may_write;
         // A panic there has been reported by the panic hook.
         tokio::task::spawn_blocking(move || databases.open_now(name, create))
@@ -167,6 +176,21 @@ impl Databases {
     /// Sets something of a database, until the server stops.
     pub(super) fn set_options(&self, database: &DatabaseService, change: impl FnOnce(&mut Options)) {
         change(self.all_options().entry(database.name().to_owned()).or_default());
+    }
+
+    /// Sets the rules of the databases of these names (the default one's is none): of those that are open now, of the
+    /// others when they are opened. A database that is open under another of its names, for which rules were given
+    /// too, keeps those. Listeners that the rules forbid are revoked when this returns.
+    pub async fn set_rules(self: &Arc<Self>, names: &[Option<String>], rules: &Ruleset) {
+        let (databases, names, first) = (Arc::clone(self), names.to_vec(), rules.clone());
+        let concerned = tokio::task::spawn_blocking(move || databases.set_first_rules(&names, &first)).await;
+        for service in concerned.unwrap_or_default() {
+            let (reply, done) = oneshot::channel();
+            // One that has been closed meanwhile has no rules.
+            if service.submit_anyway(Command::Rules(rules.clone()), move |found| drop(reply.send(found))).is_ok() {
+                let _ = done.await;
+            }
+        }
     }
 
     /// Ends the database of a namespace and deletes its file. What is asked of it meanwhile is done before; named
@@ -223,7 +247,7 @@ impl Databases {
         if self.all_open().as_ref().is_some_and(|open| open.len() >= MOST_DATABASES) {
             return Err(DatabaseUnavailable::TooMany);
         }
-        let rules = rules(&self.settings, &self.project, &name);
+        let rules = self.first_rules(&name);
         let service = start(&self.storage, &name, rules, self.denials.as_ref(), &self.clock, &self.entropy)?;
         match &mut *self.open.write().unwrap_or_else(PoisonError::into_inner) {
             Some(open) => {
@@ -232,6 +256,23 @@ impl Databases {
             }
             None => Err(DatabaseUnavailable::Closed),
         }
+    }
+
+    /// The rules that the database called `name` begins with.
+    fn first_rules(&self, name: &str) -> Ruleset {
+        rules(&self.rules.read().unwrap_or_else(PoisonError::into_inner), &self.settings, &self.project, name)
+    }
+
+    /// Sets what databases of these names begin with; the open ones that would have begun otherwise.
+    fn set_first_rules(&self, names: &[Option<String>], rules: &Ruleset) -> Vec<Arc<DatabaseService>> {
+        // None is opened meanwhile with the old rules.
+        let _opening = self.opening();
+        let mut given = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        given.extend(names.iter().map(|name| (name.clone(), rules.clone())));
+        let open = self.all_open();
+        let concerned = |name: &str| given_for(&given, &self.project, name).is_some_and(|(key, _)| names.contains(key));
+        let services = open.iter().flat_map(BTreeMap::iter).filter(|(name, _)| concerned(name));
+        services.map(|(_, service)| Arc::clone(service)).collect()
     }
 
     fn remove_now(&self, name: String) -> Result<(), DatabaseUnavailable> {
@@ -296,13 +337,14 @@ fn resolve(project: &str, namespace: Option<&str>) -> Result<String, DatabaseUna
     Ok(name)
 }
 
+/// What was given for the database called `name`, under whichever of its names.
+fn given_for<'g>(given: &'g GivenRules, project: &str, name: &str) -> Option<(&'g Option<String>, &'g Ruleset)> {
+    given.iter().find(|(namespace, _)| resolve(project, namespace.as_deref()).is_ok_and(|meant| meant == name))
+}
+
 /// The rules that the database called `name` begins with.
-fn rules(settings: &DatabaseSettings, project: &str, name: &str) -> Ruleset {
-    let given = settings
-        .rules
-        .iter()
-        .find(|(namespace, _)| resolve(project, namespace.as_deref()).is_ok_and(|meant| meant == name));
-    match given {
+fn rules(given: &GivenRules, settings: &DatabaseSettings, project: &str, name: &str) -> Ruleset {
+    match given_for(given, project, name) {
         Some((_, rules)) => rules.clone(),
         None if settings.open => Ruleset::Open,
         None => Ruleset::Locked,
@@ -464,6 +506,35 @@ mod tests {
         // Its rules let nobody write to it, so naming it does not make it.
         assert!(databases.find(Some("one"), &Caller::ANYONE).await.is_err());
         assert_eq!(databases.find(Some("one"), &Caller::Admin).await.unwrap().snapshot().rules, one);
+    }
+
+    #[tokio::test]
+    async fn rules_can_be_set_for_databases_that_are_open_or_will_be() {
+        let parse = |text: &str| Ruleset::parse(text).unwrap();
+        let (first, second, third) =
+            (parse(r#"{"rules":{}}"#), parse(r#"{"rules":{".read":true}}"#), parse(r#"{"rules":{".write":true}}"#));
+        let of = |name: &str| Some(name.to_owned());
+        let rules = BTreeMap::from([(None, first.clone()), (of("demo"), first.clone()), (of("one"), first.clone())]);
+        let settings = DatabaseSettings { rules, open: true, create_on_first_use: true, explain_denials: false };
+        let databases =
+            Databases::open(Storage::memory(), "demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap();
+        let check = async |name: &str, rules: &Ruleset| {
+            let found = databases.find(Some(name), &Caller::Admin).await.unwrap().snapshot().rules;
+            assert_eq!(found, *rules, "{name}");
+        };
+        check("one", &first).await;
+        databases.set_rules(&[of("ONE"), of("two"), None], &second).await;
+        check("demo", &second).await;
+        check("two", &second).await;
+        check("three", &Ruleset::Open).await;
+        // Under its other name it was given rules too, and the first of them hold.
+        databases.set_rules(&[of("demo"), of("three")], &third).await;
+        check("demo", &second).await;
+        check("three", &third).await;
+        databases.remove("three").await.unwrap();
+        check("three", &third).await;
+        databases.close().await;
+        databases.set_rules(&[None], &third).await;
     }
 
     #[tokio::test]

@@ -2,8 +2,9 @@
 //!
 //! Reading order: `rest` (requests), `write_size` (how much a write may change), `stream` (news for those who stay),
 //! `websocket` and `long_poll` (connections), `sessions` (who is connected), `sign_in` (who that is), `outbox` (what each
-//! is told), `databases` (which database), `options` (what is set of it), `service` (its thread), `inspection` (what
-//! its rules deny, and why), `store` (its file), `errors` (what each error looks like). The tree, the rules and the engine are `hearth_database`.
+//! is told), `databases` (which database), `rules_files` (files of rules that change), `options` (what is set of it),
+//! `service` (its thread), `inspection` (what its rules deny, and why), `store` (its file), `errors` (what each error looks
+//! like). The tree, the rules and the engine are `hearth_database`.
 
 mod databases;
 mod errors;
@@ -13,6 +14,7 @@ mod long_poll;
 mod options;
 mod outbox;
 mod rest;
+mod rules_files;
 mod service;
 #[cfg(test)]
 mod session_tests;
@@ -24,6 +26,7 @@ mod websocket;
 mod write_size;
 
 pub use databases::{DatabaseUnavailable, Databases, NotDropped};
+pub use rules_files::watch_rules;
 pub use service::{DatabaseService, ServiceError};
 pub use sessions::Sessions;
 pub use stream::Streams;

@@ -11,6 +11,8 @@ mod functions;
 mod limits;
 mod load;
 mod peer;
+mod program;
+mod rules;
 mod server;
 mod startup;
 mod stub;
@@ -52,6 +54,9 @@ pub(crate) struct BenchArguments {
     /// open to everyone, and the ids of its processes, which are moved to the server's processor.
     #[arg(long, value_name = "FILE")]
     beside_database: Option<PathBuf>,
+    /// Ask targaryen the same questions about rules too. It is looked for in this folder's node_modules.
+    #[arg(long, value_name = "DIR")]
+    beside_targaryen: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,6 +69,8 @@ enum Table {
     Database,
     /// A tree's memory, its opening, and one leaf of it.
     Tree,
+    /// Security rules: their loading, their judgements, what they cost a write.
+    Rules,
 }
 
 /// A part of the Realtime Database's table.
@@ -95,6 +102,7 @@ struct Plan {
     peer: bool,
     beside: Option<PathBuf>,
     beside_database: Option<PathBuf>,
+    beside_targaryen: Option<PathBuf>,
 }
 
 /// Builds the release binary and measures it.
@@ -115,6 +123,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         peer: arguments.peer,
         beside: arguments.beside.clone(),
         beside_database: arguments.beside_database.clone(),
+        beside_targaryen: arguments.beside_targaryen.clone(),
     };
     measure(&plan, arguments.table)
 }
@@ -131,6 +140,7 @@ pub(crate) fn short_round() -> Result<(), Failure> {
             peer: false,
             beside: None,
             beside_database: None,
+            beside_targaryen: None,
         },
         None,
     )
@@ -150,6 +160,9 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     }
     if wanted(Table::Tree) {
         tree::run(plan)?;
+    }
+    if wanted(Table::Rules) {
+        runtime.block_on(rules::run(plan))?;
     }
     Ok(())
 }

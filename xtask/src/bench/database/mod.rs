@@ -20,7 +20,7 @@ use super::{Part, Plan, Samples, print_table};
 use crate::process::Failure;
 use fanout::Pace;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::rc::Rc;
@@ -87,6 +87,28 @@ pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     let whose = if cores.apart() { "one processor each" } else { "one processor together" };
     println!("\nServer and load had {whose}; the machine's load average was {}.", load.trim());
     done
+}
+
+/// Acknowledged writes of a server of ours.
+pub(super) struct Written {
+    pub(super) per_second: f64,
+    /// Processor time of each; the warm-up counts too, so this is somewhat more than it takes.
+    pub(super) microseconds: f64,
+}
+
+/// Durable writes below `/bench` while these rules hold.
+pub(super) async fn writes_under(plan: &Plan, cores: Cores, rules: &Value) -> Result<Written, Failure> {
+    let (connections, in_flight) = if plan.release { WHOLE.in_flight } else { SHORT.in_flight };
+    let mut server = {
+        let _kept = Kept::on(cores.server)?;
+        Server::start_with(&plan.binary, DURABLE, Some(rules))?
+    };
+    let target = Target { address: server.address("database")?, namespace: NAMESPACE.to_owned() };
+    let duration = Duration::from_secs(plan.seconds);
+    let before = processor_seconds(&[server.id()])?;
+    let per_second = writes::run(&target, connections, in_flight, duration).await?.per_second;
+    let used = processor_seconds(&[server.id()])? - before;
+    Ok(Written { per_second, microseconds: used * 1e6 / (per_second * duration.as_secs_f64()) })
 }
 
 struct Bench<'p> {

@@ -23,6 +23,7 @@ pub use command::{Answer, Change, Command, CommandError, Get, Tag, Write, WriteE
 pub use listen::{Audience, ConnectionId, Event, Listen, ListenerId, News, Words};
 pub use on_disconnect::{Intended, Intent, IntentChange, OnDisconnect, SessionId};
 pub use snapshot::{Snapshot, Version};
+pub(crate) use stage::change;
 pub use transaction::{Transaction, TransactionBody, TransactionError};
 
 use crate::journal::{Batch, Journal, JournalError};

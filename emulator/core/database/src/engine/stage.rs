@@ -12,6 +12,21 @@ pub(super) struct Stage {
     priorities: Vec<bool>,
 }
 
+/// What a change of these parts of a node makes of `root`, and the paths of which rules are asked whether it may.
+///
+/// # Errors
+/// See [`WriteError`].
+pub(crate) fn change(
+    root: &Node,
+    base: &Path,
+    parts: Vec<(Location, Unresolved)>,
+    now: u64,
+) -> Result<(Node, Vec<Path>), WriteError> {
+    let mut stage = Stage::new(root.clone());
+    stage.update(base, parts, now)?;
+    Ok((stage.root, stage.touched))
+}
+
 /// A place to return to.
 pub(super) struct Mark {
     pub(super) root: Node,

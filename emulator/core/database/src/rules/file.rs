@@ -28,6 +28,16 @@ pub(super) fn read(text: &str) -> Result<Read, RulesErrors> {
     Err(RulesErrors::new(text, check.problems))
 }
 
+/// Reads the rules of a root that stand somewhere in another text, and where each of them stands there.
+pub(super) fn within(rules: Value) -> Result<(Read, Vec<Source>), Vec<Problem>> {
+    let mut check = Check { sources: Some(Vec::new()), ..Check::default() };
+    let root = check.level(rules, "rules");
+    if check.problems.is_empty() {
+        return Ok((Read { root, writable: check.writable }, check.sources.unwrap_or_default()));
+    }
+    Err(check.problems)
+}
+
 /// Where each rule of a file stands, by its number. There are none of a file that is wrong.
 pub(super) fn sources(text: &str) -> Vec<Source> {
     let mut check = Check { sources: Some(Vec::new()), ..Check::default() };
@@ -159,7 +169,7 @@ impl Check {
                 let (condition, parts) = self.expression(kind, &text)?;
                 (condition, text, parts)
             }
-            Kind::Null | Kind::Number | Kind::Array(_) | Kind::Object(_) => {
+            Kind::Null | Kind::Number(_) | Kind::Array(_) | Kind::Object(_) => {
                 self.wrong(value.at, format!("\"{kind}\" has to be a string or a boolean"));
                 return None;
             }
@@ -191,7 +201,7 @@ impl Check {
         let values = match value.kind {
             Kind::Array(values) => values,
             kind @ Kind::Text(_) => vec![Value { at: value.at, kind }],
-            Kind::Null | Kind::Bool(_) | Kind::Number | Kind::Object(_) => {
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Object(_) => {
                 self.wrong(value.at, "\".indexOn\" has to be a string or an array of strings");
                 return Vec::new();
             }

@@ -2,8 +2,9 @@
 //!
 //! Must not know: where a text of rules comes from.
 
-use super::errors::RulesErrors;
+use super::errors::{Problem, RulesErrors};
 use super::file;
+use super::json::Value;
 use super::judge::{self, Asking};
 use super::language::{Meter, Trace};
 use super::level::{Index, Level};
@@ -38,6 +39,13 @@ impl Given {
     pub(super) fn parse(text: &str) -> Result<Self, RulesErrors> {
         let file::Read { root, writable } = file::read(text)?;
         Ok(Self { text: text.to_owned(), root, writable, sources: OnceLock::new(), watch: None })
+    }
+
+    /// Rules that stand somewhere in a text that is no file of rules.
+    pub(super) fn within(text: &str, rules: Value) -> Result<Self, Vec<Problem>> {
+        let (file::Read { root, writable }, sources) = file::within(rules)?;
+        let sources = OnceLock::from(Sources::of(sources));
+        Ok(Self { text: text.to_owned(), root, writable, sources, watch: None })
     }
 
     pub(super) fn text(&self) -> &str {

@@ -4,11 +4,12 @@
 //! what rules are.
 
 use super::errors::Problem;
+use serde_json::Number;
 use std::fmt;
 use std::ops::Range;
 
 /// Objects and arrays nest at most so deep.
-const MOST_DEPTH: usize = 64;
+pub(super) const MOST_DEPTH: usize = 64;
 
 /// A value and the offset of its first byte.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Value {
 pub(super) enum Kind {
     Null,
     Bool(bool),
-    Number,
+    Number(Number),
     Text(Text),
     Array(Vec<Value>),
     Object(Vec<Member>),
@@ -40,6 +41,12 @@ impl Text {
     /// One that stands in the file as it is.
     pub(super) fn plain(text: &str, at: usize) -> Self {
         Self { text: text.to_owned(), places: vec![(0, at)] }
+    }
+
+    /// One that stands there in another form: from these offsets of the text on, its bytes are those of the file from the
+    /// other offsets on.
+    pub(super) fn placed(text: String, places: Vec<(usize, usize)>) -> Self {
+        Self { text, places }
     }
 
     /// Where a part of the text stands in the file. Both count bytes.
@@ -65,11 +72,12 @@ pub(super) struct Member {
 }
 
 impl fmt::Display for Value {
-    /// As JSON without comments. Numbers, which mean nothing in rules, are null.
+    /// As JSON without comments.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let string = |text: &str| serde_json::Value::from(text);
         match &self.kind {
-            Kind::Null | Kind::Number => formatter.write_str("null"),
+            Kind::Null => formatter.write_str("null"),
+            Kind::Number(number) => number.fmt(formatter),
             Kind::Bool(bool) => bool.fmt(formatter),
             Kind::Text(text) => string(&text.text).fmt(formatter),
             Kind::Array(values) => {
@@ -226,11 +234,9 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Kind, Problem> {
         let end = self.rest().find(|next: char| !matches!(next, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'));
         let text = self.rest().get(..end.unwrap_or(self.rest().len())).unwrap_or_default();
-        if serde_json::from_str::<serde_json::Number>(text).is_err() {
-            return Err(self.wrong("this is no number"));
-        }
+        let Ok(number) = serde_json::from_str(text) else { return Err(self.wrong("this is no number")) };
         self.at += text.len();
-        Ok(Kind::Number)
+        Ok(Kind::Number(number))
     }
 
     fn text(&mut self) -> Result<Text, Problem> {
@@ -291,7 +297,7 @@ mod tests {
         match &value.kind {
             Kind::Null => "null".to_owned(),
             Kind::Bool(bool) => bool.to_string(),
-            Kind::Number => "number".to_owned(),
+            Kind::Number(number) => number.to_string(),
             Kind::Text(text) => format!("{:?}", text.text),
             Kind::Array(values) => format!("[{}]", list(values.iter().map(show).collect())),
             Kind::Object(members) => {
@@ -313,11 +319,11 @@ mod tests {
         check(" {} ", Ok("{}"));
         check("[]", Ok("[]"));
         check(r#"{"a": [1, -2.5e3, true, false, null], "b": {"c": "d"}}"#, {
-            Ok(r#"{a@1:[number,number,true,false,null],b@38:{c@44:"d"}}"#)
+            Ok(r#"{a@1:[1,-2500.0,true,false,null],b@38:{c@44:"d"}}"#)
         });
         check(r#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é""#, Ok(r#""\"\\/\u{8}\u{c}\n\r\té😀é""#));
         check("\"a\nb\"", Ok(r#""a\nb""#));
-        check("\u{feff}/* a */ { // b\n \"c\" /**/ : 1 /* \"d\": 2, */ }// e", Ok("{c@19:number}"));
+        check("\u{feff}/* a */ { // b\n \"c\" /**/ : 1 /* \"d\": 2, */ }// e", Ok("{c@19:1}"));
         check(r#""// no comment""#, Ok(r#""// no comment""#));
         check(&format!("{}{}", "[".repeat(64), "]".repeat(64)), Ok(&format!("{}{}", "[".repeat(64), "]".repeat(64))));
     }

@@ -121,6 +121,10 @@ impl Sources {
         Self(file::sources(text))
     }
 
+    pub(super) fn of(sources: Vec<Source>) -> Self {
+        Self(sources)
+    }
+
     pub(super) fn get(&self, rule: RuleId) -> Option<&Source> {
         self.0.get(rule.place())
     }
