@@ -291,8 +291,13 @@ impl Live {
 
     /// The frames that say what was taken from the outbox. Large data is put into words elsewhere.
     pub(super) async fn frames(self: &Arc<Self>, outgoing: Outgoing, frames: &mut impl Extend<Bytes>) {
-        let actions = self.session_tells(&outgoing);
-        actions.into_iter().for_each(|action| self.carry_out(action));
+        for action in self.session_tells(&outgoing) {
+            match action {
+                // Here and now: behind what waits it would come after answers to what was asked later.
+                Action::Tell(instead) => instead.frames(|frame| frames.extend([frame])),
+                Action::Submit(..) | Action::Authenticate(..) | Action::End(_) => self.carry_out(action),
+            }
+        }
         if outgoing.work() > WORTH_A_THREAD {
             let encode = move || {
                 let mut made = Vec::new();
