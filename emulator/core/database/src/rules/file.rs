@@ -4,7 +4,7 @@
 
 use super::errors::{Problem, RulesErrors};
 use super::json::{self, Kind, Member, Text, Value};
-use super::language::{Expression, Part, RuleId, Scope, Wrong};
+use super::language::{Expression, Part, Patterns, RuleId, Scope, Wrong};
 use super::level::{Condition, Index, Level, Rule};
 use super::sources::{RuleKind, Source};
 use crate::tree::{Key, Path};
@@ -59,6 +59,7 @@ struct Check {
     /// The names on the way from the root of the rules, and the rules found; kept only if they are wanted.
     names: Vec<String>,
     sources: Option<Vec<Source>>,
+    patterns: Patterns,
 }
 
 impl Check {
@@ -183,7 +184,7 @@ impl Check {
     }
 
     fn expression(&mut self, kind: RuleKind, text: &Text) -> Option<(Condition, Vec<Part>)> {
-        let scope = Scope { wildcards: &self.wildcards, writes: kind != RuleKind::Read };
+        let scope = Scope { wildcards: &self.wildcards, writes: kind != RuleKind::Read, patterns: &self.patterns };
         match Expression::compile(&text.text, scope) {
             Ok((expression, parts)) => Some(match expression.constant() {
                 Some(constant) => (Condition::Constant(constant), parts),

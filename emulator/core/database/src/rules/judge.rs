@@ -7,6 +7,7 @@ use super::language::{Facts, Meter, Trace};
 use super::level::{Level, Rule};
 use crate::query::Query;
 use crate::tree::{Key, MOST_DEPTH, Node, Path};
+use arrayvec::ArrayVec;
 use serde_json::{Map, Value};
 
 /// The root, and so many keys below it.
@@ -21,28 +22,7 @@ pub(super) struct Asking<'a> {
 }
 
 /// A list that lies on the stack, as long as a path at most.
-struct List<T> {
-    items: [T; MOST_NODES],
-    len: usize,
-}
-
-impl<T: Copy> List<T> {
-    fn new(filler: T) -> Self {
-        Self { items: [filler; MOST_NODES], len: 0 }
-    }
-
-    /// Whether there was room.
-    fn push(&mut self, item: T) -> bool {
-        let Some(place) = self.items.get_mut(self.len) else { return false };
-        *place = item;
-        self.len += 1;
-        true
-    }
-
-    fn items(&self) -> &[T] {
-        self.items.get(..self.len).unwrap_or_default()
-    }
-}
+type List<T> = ArrayVec<T, MOST_NODES>;
 
 /// A walk down the rules and the data beside them.
 struct Walk<'a, T> {
@@ -56,44 +36,37 @@ struct Walk<'a, T> {
 
 impl<'a, T: Trace> Walk<'a, T> {
     fn new(asking: Asking<'a>, meter: &'a Meter, trace: &'a T, before: &'a Node, after: &'a Node) -> Self {
-        let mut walk = Self {
-            asking,
-            meter,
-            trace,
-            before: List::new(&Node::NULL),
-            after: List::new(&Node::NULL),
-            wildcards: List::new(""),
-        };
-        walk.before.push(before);
-        walk.after.push(after);
-        walk
+        let (before, after) = ([before].into_iter().collect(), [after].into_iter().collect());
+        Self { asking, meter, trace, before, after, wildcards: List::new() }
     }
 
     fn before(&self) -> &'a Node {
-        self.before.items().last().copied().unwrap_or(&Node::NULL)
+        self.before.last().copied().unwrap_or(&Node::NULL)
     }
 
     fn after(&self) -> &'a Node {
-        self.after.items().last().copied().unwrap_or(&Node::NULL)
+        self.after.last().copied().unwrap_or(&Node::NULL)
     }
 
     /// Goes to a child; whether there was room.
     fn enter(&mut self, key: &'a Key, wild: bool) -> bool {
         let (before, after) = (self.before().child(key.as_str()), self.after().child(key.as_str()));
-        let room = self.before.push(before) && self.after.push(after);
-        room && (!wild || self.wildcards.push(key.as_str()))
+        let room = self.before.try_push(before).is_ok() && self.after.try_push(after).is_ok();
+        room && (!wild || self.wildcards.try_push(key.as_str()).is_ok())
     }
 
     fn leave(&mut self, wild: bool) {
-        self.before.len -= 1;
-        self.after.len -= 1;
-        self.wildcards.len -= usize::from(wild);
+        self.before.pop();
+        self.after.pop();
+        if wild {
+            self.wildcards.pop();
+        }
     }
 
     fn holds(&self, rule: Option<&Rule>) -> bool {
         let Some(rule) = rule else { return false };
         let Asking { auth, now, query } = self.asking;
-        let (before, after, wildcards) = (self.before.items(), self.after.items(), self.wildcards.items());
+        let (before, after, wildcards) = (&self.before[..], &self.after[..], &self.wildcards[..]);
         rule.holds(Facts { auth, now, query, before, after, wildcards }, self.meter, self.trace)
     }
 

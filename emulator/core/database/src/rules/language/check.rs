@@ -6,7 +6,7 @@ use super::Wrong;
 use super::ast::{Binary, Expr, Kind, Span, Unary};
 use super::code::{Arithmetic, Code, Op, Place, QueryMember, Relation, Way};
 use super::parts::{Part, Parts};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Patterns};
 use super::types::Type;
 
 /// What an expression may name besides the variables that there always are.
@@ -16,6 +16,8 @@ pub(in super::super) struct Scope<'s> {
     pub(in super::super) wildcards: &'s [String],
     /// Whether there is a `newData`.
     pub(in super::super) writes: bool,
+    /// The patterns of the rules beside it.
+    pub(in super::super) patterns: &'s Patterns,
 }
 
 /// The code of a rule's expression, which has to be a boolean, and the parts it was made of.
@@ -149,7 +151,7 @@ impl Checker<'_> {
     }
 
     fn pattern(&mut self, pattern: &str, flags: &str, span: &Span) -> Made {
-        match Pattern::new(pattern, flags) {
+        match self.scope.patterns.get(pattern, flags) {
             Ok(pattern) => Made::Pattern(Some(pattern)),
             Err(wrong) => {
                 // After the slash.

@@ -328,7 +328,10 @@ fn query_member(query: Option<&Query>, member: QueryMember) -> Value<'_> {
         QueryMember::OrderByPriority => ordered(|order| *order == Order::Priority),
         QueryMember::OrderByValue => ordered(|order| *order == Order::Value),
         QueryMember::OrderByChild => match query.map(|query| &query.order) {
-            Some(Order::Child(path)) => Value::Text(Cow::Owned(path.to_string().trim_start_matches('/').to_owned())),
+            Some(Order::Child(path)) => match path.keys() {
+                [key] => Value::text(key.as_str()),
+                _ => Value::Text(Cow::Owned(path.to_string().trim_start_matches('/').to_owned())),
+            },
             Some(Order::Key | Order::Priority | Order::Value) | None => Value::Null,
         },
         QueryMember::StartAt => at(query.and_then(|query| query.start.as_ref())),

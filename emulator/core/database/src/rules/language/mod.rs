@@ -22,6 +22,7 @@ mod value;
 pub(super) use check::Scope;
 pub(super) use evaluate::{Facts, Meter};
 pub(super) use parts::{Part, PartId, Shape};
+pub(super) use pattern::Patterns;
 pub(super) use trace::{RuleId, Trace, Untraced};
 pub(super) use value::{Value, number_text};
 

@@ -6,6 +6,8 @@
 //! last, for all alternatives. Letters, digits and spaces are those of ASCII. Must not know: expressions.
 
 use super::Wrong;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::CharIndices;
@@ -20,6 +22,24 @@ const MOST_BYTES: usize = 1 << 20;
 /// A pattern that can be looked for.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern(regex::Regex);
+
+/// The patterns of one file of rules: the same one is compiled once, which takes longer than all else that is done with a
+/// rule, and kept once.
+#[derive(Debug, Default)]
+pub(in super::super) struct Patterns(RefCell<BTreeMap<(String, String), Pattern>>);
+
+impl Patterns {
+    /// As [`Pattern::new`].
+    pub(super) fn get(&self, pattern: &str, flags: &str) -> Result<Pattern, Wrong> {
+        let name = (pattern.to_owned(), flags.to_owned());
+        if let Some(known) = self.0.borrow().get(&name) {
+            return Ok(known.clone());
+        }
+        let made = Pattern::new(pattern, flags)?;
+        self.0.borrow_mut().insert(name, made.clone());
+        Ok(made)
+    }
+}
 
 impl Pattern {
     /// Reads what stands between the slashes, and the flags after them. What is wrong is placed relative to `pattern`.

@@ -141,7 +141,8 @@ impl Random {
 }
 
 fn compile(text: &str) -> Result<Expression, Vec<Wrong>> {
-    Expression::compile(text, Scope { wildcards: &["$key".to_owned()], writes: true }).map(|(expression, _)| expression)
+    Expression::compile(text, Scope { wildcards: &["$key".to_owned()], writes: true, patterns: &Patterns::default() })
+        .map(|(expression, _)| expression)
 }
 
 fn node(text: &str) -> Node {

@@ -8,6 +8,9 @@ use serde_json::Value as Claim;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+/// So many members are few.
+const FEW: usize = 16;
+
 /// A value. Snapshots are none: they are only asked for values.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Value<'e> {
@@ -50,8 +53,8 @@ impl<'e> Value<'e> {
     /// The member called `name`; what is no object has none, and that is null.
     pub(super) fn member(&self, name: &str) -> Self {
         match self {
-            Self::Auth(auth) => Self::of_claim(auth.get(name)),
-            Self::Object(Claim::Object(members)) => Self::of_claim(members.get(name)),
+            Self::Auth(auth) => Self::of_claim(member(auth, name)),
+            Self::Object(Claim::Object(members)) => Self::of_claim(member(members, name)),
             Self::Object(Claim::Array(elements)) => {
                 Self::of_claim(name.parse::<usize>().ok().and_then(|place| elements.get(place)))
             }
@@ -145,6 +148,14 @@ impl<'e> Value<'e> {
         };
         Ok(Self::Text(Cow::Owned(text)))
     }
+}
+
+/// The member called `name`. Few are looked through more quickly than a name is hashed.
+fn member<'c>(members: &'c serde_json::Map<String, Claim>, name: &str) -> Option<&'c Claim> {
+    if members.len() > FEW {
+        return members.get(name);
+    }
+    members.iter().find_map(|(known, claim)| (known == name).then_some(claim))
 }
 
 /// A number as part of a string, as JavaScript writes it.
