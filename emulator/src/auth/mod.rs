@@ -4,6 +4,8 @@
 //! know: the database, the functions, the push stream.
 
 mod errors;
+mod hashing_pool;
+mod rerun;
 mod routes;
 mod service;
 mod signing_key;

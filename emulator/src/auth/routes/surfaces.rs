@@ -4,7 +4,7 @@
 
 use super::table::{
     Auth, BATCH_DELETE, BATCH_GET, DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, LOOKUP, NOT_YET, PROJECTS,
-    QUERY, Run, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
+    QUERY, Run, SIGN_IN_WITH_PASSWORD, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
 };
 use http::Method;
 
@@ -62,7 +62,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:signInWithEmailLink", "accounts.signInWithEmailLink", NOT_YET),
             (POST, "/accounts:signInWithGameCenter", "accounts.signInWithGameCenter", NOT_YET),
             (POST, "/accounts:signInWithIdp", "accounts.signInWithIdp", NOT_YET),
-            (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", NOT_YET),
+            (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/accounts:signInWithPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
             (POST, "/accounts:signUp", "accounts.signUp", SIGN_UP),
             (POST, "/accounts:update", "accounts.update", UPDATE),
@@ -232,7 +232,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/signupNewUser", "accounts.signUp", SIGN_UP),
             (POST, "/verifyAssertion", "accounts.signInWithIdp", NOT_YET),
             (POST, "/verifyCustomToken", "accounts.signInWithCustomToken", NOT_YET),
-            (POST, "/verifyPassword", "accounts.signInWithPassword", NOT_YET),
+            (POST, "/verifyPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
             (POST, "/downloadAccount", "projects.accounts.batchGet", DOWNLOAD),
             (POST, "/uploadAccount", "projects.accounts.batchCreate", NOT_YET),
