@@ -5,6 +5,7 @@
 
 mod errors;
 mod hashing_pool;
+mod outbound;
 mod rerun;
 mod routes;
 mod service;

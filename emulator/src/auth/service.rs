@@ -3,6 +3,7 @@
 //! Stands between the routes and the store. Must not know: HTTP.
 
 use super::hashing_pool::HashingPool;
+use super::outbound::Outbound;
 use super::rerun::Rerun;
 use super::signing_key;
 use super::store::{MIGRATIONS, SqliteStore};
@@ -16,7 +17,7 @@ use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errand::{Errand, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
-use hearth_auth::operations::Call;
+use hearth_auth::operations::{self, Call};
 use hearth_auth::password::Hashing;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
 use hearth_auth::token::{Refused, Tokens};
@@ -104,6 +105,7 @@ struct House {
     project: String,
     tokens: Tokens,
     hashing: Hashing,
+    outbound: Outbound,
     /// Of `tokens` and this project, which never change while the service lives.
     verified: Verified,
     clock: Clock,
@@ -158,7 +160,8 @@ impl AuthService {
         let verified = Verified::new(MOST_VERIFIED_BYTES);
         let hashing = if tokens.are_unsigned() { Hashing::Fake } else { Hashing::Argon2id };
         let project = project.to_owned();
-        let house = House { project, tokens, hashing, verified, clock, entropy, readers: file.readers };
+        let outbound = if tokens.are_unsigned() { Outbound::Log } else { Outbound::Nowhere };
+        let house = House { project, tokens, hashing, outbound, verified, clock, entropy, readers: file.readers };
         Ok(Arc::new(Self { house: Arc::new(house), hashing: HashingPool::default(), inbox, writer }))
     }
 
@@ -203,6 +206,11 @@ impl AuthService {
     /// Emulator mode: tokens are unsigned, and whoever says so is an admin.
     pub(super) fn is_emulator(&self) -> bool {
         self.house.tokens.are_unsigned()
+    }
+
+    /// Sends what operations want sent.
+    pub(super) fn send(&self, messages: &[operations::Message]) {
+        messages.iter().for_each(|message| self.house.outbound.send(message));
     }
 
     /// The ID token with these claims. A signature takes a millisecond, for which no connection has to wait.
@@ -295,6 +303,7 @@ impl House {
             tokens: &self.tokens,
             passwords: Passwords { hashing: self.hashing, outcomes },
             origin: &asked.origin,
+            delivers: self.outbound.delivers(),
         }
     }
 
@@ -379,7 +388,11 @@ where
 {
     fn run(&mut self, store: &mut dyn Store) -> bool {
         self.result = self.body.take().map(|body| body(store));
-        matches!(self.result, Some(Ok(_)))
+        match &self.result {
+            Some(Ok(_)) => true,
+            Some(Err(error)) => error.keeps_what_was_written(),
+            None => false,
+        }
     }
 
     fn reply(self: Box<Self>, outcome: Result<(), String>) {

@@ -4,6 +4,7 @@
 use crate::storage::Migration;
 use hearth_auth::Millis;
 use hearth_auth::account::Account;
+use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::config::Config;
 use hearth_auth::store::{Accounts, Order, Scope, Standing, Store};
@@ -13,8 +14,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// The schema. The tenant is `''` for the project itself; times are milliseconds, `valid_since` is seconds.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration(
-    "CREATE TABLE account (
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration(
+        "CREATE TABLE account (
         project TEXT NOT NULL,
         tenant TEXT NOT NULL,
         local_id TEXT NOT NULL,
@@ -61,7 +63,33 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration(
         created_at INTEGER NOT NULL,
         pkcs1 BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;",
-)];
+    ),
+    Migration(
+        "ALTER TABLE account ADD COLUMN initial_email TEXT;
+    CREATE INDEX account_initial_email ON account (project, tenant, initial_email) WHERE initial_email IS NOT NULL;
+
+    ALTER TABLE provider ADD COLUMN email TEXT;
+    CREATE INDEX provider_email ON provider (project, tenant, email) WHERE email IS NOT NULL;
+    UPDATE account SET initial_email = record ->> '$.initialEmail' WHERE record ->> '$.initialEmail' IS NOT NULL;
+    UPDATE provider SET email = (
+        SELECT info.value ->> '$.email'
+        FROM account, json_each(account.record, '$.providerUserInfo') AS info
+        WHERE account.project = provider.project AND account.tenant = provider.tenant
+            AND account.local_id = provider.local_id AND info.value ->> '$.providerId' = provider.provider_id);
+
+    CREATE TABLE code (
+        seq INTEGER PRIMARY KEY,
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        issued_at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        UNIQUE (project, tenant, kind, hash)
+    ) STRICT;
+    CREATE INDEX code_issued_at ON code (project, tenant, issued_at);",
+    ),
+];
 
 /// The tables, through a connection. One that only reads refuses to write.
 pub(super) struct SqliteStore<'c>(pub(super) &'c Connection);
@@ -87,6 +115,12 @@ impl SqliteStore<'_> {
     fn account(&self, sql: &str, params: impl Params) -> Result<Option<Account>, StoreError> {
         let record = self.one(sql, params, |row| row.get::<_, String>(0))?;
         record.map(|record| serde_json::from_str(&record).map_err(failed)).transpose()
+    }
+
+    fn accounts(&self, sql: &str, params: impl Params) -> Result<Vec<Account>, StoreError> {
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let records = query.query_map(params, |row| row.get::<_, String>(0)).map_err(failed)?;
+        records.map(|record| serde_json::from_str(&record.map_err(failed)?).map_err(failed)).collect()
     }
 
     fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
@@ -151,13 +185,7 @@ impl Accounts for SqliteStore<'_> {
         };
         // Negative limits are none; no id is empty.
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
-        let records = query
-            .query_map(params![scope.project, tenant(scope), after.unwrap_or_default(), limit], |row| {
-                row.get::<_, String>(0)
-            })
-            .map_err(failed)?;
-        records.map(|record| serde_json::from_str(&record.map_err(failed)?).map_err(failed)).collect()
+        self.accounts(sql, params![scope.project, tenant(scope), after.unwrap_or_default(), limit])
     }
 
     fn count(&self, scope: &Scope) -> Result<u64, StoreError> {
@@ -186,6 +214,46 @@ impl Accounts for SqliteStore<'_> {
         Ok(Some((token, issued)))
     }
 
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
+        self.account(
+            "SELECT record FROM account WHERE project = ?1 AND tenant = ?2 AND initial_email = ?3
+             ORDER BY local_id LIMIT 1",
+            params![scope.project, tenant(scope), email],
+        )
+    }
+
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError> {
+        self.accounts(
+            "SELECT record FROM account WHERE project = ?1 AND tenant = ?2 AND local_id IN (
+                 SELECT local_id FROM provider WHERE project = ?1 AND tenant = ?2 AND email = ?3)
+             ORDER BY local_id",
+            params![scope.project, tenant(scope), email],
+        )
+    }
+
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError> {
+        self.accounts(
+            "SELECT record FROM provider JOIN account USING (project, tenant, local_id)
+             WHERE project = ?1 AND tenant = ?2 AND provider_id = ?3 ORDER BY raw_id LIMIT ?4",
+            params![scope.project, tenant(scope), provider_id, i64::try_from(limit).unwrap_or(i64::MAX)],
+        )
+    }
+
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError> {
+        self.one(
+            "SELECT issued_at, record FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND hash = ?4",
+            params![scope.project, tenant(scope), kind.name(), hash(key)],
+            kept,
+        )
+    }
+
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError> {
+        let sql = "SELECT issued_at, record FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 ORDER BY seq";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let codes = query.query_map(params![scope.project, tenant(scope), kind.name()], kept).map_err(failed)?;
+        codes.collect::<Result<_, _>>().map_err(failed)
+    }
+
     fn config(&self, project: &str) -> Result<Config, StoreError> {
         let value =
             self.one("SELECT value FROM config WHERE project = ?1", [project], |row| row.get::<_, String>(0))?;
@@ -198,10 +266,11 @@ impl Store for SqliteStore<'_> {
         let (project, tenant, local_id) = (&scope.project, tenant(scope), &account.local_id);
         self.run(
             "INSERT INTO account VALUES (:project, :tenant, :local_id, :record, :email, :phone_number, :disabled,
-                 :valid_since, :anonymous, :last_seen)
+                 :valid_since, :anonymous, :last_seen, :initial_email)
              ON CONFLICT (project, tenant, local_id) DO UPDATE SET record = excluded.record, email = excluded.email,
                  phone_number = excluded.phone_number, disabled = excluded.disabled,
-                 valid_since = excluded.valid_since, anonymous = excluded.anonymous, last_seen = excluded.last_seen",
+                 valid_since = excluded.valid_since, anonymous = excluded.anonymous, last_seen = excluded.last_seen,
+                 initial_email = excluded.initial_email",
             named_params! {
                 ":project": project,
                 ":tenant": tenant,
@@ -213,6 +282,7 @@ impl Store for SqliteStore<'_> {
                 ":valid_since": account.valid_since_seconds(),
                 ":anonymous": account.is_anonymous(),
                 ":last_seen": stored(account.last_seen()),
+                ":initial_email": account.initial_email,
             },
         )?;
         self.run(
@@ -221,8 +291,8 @@ impl Store for SqliteStore<'_> {
         )?;
         for info in account.providers() {
             self.run(
-                "INSERT INTO provider VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![project, tenant, info.provider_id, info.raw_id, local_id],
+                "INSERT INTO provider VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![project, tenant, info.provider_id, info.raw_id, local_id, info.email],
             )?;
         }
         Ok(())
@@ -268,11 +338,41 @@ impl Store for SqliteStore<'_> {
         Ok(())
     }
 
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO code (project, tenant, kind, hash, issued_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (project, tenant, kind, hash)
+             DO UPDATE SET issued_at = excluded.issued_at, record = excluded.record",
+            params![scope.project, tenant(scope), kind.name(), hash(key), stored(code.issued), code.record],
+        )?;
+        Ok(())
+    }
+
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND hash = ?4",
+            params![scope.project, tenant(scope), kind.name(), hash(key)],
+        )?;
+        Ok(())
+    }
+
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND issued_at < ?3",
+            params![scope.project, tenant(scope), stored(before)],
+        )?;
+        Ok(())
+    }
+
     fn set_config(&mut self, project: &str, config: &Config) -> Result<(), StoreError> {
         let value = serde_json::to_string(config).map_err(failed)?;
         self.run("INSERT OR REPLACE INTO config VALUES (?1, ?2)", params![project, value])?;
         Ok(())
     }
+}
+
+fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    Ok(Kept { issued: restored(row.get(0)?), record: row.get(1)? })
 }
 
 /// SQLite's integers have a sign.

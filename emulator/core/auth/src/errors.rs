@@ -256,6 +256,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what an operation wrote before it was refused is kept all the same.
+    pub fn keeps_what_was_written(&self) -> bool {
+        matches!(self, Self::InvalidCode | Self::TooManyAttempts)
+    }
+
     /// The refusal of a request's field that is known but not there yet.
     pub(crate) fn field_not_implemented(field: &str) -> Self {
         Self::NotImplemented(format!("{field} is not implemented yet."))

@@ -4,6 +4,7 @@
 //! SQLite, threads, files, clocks.
 
 pub mod account;
+pub mod code;
 pub mod entropy;
 pub mod errand;
 pub mod errors;
@@ -12,6 +13,7 @@ pub mod password;
 pub mod schema;
 pub mod store;
 pub mod token;
+pub mod uri;
 
 #[cfg(test)]
 mod memory;

@@ -2,6 +2,7 @@
 
 use crate::Millis;
 use crate::account::Account;
+use crate::code::{Kept, Kind};
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
@@ -30,6 +31,7 @@ pub(crate) struct Memory {
     accounts: HashMap<Scope, BTreeMap<String, Account>>,
     refresh_tokens: HashMap<String, (RefreshToken, Millis)>,
     configs: HashMap<String, Config>,
+    codes: Vec<((Scope, Kind, String), Kept)>,
 }
 
 impl Memory {
@@ -89,6 +91,33 @@ impl Accounts for Memory {
         Ok(self.refresh_tokens.get(token).cloned())
     }
 
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| account.initial_email.as_deref() == Some(email)))
+    }
+
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError> {
+        let mut found = self.list(scope, None, None, Order::Ascending)?;
+        found.retain(|account| account.providers().iter().any(|info| info.email.as_deref() == Some(email)));
+        Ok(found)
+    }
+
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let mut found = self.list(scope, None, None, Order::Ascending)?;
+        found.retain(|account| account.providers().iter().any(|info| info.provider_id == provider_id));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError> {
+        let mut codes = self.codes.iter();
+        Ok(codes.find(|(of, _)| *of == (scope.clone(), kind, key.to_owned())).map(|(_, code)| code.clone()))
+    }
+
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError> {
+        let codes = self.codes.iter().filter(|((of, its, _), _)| of == scope && *its == kind);
+        Ok(codes.map(|(_, code)| code.clone()).collect())
+    }
+
     fn config(&self, project: &str) -> Result<Config, StoreError> {
         Ok(self.configs.get(project).cloned().unwrap_or_default())
     }
@@ -129,6 +158,25 @@ impl Store for Memory {
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError> {
         self.refresh_tokens
             .retain(|_, (token, issued)| token.scope != *scope || token.local_id != local_id || *issued >= before);
+        Ok(())
+    }
+
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError> {
+        let key = (scope.clone(), kind, key.to_owned());
+        match self.codes.iter_mut().find(|(of, _)| *of == key) {
+            Some((_, kept)) => *kept = code.clone(),
+            None => self.codes.push((key, code.clone())),
+        }
+        Ok(())
+    }
+
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError> {
+        self.codes.retain(|(of, _)| *of != (scope.clone(), kind, key.to_owned()));
+        Ok(())
+    }
+
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError> {
+        self.codes.retain(|((of, _, _), code)| of != scope || code.issued >= before);
         Ok(())
     }
 

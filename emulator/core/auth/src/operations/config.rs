@@ -101,7 +101,7 @@ fn overwrite(setting: &mut bool, wanted: Option<bool>) {
 
 fn answer(config: &Config) -> Answer {
     match super::json(config) {
-        Value::Object(body) => Answer { body, id_token: None },
+        Value::Object(body) => Answer { body, ..Answer::default() },
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Answer::default(),
     }
 }
