@@ -3,7 +3,7 @@
 //! It takes the ports, opens the data, builds each service with what it needs of the others, and serves them until
 //! told to stop. Must not know: the command line, or what any service answers.
 
-use crate::auth::{self, AuthService};
+use crate::auth::{self, AuthService, KeyRotation};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
 use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, Settings};
@@ -122,6 +122,7 @@ impl App {
 
         let auth =
             AuthService::open(&storage, &settings.project, settings.auth, clock.clone(), entropy.stream("auth"))?;
+        agenda.add(KeyRotation::new(Arc::clone(&auth)));
         let databases = Databases::open(
             storage.clone(),
             &settings.project,

@@ -100,6 +100,7 @@ impl Refusal {
                 | Error::MissingRefreshToken
                 | Error::OperationNotAllowed
                 | Error::PhoneNumberExists
+                | Error::RefreshTokenReused
                 | Error::TenantIdMismatch
                 | Error::TokenExpired
                 | Error::UnexpectedUserId

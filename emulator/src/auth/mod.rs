@@ -4,13 +4,16 @@
 //! know: the database, the functions, the push stream.
 
 mod errors;
+mod rotation;
 mod routes;
+mod rsa;
 mod service;
-mod signing_key;
+mod signing_keys;
 mod store;
 mod verified;
 mod writer;
 
+pub use rotation::KeyRotation;
 pub use routes::router;
 pub use service::{AuthService, OpenError, ServiceError};
 

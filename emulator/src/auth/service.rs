@@ -2,7 +2,7 @@
 //!
 //! Stands between the routes and the store. Must not know: HTTP.
 
-use super::signing_key;
+use super::signing_keys;
 use super::store::{MIGRATIONS, SqliteStore};
 use super::verified::Verified;
 use super::writer::{self, Job, Message};
@@ -15,10 +15,11 @@ use hearth_auth::Error;
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::Call;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
-use hearth_auth::token::{Refused, Tokens};
+use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -41,11 +42,11 @@ pub enum OpenError {
     /// The file cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The signing key cannot be read or kept.
-    #[error("the signing key cannot be read or kept: {0}")]
-    SigningKey(rusqlite::Error),
-    /// The signing key is there but is none.
-    #[error("the signing key in the accounts' file is damaged")]
+    /// The signing keys cannot be read or kept.
+    #[error("the signing keys cannot be read or kept: {0}")]
+    SigningKeys(#[from] StoreError),
+    /// A signing key is there but is none.
+    #[error("a signing key in the accounts' file is damaged")]
     UnreadableKey,
     /// No signing key can be made.
     #[error("no signing key can be made")]
@@ -72,8 +73,10 @@ pub enum ServiceError {
 /// What every call needs, but for the time.
 struct House {
     project: String,
-    tokens: Tokens,
-    /// Of `tokens` and this project, which never change while the service lives.
+    emulator: bool,
+    /// Changed as a whole when keys do.
+    tokens: RwLock<Arc<Tokens>>,
+    /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
     clock: Clock,
     entropy: Entropy,
@@ -84,6 +87,8 @@ struct House {
 pub struct AuthService {
     house: Arc<House>,
     inbox: mpsc::Sender<Message>,
+    /// When keys change.
+    next_turn: AtomicU64,
     writer: Mutex<Option<(JoinHandle<()>, oneshot::Receiver<()>)>>,
 }
 
@@ -107,10 +112,11 @@ impl AuthService {
         entropy: Entropy,
     ) -> Result<Arc<Self>, OpenError> {
         let file = storage.open("auth", MIGRATIONS)?;
-        let tokens = if settings.unsigned_tokens {
-            Tokens::Unsigned
+        let (tokens, next_turn) = if settings.unsigned_tokens {
+            (Tokens::Unsigned, Millis::MAX)
         } else {
-            Tokens::Signed(signing_key::load(&file.writer, clock.now())?)
+            let turn = signing_keys::load(&mut SqliteStore(&file.writer), clock.now())?;
+            (Tokens::Signed(turn.keys), turn.next)
         };
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
@@ -124,8 +130,16 @@ impl AuthService {
         });
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
         let verified = Verified::new(MOST_VERIFIED_BYTES);
-        let house = House { project: project.to_owned(), tokens, verified, clock, entropy, readers: file.readers };
-        Ok(Arc::new(Self { house: Arc::new(house), inbox, writer }))
+        let house = House {
+            project: project.to_owned(),
+            emulator: settings.emulator,
+            tokens: RwLock::new(Arc::new(tokens)),
+            verified,
+            clock,
+            entropy,
+            readers: file.readers,
+        };
+        Ok(Arc::new(Self { house: Arc::new(house), inbox, writer, next_turn: AtomicU64::new(next_turn) }))
     }
 
     /// Does what has been asked so far, then stops writing. Later operations answer [`ServiceError::Stopped`].
@@ -166,19 +180,50 @@ impl AuthService {
         &self.house.project
     }
 
-    /// Emulator mode: tokens are unsigned, and whoever says so is an admin.
+    /// Emulator mode: whoever says so is an admin.
     pub(super) fn is_emulator(&self) -> bool {
-        self.house.tokens.are_unsigned()
+        self.house.emulator
     }
 
-    /// The ID token with these claims. A signature takes a millisecond, for which no connection has to wait.
-    pub(super) async fn encode(&self, claims: Map<String, Value>) -> Result<String, ServiceError> {
-        if self.is_emulator() {
-            return Ok(self.house.tokens.encode(&claims)?);
+    /// The policy for tokens, with the keys of this moment.
+    pub(super) fn tokens(&self) -> Arc<Tokens> {
+        self.house.tokens()
+    }
+
+    /// The token with these claims. A signature takes a millisecond, for which no connection has to wait.
+    pub(super) async fn encode(&self, purpose: Purpose, claims: Map<String, Value>) -> Result<String, ServiceError> {
+        let tokens = self.tokens();
+        if tokens.are_unsigned() {
+            return Ok(tokens.encode_for(purpose, &claims)?);
         }
-        let house = Arc::clone(&self.house);
-        let sign = move || house.tokens.encode(&claims);
+        let sign = move || tokens.encode_for(purpose, &claims);
         Ok(tokio::task::spawn_blocking(sign).await.map_err(|_| ServiceError::Stopped)??)
+    }
+
+    /// When [`AuthService::turn_keys`] has something to do; never where nothing is signed.
+    pub(super) fn next_turn(&self) -> Option<Millis> {
+        Some(self.next_turn.load(Ordering::Relaxed)).filter(|next| *next != Millis::MAX)
+    }
+
+    /// Makes, changes and forgets signing keys, as the time wants it.
+    pub(super) async fn turn_keys(&self, now: Millis) -> Result<(), ServiceError> {
+        let tokens = self.tokens();
+        let next = move || signing_keys::next(&tokens, now);
+        let Some(turn) = tokio::task::spawn_blocking(next).await.map_err(|_| ServiceError::Stopped)? else {
+            return Ok(());
+        };
+        let turn = turn.map_err(|error| Error::Signing(error.to_string()))?;
+        let scope = Scope::project(&self.house.project);
+        let turn =
+            self.write(scope, true, move |store, _| turn.write(store).map(|()| turn).map_err(Error::from)).await?;
+        *self.house.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Tokens::Signed(turn.keys));
+        self.next_turn.store(turn.next, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// After a turn that failed: when to try again.
+    pub(super) fn put_turn_off(&self, until: Millis) {
+        self.next_turn.store(until, Ordering::Relaxed);
     }
 
     /// Runs an operation that writes, and answers once it is durable.
@@ -190,7 +235,7 @@ impl AuthService {
     ) -> Result<T, ServiceError> {
         let (reply, answer) = oneshot::channel();
         let house = Arc::clone(&self.house);
-        let body = move |store: &mut dyn Store| operation(store, &house.call(&scope, privileged));
+        let body = move |store: &mut dyn Store| operation(store, &house.call(&scope, privileged, &house.tokens()));
         let job = Task { body: Some(body), result: None, reply };
         self.inbox.try_send(Message::Run(Box::new(job))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
@@ -207,14 +252,18 @@ impl AuthService {
         operation: impl FnOnce(&dyn Accounts, &Call<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let house = Arc::clone(&self.house);
-        let read = move || house.look(|store| operation(store, &house.call(&scope, privileged)));
+        let read = move || house.look(|store| operation(store, &house.call(&scope, privileged, &house.tokens())));
         Ok(tokio::task::spawn_blocking(read).await.map_err(|_| ServiceError::Stopped)??)
     }
 }
 
 impl House {
-    fn call<'a>(&'a self, scope: &'a Scope, privileged: bool) -> Call<'a> {
-        Call { scope, privileged, now: self.clock.now(), entropy: &self.entropy, tokens: &self.tokens }
+    fn call<'a>(&'a self, scope: &'a Scope, privileged: bool, tokens: &'a Tokens) -> Call<'a> {
+        Call { scope, privileged, emulator: self.emulator, now: self.clock.now(), entropy: &self.entropy, tokens }
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn look<T>(&self, read: impl FnOnce(&dyn Accounts) -> Result<T, Error>) -> Result<T, Error> {
@@ -228,7 +277,7 @@ impl House {
         let known = self.verified.get(token);
         let genuine = match &known {
             Some(genuine) => Arc::clone(genuine),
-            None => Arc::new(self.tokens.authenticate(token, &self.project)?),
+            None => Arc::new(self.tokens().authenticate(token, &self.project)?),
         };
         genuine.valid_at(self.clock.now())?;
         if known.is_none() {
@@ -245,7 +294,7 @@ impl House {
     }
 
     fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
-        let (uid, claims) = self.tokens.claimed(token)?;
+        let (uid, claims) = self.tokens().claimed(token)?;
         match self.standing(&uid, &claims)? {
             None => Ok(IdToken { uid, claims: Arc::new(claims) }),
             Some(_) => Err(TokenRefused::Account),
@@ -298,7 +347,11 @@ where
 {
     fn run(&mut self, store: &mut dyn Store) -> bool {
         self.result = self.body.take().map(|body| body(store));
-        matches!(self.result, Some(Ok(_)))
+        match &self.result {
+            Some(Ok(_)) => true,
+            Some(Err(error)) => error.keeps_what_was_written(),
+            None => false,
+        }
     }
 
     fn reply(self: Box<Self>, outcome: Result<(), String>) {

@@ -101,6 +101,10 @@ pub struct EmulatorArguments {
     /// Make ids, codes and push ids repeatable: the same number, the same bytes.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Sign ID tokens with RS256 and publish the keys, as Firebase does, so that any library verifies them; unsigned
+    /// ones are refused then. The official SDKs expect unsigned ones of an emulator and cope with either.
+    #[arg(long)]
+    pub signed_tokens: bool,
     /// Allow a host that others can reach, although emulators accept unsigned tokens and open access.
     #[arg(long)]
     pub unsafe_network: bool,
@@ -121,6 +125,7 @@ impl CommonArguments {
             ports: self.ports.iter().copied().collect(),
             data_dir: self.data_dir.clone(),
             ephemeral: false,
+            signed_tokens: false,
             unsafe_network: false,
             clock: ClockSettings::System,
             seed: None,
@@ -140,6 +145,7 @@ impl EmulatorArguments {
     pub fn wishes(&self, common: &CommonArguments) -> io::Result<Wishes> {
         Ok(Wishes {
             ephemeral: self.ephemeral,
+            signed_tokens: self.signed_tokens,
             unsafe_network: self.unsafe_network,
             clock: self.clock,
             seed: self.seed,
@@ -231,6 +237,7 @@ mod tests {
             "serve --ephemeral",
             "serve --clock manual",
             "serve --seed 1",
+            "serve --signed-tokens",
             "deploy",
         ] {
             let words = std::iter::once("hearth").chain(line.split(' '));

@@ -91,6 +91,9 @@ pub enum Error {
     /// Only admins may choose the account's id.
     #[error("UNEXPECTED_PARAMETER : User ID")]
     UnexpectedUserId,
+    /// The refresh token has been used before: it was stolen from somebody. What was written because of it is kept.
+    #[error("TOKEN_EXPIRED")]
+    RefreshTokenReused,
     /// A tenant has no such thing.
     #[error("UNSUPPORTED_TENANT_OPERATION")]
     UnsupportedTenantOperation,
@@ -124,6 +127,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether what an operation wrote before it was refused is kept all the same.
+    pub fn keeps_what_was_written(&self) -> bool {
+        matches!(self, Self::RefreshTokenReused)
+    }
+
     /// The refusal of a request's field that is known but not there yet.
     pub(crate) fn field_not_implemented(field: &str) -> Self {
         Self::NotImplemented(format!("{field} is not implemented yet."))

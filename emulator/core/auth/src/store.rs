@@ -4,10 +4,11 @@ use crate::Millis;
 use crate::account::Account;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
-use crate::token::refresh::RefreshToken;
+use crate::token::session::{Family, Hash};
+use std::fmt;
 
 /// Accounts that share their unique emails and phone numbers: a project's, or those of one of its tenants.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The project's id.
     pub project: String,
@@ -29,6 +30,25 @@ pub struct Standing {
     pub disabled: bool,
     /// Tokens issued before are revoked; seconds since the Unix epoch.
     pub valid_since: Option<i64>,
+}
+
+/// A key that signs tokens, as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptKey {
+    /// Its id, unique.
+    pub id: String,
+    /// What it signs: the name of a purpose (see [`crate::token::Purpose::name`]).
+    pub purpose: String,
+    /// When it was made.
+    pub created_at: Millis,
+    /// The RSA key pair as PKCS#1 DER.
+    pub private: Vec<u8>,
+}
+
+impl fmt::Debug for KeptKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KeptKey").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Which accounts, in order of their ids.
@@ -90,11 +110,11 @@ pub trait Accounts {
     /// The store failed.
     fn count(&self, scope: &Scope) -> Result<u64, StoreError>;
 
-    /// An opaque refresh token that was kept, and when.
+    /// The family of opaque refresh tokens that is kept under this hash.
     ///
     /// # Errors
     /// The store failed.
-    fn refresh_token(&self, token: &str) -> Result<Option<(RefreshToken, Millis)>, StoreError>;
+    fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError>;
 
     /// The project's configuration; the default one if it was never set.
     ///
@@ -130,17 +150,41 @@ pub trait Store: Accounts {
     /// The store failed.
     fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError>;
 
-    /// Keeps an opaque refresh token of an account that is kept. The token itself must not be readable from the store.
+    /// Keeps a family of opaque refresh tokens, of an account that is kept, in place of the one that has the hash.
     ///
     /// # Errors
     /// The store failed.
-    fn keep_refresh_token(&mut self, token: &str, of: &RefreshToken, now: Millis) -> Result<(), StoreError>;
+    fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError>;
 
-    /// Forgets the account's opaque refresh tokens issued before `before`.
+    /// Forgets the family that is kept under this hash.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_refresh_family(&mut self, id: &Hash) -> Result<(), StoreError>;
+
+    /// Forgets the account's families of opaque refresh tokens that began before `before`.
     ///
     /// # Errors
     /// The store failed.
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError>;
+
+    /// The keys that sign tokens, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError>;
+
+    /// Keeps a key that signs tokens.
+    ///
+    /// # Errors
+    /// The store failed, or there is one with its id.
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError>;
+
+    /// Forgets a key that signs tokens.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError>;
 
     /// Keeps the project's configuration.
     ///

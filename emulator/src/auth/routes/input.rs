@@ -117,11 +117,10 @@ pub(super) fn scope(
     }
     let mut tenants: Vec<String> = params.tenant.clone().into_iter().collect();
     tenants.extend(field("tenantId").map(str::to_owned));
-    if service.is_emulator() {
-        tenants.extend(field("idToken").and_then(named_tenant));
-        if let Some(token) = field("refreshToken") {
-            tenants.extend(RefreshToken::decode(token).ok_or(Error::InvalidRefreshToken)?.scope.tenant);
-        }
+    tenants.extend(field("idToken").and_then(named_tenant));
+    // An opaque one is asked by its operation.
+    if let Some(token) = field("refreshToken").filter(|_| service.tokens().are_unsigned()) {
+        tenants.extend(RefreshToken::decode(token).ok_or(Error::InvalidRefreshToken)?.scope.tenant);
     }
     let tenant = tenants.first().cloned();
     if tenants.iter().any(|other| Some(other) != tenant.as_ref()) {

@@ -3,6 +3,7 @@
 mod credentials;
 mod input;
 mod path;
+mod public_keys;
 mod surfaces;
 mod table;
 
@@ -45,6 +46,7 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
     let privileged = credentials::check(row.auth, &head, service.is_emulator())?;
     let operation = match row.run {
         Run::Status => return Ok(status()),
+        Run::PublicKeys(purpose, form) => return public_keys::answer(&service.tokens(), purpose, form),
         Run::NotYet => {
             return Err(Error::NotImplemented(format!("{} is not implemented in the Auth Emulator.", row.id)).into());
         }
@@ -63,7 +65,7 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
 async fn success(service: &AuthService, answer: Answer) -> Result<Response, Refusal> {
     let Answer { mut body, id_token } = answer;
     if let Some(wanted) = id_token {
-        let token = service.encode(wanted.claims).await?;
+        let token = service.encode(wanted.purpose, wanted.claims).await?;
         for (index, field) in wanted.fields.iter().enumerate() {
             body.shift_insert(
                 wanted.at.saturating_add(index).min(body.len()),

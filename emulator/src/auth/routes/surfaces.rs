@@ -3,8 +3,8 @@
 //! The paths and operation ids are those of the official emulator's API specification.
 
 use super::table::{
-    Auth, BATCH_DELETE, BATCH_GET, DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, LOOKUP, NOT_YET, PROJECTS,
-    QUERY, Run, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
+    Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, DELETE_ACCOUNT, DELETE_ALL,
+    DOWNLOAD, GET_CONFIG, GRANT, JWKS, LOOKUP, NOT_YET, PROJECTS, QUERY, Run, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
 };
 use http::Method;
 
@@ -43,6 +43,13 @@ const IDP_CONFIGS: &[Row] = &[
     (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
 ];
 
+/// What Admin SDKs fetch to verify tokens by themselves.
+const PUBLIC_KEYS: &[Row] = &[
+    (GET, "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com", "x509", CERTIFICATES),
+    (GET, "/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com", "jwk", JWKS),
+    (GET, "/identitytoolkit/v3/relyingparty/publicKeys", "sessionCookies", COOKIE_CERTIFICATES),
+];
+
 /// A later surface matters only for the paths that no earlier one has.
 pub(super) const SURFACES: &[Surface] = &[
     // What clients call.
@@ -69,9 +76,17 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:verifyIosClient", "accounts.verifyIosClient", NOT_YET),
             (GET, "/projects", "getProjects", PROJECTS),
             (GET, "/recaptchaParams", "getRecaptchaParams", NOT_YET),
-            (GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", NOT_YET),
         ],
     },
+    // The public keys, where Google has them.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v1",
+        ids: "identitytoolkit.",
+        auth: Auth::Anyone,
+        rows: &[(GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", COOKIE_JWKS)],
+    },
+    Surface { base: "", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
+    Surface { base: "/www.googleapis.com", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
     // What Admin SDKs call.
     Surface {
         base: "/identitytoolkit.googleapis.com/v1/projects/{project}",

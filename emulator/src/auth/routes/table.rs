@@ -2,12 +2,14 @@
 
 use super::Params;
 use super::path::matches;
+use super::public_keys::Form;
 use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{Answer, Call, bulk, config, delete, grant, lookup, sign_up, update};
 use hearth_auth::schema::Schema;
 use hearth_auth::store::{Accounts, Store};
+use hearth_auth::token::Purpose;
 use http::Method;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -21,6 +23,8 @@ pub(super) enum Auth {
     AdminOrKey,
     /// Anyone with an API key.
     Key,
+    /// Anyone.
+    Anyone,
     /// Anyone: an emulator's own surface, which no other server has.
     Open,
 }
@@ -32,6 +36,8 @@ pub(super) enum Run {
     Operation(&'static Operation),
     /// The status page.
     Status,
+    /// The public keys.
+    PublicKeys(Purpose, Form),
     /// Known, but not there.
     NotYet,
 }
@@ -77,6 +83,10 @@ fn typed<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
 
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
+pub(super) const JWKS: Run = Run::PublicKeys(Purpose::IdToken, Form::Jwks);
+pub(super) const CERTIFICATES: Run = Run::PublicKeys(Purpose::IdToken, Form::Certificates);
+pub(super) const COOKIE_JWKS: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Jwks);
+pub(super) const COOKIE_CERTIFICATES: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Certificates);
 
 pub(super) const SIGN_UP: Run = Run::Operation(&writing(Source::Json, sign_up::SCHEMA, |store, call, body| {
     sign_up::sign_up(store, call, typed(body)?)

@@ -303,7 +303,6 @@ const NOT_YET: &str = "
     POST {v1}/accounts:signInWithPhoneNumber identitytoolkit.accounts.signInWithPhoneNumber
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     GET {v1}/recaptchaParams identitytoolkit.getRecaptchaParams
-    GET {v1}/sessionCookiePublicKeys identitytoolkit.getSessionCookiePublicKeys
     POST {v1}/{of}/accounts:batchCreate {id}.accounts.batchCreate
     POST {v1}/{of}/accounts:sendOobCode {id}.accounts.sendOobCode
     POST {v1}/{of}:createSessionCookie {id}.createSessionCookie

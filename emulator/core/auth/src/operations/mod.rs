@@ -13,11 +13,11 @@ pub mod update;
 
 use crate::Millis;
 use crate::account::{Account, iso};
-use crate::entropy::{Entropy, opaque_token};
+use crate::entropy::Entropy;
 use crate::errors::Error;
 use crate::store::{Accounts, Scope, Store};
 use crate::token::refresh::RefreshToken;
-use crate::token::{LIFETIME, Tokens, claims};
+use crate::token::{LIFETIME, Purpose, Tokens, claims, session};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -31,6 +31,8 @@ pub struct Call<'a> {
     pub scope: &'a Scope,
     /// Whether an admin calls.
     pub privileged: bool,
+    /// Whether this is an emulator, which takes its users at their word.
+    pub emulator: bool,
     /// The time.
     pub now: Millis,
     /// Random bytes.
@@ -48,9 +50,11 @@ pub struct Answer {
     pub id_token: Option<IdTokenFor>,
 }
 
-/// An ID token to be encoded.
+/// An ID token, or a session cookie made of one, to be encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IdTokenFor {
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its claims.
     pub claims: Map<String, Value>,
     /// The fields of the body where it goes.
@@ -80,7 +84,8 @@ impl Answer {
         let Some(tokens) = tokens else { return self };
         let at = self.body.len();
         let mut answer = self.with("refreshToken", tokens.refresh_token).with("expiresIn", LIFETIME.to_string());
-        answer.id_token = Some(IdTokenFor { claims: tokens.claims, fields: &["idToken"], at });
+        answer.id_token =
+            Some(IdTokenFor { purpose: Purpose::IdToken, claims: tokens.claims, fields: &["idToken"], at });
         answer
     }
 }
@@ -102,9 +107,7 @@ fn sign_in(store: &mut dyn Store, call: &Call<'_>, account: &mut Account, provid
     let refresh_token = if call.tokens.are_unsigned() {
         refresh.encode()
     } else {
-        let token = opaque_token(call.entropy);
-        store.keep_refresh_token(&token, &refresh, call.now)?;
-        token
+        session::begin(store, call.entropy, refresh, call.now)?
     };
     Ok(NewTokens { claims, refresh_token })
 }
@@ -179,7 +182,7 @@ mod tests {
             body: Value,
         ) -> Result<Answer, Error> {
             let Self { store, scope, now, entropy, tokens } = self;
-            let call = Call { scope, privileged, now: *now, entropy, tokens };
+            let call = Call { scope, privileged, emulator: true, now: *now, entropy, tokens };
             operation(store, &call, serde_json::from_value(body).unwrap())
         }
 

@@ -302,7 +302,7 @@ fn link(
         return Err(Error::MissingRawId);
     }
     // Nobody has shown that the identity is the caller's; only an emulator takes users at their word.
-    if !call.privileged && !call.tokens.are_unsigned() {
+    if !call.privileged && !call.emulator {
         return Err(Error::InsufficientPermission);
     }
     match store.by_provider(call.scope, &info.provider_id, &info.raw_id)? {
