@@ -4,10 +4,12 @@
 //! know: the database, the functions, the push stream.
 
 mod errors;
+mod key_file;
 mod rotation;
 mod routes;
 mod rsa;
 mod service;
+mod service_accounts;
 mod signing_keys;
 mod store;
 mod verified;
@@ -16,6 +18,7 @@ mod writer;
 pub use rotation::KeyRotation;
 pub use routes::router;
 pub use service::{AuthService, OpenError, ServiceError};
+pub use service_accounts::IssueError;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use hearth_auth::Millis;
 use hearth_auth::account::Account;
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::config::Config;
-use hearth_auth::store::{Accounts, KeptKey, Order, Scope, Standing, Store};
+use hearth_auth::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
 use hearth_auth::token::refresh::RefreshToken;
 use hearth_auth::token::session::{Family, Hash};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
@@ -80,6 +80,19 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX refresh_family_account ON refresh_family (project, tenant, local_id);
+    CREATE TABLE service_account_key (
+        id TEXT NOT NULL PRIMARY KEY,
+        email TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        public BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE access_token (
+        id BLOB NOT NULL PRIMARY KEY,
+        key_id TEXT NOT NULL REFERENCES service_account_key ON DELETE CASCADE,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX access_token_expiry ON access_token (expires_at);
+    CREATE INDEX access_token_key ON access_token (key_id);
     ALTER TABLE signing_key ADD COLUMN purpose TEXT NOT NULL DEFAULT 'id_token';",
     ),
 ];
@@ -213,6 +226,26 @@ impl Accounts for SqliteStore<'_> {
         }))
     }
 
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
+        self.one(
+            "SELECT id, email, created_at, public FROM service_account_key WHERE id = ?1",
+            [id],
+            service_account_key,
+        )
+    }
+
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
+        let sql = "SELECT id, email, created_at, public FROM service_account_key ORDER BY created_at, id";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        query.query_map([], service_account_key).and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
+        self.one("SELECT key_id, expires_at FROM access_token WHERE id = ?1", params![id], |row| {
+            Ok(AccessToken { key_id: row.get(0)?, expires_at: restored(row.get(1)?) })
+        })
+    }
+
     fn config(&self, project: &str) -> Result<Config, StoreError> {
         let value =
             self.one("SELECT value FROM config WHERE project = ?1", [project], |row| row.get::<_, String>(0))?;
@@ -335,11 +368,39 @@ impl Store for SqliteStore<'_> {
         Ok(())
     }
 
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
+        let ServiceAccountKey { id, email, created_at, public } = key;
+        self.run(
+            "INSERT INTO service_account_key VALUES (?1, ?2, ?3, ?4)",
+            params![id, email, stored(*created_at), public],
+        )?;
+        Ok(())
+    }
+
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.run("DELETE FROM service_account_key WHERE id = ?1", [id])? > 0)
+    }
+
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
+        self.run("INSERT INTO access_token VALUES (?1, ?2, ?3)", params![id, token.key_id, stored(token.expires_at)])?;
+        Ok(())
+    }
+
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.run("DELETE FROM access_token WHERE expires_at <= ?1", [stored(now)])?;
+        Ok(())
+    }
+
     fn set_config(&mut self, project: &str, config: &Config) -> Result<(), StoreError> {
         let value = serde_json::to_string(config).map_err(failed)?;
         self.run("INSERT OR REPLACE INTO config VALUES (?1, ?2)", params![project, value])?;
         Ok(())
     }
+}
+
+fn service_account_key(row: &Row<'_>) -> rusqlite::Result<ServiceAccountKey> {
+    let created_at = restored(row.get(2)?);
+    Ok(ServiceAccountKey { id: row.get(0)?, email: row.get(1)?, created_at, public: row.get(3)? })
 }
 
 /// SQLite's integers have a sign.

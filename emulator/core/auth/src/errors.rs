@@ -31,6 +31,9 @@ pub enum Error {
     /// Custom claims are not a JSON object.
     #[error("INVALID_CLAIMS")]
     InvalidClaims,
+    /// A session cookie lasts between five minutes and two weeks.
+    #[error("INVALID_DURATION")]
+    InvalidDuration,
     /// The email has not the form `something@something`.
     #[error("INVALID_EMAIL")]
     InvalidEmail,
@@ -91,6 +94,9 @@ pub enum Error {
     /// Only admins may choose the account's id.
     #[error("UNEXPECTED_PARAMETER : User ID")]
     UnexpectedUserId,
+    /// The project is not this server's.
+    #[error("PROJECT_NOT_FOUND")]
+    ProjectNotFound,
     /// The refresh token has been used before: it was stolen from somebody. What was written because of it is kept.
     #[error("TOKEN_EXPIRED")]
     RefreshTokenReused,

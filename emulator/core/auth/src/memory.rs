@@ -5,7 +5,7 @@ use crate::account::Account;
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
-use crate::store::{Accounts, KeptKey, Order, Scope, Standing, Store};
+use crate::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
 use crate::token::session::{Family, Hash};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +30,8 @@ pub(crate) struct Memory {
     accounts: HashMap<Scope, BTreeMap<String, Account>>,
     refresh_families: HashMap<Hash, Family>,
     signing_keys: Vec<KeptKey>,
+    service_account_keys: Vec<ServiceAccountKey>,
+    access_tokens: HashMap<Hash, AccessToken>,
     configs: HashMap<String, Config>,
 }
 
@@ -88,6 +90,18 @@ impl Accounts for Memory {
 
     fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError> {
         Ok(self.refresh_families.get(id).cloned())
+    }
+
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.iter().find(|key| key.id == id).cloned())
+    }
+
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.clone())
+    }
+
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
+        Ok(self.access_tokens.get(id).cloned())
     }
 
     fn config(&self, project: &str) -> Result<Config, StoreError> {
@@ -150,6 +164,28 @@ impl Store for Memory {
 
     fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
         self.signing_keys.retain(|key| key.id != id);
+        Ok(())
+    }
+
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
+        self.service_account_keys.push(key.clone());
+        Ok(())
+    }
+
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        let before = self.service_account_keys.len();
+        self.service_account_keys.retain(|key| key.id != id);
+        self.access_tokens.retain(|_, token| token.key_id != id);
+        Ok(self.service_account_keys.len() < before)
+    }
+
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
+        self.access_tokens.insert(*id, token.clone());
+        Ok(())
+    }
+
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.access_tokens.retain(|_, token| token.expires_at > now);
         Ok(())
     }
 

@@ -51,6 +51,28 @@ impl fmt::Debug for KeptKey {
     }
 }
 
+/// A key of a service account: who has its private half is an admin. Only the public half is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccountKey {
+    /// Its id, unique.
+    pub id: String,
+    /// The account's email, which statements name as their issuer.
+    pub email: String,
+    /// When it was issued.
+    pub created_at: Millis,
+    /// The RSA public key as PKCS#1 DER.
+    pub public: Vec<u8>,
+}
+
+/// An access token, which is kept under its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The service-account key it was given for; it ends with it.
+    pub key_id: String,
+    /// Until when its holder is an admin.
+    pub expires_at: Millis,
+}
+
 /// Which accounts, in order of their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -115,6 +137,24 @@ pub trait Accounts {
     /// # Errors
     /// The store failed.
     fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError>;
+
+    /// The service-account key with this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError>;
+
+    /// All service-account keys, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError>;
+
+    /// The access token that is kept under this hash.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError>;
 
     /// The project's configuration; the default one if it was never set.
     ///
@@ -185,6 +225,30 @@ pub trait Store: Accounts {
     /// # Errors
     /// The store failed.
     fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError>;
+
+    /// Keeps a service-account key.
+    ///
+    /// # Errors
+    /// The store failed, or there is one with its id.
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError>;
+
+    /// Forgets a service-account key and its access tokens; answers whether there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError>;
+
+    /// Keeps an access token under its hash.
+    ///
+    /// # Errors
+    /// The store failed, or its key is not kept.
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError>;
+
+    /// Forgets the access tokens that have expired by `now`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
 
     /// Keeps the project's configuration.
     ///

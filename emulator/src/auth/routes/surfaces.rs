@@ -3,8 +3,9 @@
 //! The paths and operation ids are those of the official emulator's API specification.
 
 use super::table::{
-    Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, DELETE_ACCOUNT, DELETE_ALL,
-    DOWNLOAD, GET_CONFIG, GRANT, JWKS, LOOKUP, NOT_YET, PROJECTS, QUERY, Run, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
+    ACCESS_TOKEN, Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, DELETE_ACCOUNT,
+    DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LOOKUP, NOT_YET, PROJECTS, QUERY, Run, SESSION_COOKIE, SIGN_UP,
+    STATUS, UPDATE, UPDATE_CONFIG,
 };
 use http::Method;
 
@@ -85,6 +86,18 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::Anyone,
         rows: &[(GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", COOKIE_JWKS)],
     },
+    // Access tokens, at our own path and where Admin SDKs look for them.
+    Surface {
+        base: "",
+        ids: "oauth2.",
+        auth: Auth::Anyone,
+        rows: &[
+            (POST, "/token", "token", ACCESS_TOKEN),
+            (POST, "/oauth2.googleapis.com/token", "token", ACCESS_TOKEN),
+            (POST, "/www.googleapis.com/oauth2/v4/token", "token", ACCESS_TOKEN),
+            (POST, "/accounts.google.com/o/oauth2/token", "token", ACCESS_TOKEN),
+        ],
+    },
     Surface { base: "", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
     Surface { base: "/www.googleapis.com", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
     // What Admin SDKs call.
@@ -102,7 +115,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:query", "accounts.query", QUERY),
             (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
             (POST, "/accounts:update", "accounts.update", UPDATE),
-            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+            (POST, ":createSessionCookie", "createSessionCookie", SESSION_COOKIE),
             (POST, ":queryAccounts", "queryAccounts", QUERY),
         ],
     },
@@ -121,7 +134,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:query", "accounts.query", QUERY),
             (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
             (POST, "/accounts:update", "accounts.update", UPDATE),
-            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+            (POST, ":createSessionCookie", "createSessionCookie", SESSION_COOKIE),
         ],
     },
     // Second factors and what clients ask beforehand.

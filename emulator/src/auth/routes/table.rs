@@ -6,7 +6,7 @@ use super::public_keys::Form;
 use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
-use hearth_auth::operations::{Answer, Call, bulk, config, delete, grant, lookup, sign_up, update};
+use hearth_auth::operations::{Answer, Call, bulk, config, delete, grant, lookup, session_cookie, sign_up, update};
 use hearth_auth::schema::Schema;
 use hearth_auth::store::{Accounts, Store};
 use hearth_auth::token::Purpose;
@@ -36,6 +36,8 @@ pub(super) enum Run {
     Operation(&'static Operation),
     /// The status page.
     Status,
+    /// OAuth2's token endpoint.
+    AccessToken,
     /// The public keys.
     PublicKeys(Purpose, Form),
     /// Known, but not there.
@@ -83,6 +85,7 @@ fn typed<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
 
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
+pub(super) const ACCESS_TOKEN: Run = Run::AccessToken;
 pub(super) const JWKS: Run = Run::PublicKeys(Purpose::IdToken, Form::Jwks);
 pub(super) const CERTIFICATES: Run = Run::PublicKeys(Purpose::IdToken, Form::Certificates);
 pub(super) const COOKIE_JWKS: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Jwks);
@@ -118,6 +121,10 @@ pub(super) const QUERY: Run = Run::Operation(&reading(Source::Json, bulk::QUERY_
 }));
 pub(super) const DELETE_ALL: Run =
     Run::Operation(&writing(Source::Nothing, &[], |store, call, body| bulk::delete_all(store, call, typed(body)?)));
+pub(super) const SESSION_COOKIE: Run =
+    Run::Operation(&reading(Source::Json, session_cookie::SCHEMA, |store, call, body| {
+        session_cookie::create(store, call, typed(body)?)
+    }));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
 pub(super) const GET_CONFIG: Run =

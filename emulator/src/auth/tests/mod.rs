@@ -1,5 +1,6 @@
 //! The room from socket to disk, without the socket.
 
+mod admin;
 mod emulator;
 mod keys;
 mod requests;

@@ -305,7 +305,6 @@ const NOT_YET: &str = "
     GET {v1}/recaptchaParams identitytoolkit.getRecaptchaParams
     POST {v1}/{of}/accounts:batchCreate {id}.accounts.batchCreate
     POST {v1}/{of}/accounts:sendOobCode {id}.accounts.sendOobCode
-    POST {v1}/{of}:createSessionCookie {id}.createSessionCookie
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
     POST {v2}/accounts/mfaEnrollment:finalize identitytoolkit.accounts.mfaEnrollment.finalize
     POST {v2}/accounts/mfaEnrollment:start identitytoolkit.accounts.mfaEnrollment.start

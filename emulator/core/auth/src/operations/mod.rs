@@ -3,11 +3,13 @@
 //! An operation checks in the order of the official emulator, since clients see the first complaint. Must not know:
 //! paths, methods, JSON text, or who may call (the shell decides whether a call is privileged).
 
+pub mod access_token;
 pub mod bulk;
 pub mod config;
 pub mod delete;
 pub mod grant;
 pub mod lookup;
+pub mod session_cookie;
 pub mod sign_up;
 pub mod update;
 

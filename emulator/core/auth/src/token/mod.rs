@@ -3,6 +3,7 @@
 //! One policy per server decides the algorithm; a token's own header never does (RFC 8725). Must not know: where keys
 //! are kept, nor whether a token's account still exists (operations and the service ask the store).
 
+pub mod assertion;
 mod certificate;
 pub mod claims;
 mod compact;
