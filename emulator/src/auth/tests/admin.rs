@@ -61,6 +61,8 @@ async fn a_key_makes_an_admin_for_an_hour() {
     let id = house.sign_up().await.text("localId");
     assert_eq!(list(&house, "demo", &token).await.json()["users"][0]["localId"], json!(id));
     assert_eq!(list(&house, "other", &token).await.error(), (400, "PROJECT_NOT_FOUND".to_owned()));
+    let unnamed = holder.statement(|header, _| drop(header.as_object_mut().unwrap().remove("kid")));
+    assert_eq!(exchange(&house, &unnamed).await.status.as_u16(), 200, "not every SDK names the key");
     let until = MANUAL_START + 3_600_000;
     assert_eq!(house.service.access_token(&token).await, Ok(until), "the other services know it, too");
     house.advance(3599).await;
@@ -104,6 +106,11 @@ async fn statements_are_judged_strictly() {
         ("another key's id", other.statement(|header, _| header["kid"] = json!(holder.id)), "invalid_grant"),
         ("a path for a key", statement(&|header, _| header["kid"] = json!("../../x' OR 1=1 --")), "invalid_grant"),
         ("no key", statement(&|header, _| header["kid"] = Value::Null), "invalid_grant"),
+        (
+            "another server's key, unnamed",
+            other.statement(|header, _| drop(header.as_object_mut().unwrap().remove("kid"))),
+            "invalid_grant",
+        ),
         ("HS256", statement(&|header, _| header["alg"] = json!("HS256")), "invalid_grant"),
         ("somebody else", statement(&|_, claims| claims["iss"] = json!("x@y")), "invalid_grant"),
         ("for somebody else", statement(&|_, claims| claims["sub"] = json!("x@y")), "invalid_grant"),

@@ -15,6 +15,9 @@ pub const CUSTOM_TOKEN_AUDIENCE: &str =
 /// Paths of token endpoints: ours, and those that Admin SDKs name whatever the key says.
 pub const TOKEN_PATHS: [&str; 3] = ["/token", "/o/oauth2/token", "/oauth2/v4/token"];
 
+/// A statement that names no key is tried with so many of the latest issued.
+const MOST_CANDIDATES: usize = 16;
+
 /// What a signed statement is for. A statement for one purpose is none for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -58,10 +61,7 @@ pub fn verify(
     now: Millis,
 ) -> Result<(Map<String, Value>, ServiceAccountKey), Disbelieved> {
     let token = Compact::parse(token).ok_or(Disbelieved::Form)?;
-    let id = token.key_id().ok_or(Disbelieved::Signature)?;
-    let kept = store.service_account_key(id)?.ok_or(Disbelieved::Signature)?;
-    let key = VerifyingKey::new(&kept.id, &kept.public).map_err(|_| Disbelieved::Signature)?;
-    key.verify(&token).map_err(|_| Disbelieved::Signature)?;
+    let kept = signer(store, &token)?.ok_or(Disbelieved::Signature)?;
     let text = |name: &str| token.claims.get(name).and_then(Value::as_str);
     if text("iss") != Some(&kept.email) || text("sub").is_some_and(|sub| sub != kept.email) {
         return Err(Disbelieved::Issuer);
@@ -76,6 +76,19 @@ pub fn verify(
         return Err(Disbelieved::Time);
     }
     Ok((token.claims, kept))
+}
+
+/// Some Admin SDKs don't name the key.
+fn signer(store: &(impl Accounts + ?Sized), token: &Compact<'_>) -> Result<Option<ServiceAccountKey>, StoreError> {
+    let candidates = match token.header.get("kid") {
+        None => store.service_account_keys()?,
+        Some(id) => id.as_str().map(|id| store.service_account_key(id)).transpose()?.flatten().into_iter().collect(),
+    };
+    let has_signed = |kept: &ServiceAccountKey| {
+        VerifyingKey::new(&kept.id, &kept.public).is_ok_and(|key| key.has_signed(token).is_ok())
+    };
+    // The latest issued is the likeliest.
+    Ok(candidates.into_iter().rev().take(MOST_CANDIDATES).find(has_signed))
 }
 
 impl Audience {
