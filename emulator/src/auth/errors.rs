@@ -77,37 +77,77 @@ impl Refusal {
         let unavailable = (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE"), Reason::Global("backendError"));
         match self {
             Self::Service(ServiceError::Refused(error)) => match error {
-                Error::ClaimsTooLarge
+                Error::AdminOnlyOperation
+                | Error::ClaimsTooLarge
+                | Error::DuplicateEmail(_)
                 | Error::DuplicateLocalId
+                | Error::ImportedTwice(_)
+                | Error::DuplicateMfaEnrollmentId
+                | Error::DuplicateRawId { .. }
                 | Error::EmailExists
+                | Error::EmailNotFound
+                | Error::ExpiredOobCode
                 | Error::FederatedUserIdAlreadyLinked
                 | Error::ForbiddenClaim(_)
                 | Error::InsufficientPermission
                 | Error::ForeignProject
                 | Error::InvalidClaims
                 | Error::InvalidDuration
+                | Error::InvalidCode
+                | Error::InvalidContinueUri
+                | Error::InvalidContinueUrl
+                | Error::InvalidCredentialOrProviderId(_)
+                | Error::InvalidCustomToken(_)
                 | Error::InvalidEmail
+                | Error::OtherEmail
                 | Error::InvalidGrantType
+                | Error::InvalidIdentifier
                 | Error::InvalidIdToken
+                | Error::InvalidIdpResponse(_)
+                | Error::InvalidLoginCredentials
+                | Error::InvalidMfaEnrollmentId
+                | Error::InvalidMfaPhoneNumber
+                | Error::InvalidOobCode
+                | Error::InvalidPassword
                 | Error::InvalidPhoneNumber
                 | Error::InvalidRefreshToken
                 | Error::InvalidReqType
+                | Error::InvalidRequestUri
+                | Error::InvalidSessionInfo
+                | Error::InvalidTemporaryProof
                 | Error::LocalIdListExceedsLimit
+                | Error::MissingCode
+                | Error::MissingContinueUri
+                | Error::MissingCustomToken
                 | Error::MissingEmail
                 | Error::MissingGrantType
+                | Error::MissingIdentifier
                 | Error::MissingIdToken
                 | Error::MissingLocalId
+                | Error::MissingNewEmail
+                | Error::MissingOobCode
                 | Error::MissingPassword
+                | Error::MissingPhoneNumber
                 | Error::MissingProviderId
                 | Error::MissingRawId
                 | Error::MissingRefreshToken
+                | Error::MissingRequestType
+                | Error::MissingRequestUri
+                | Error::MissingSessionInfo
+                | Error::MissingUserAccount
                 | Error::OperationNotAllowed
+                | Error::NoEmailDelivery
+                | Error::NoSmsDelivery
+                | Error::PasswordLoginDisabled
                 | Error::PhoneNumberExists
                 | Error::ProjectNotFound
                 | Error::RefreshTokenReused
+                | Error::SessionExpired
                 | Error::TenantIdMismatch
                 | Error::TokenExpired
+                | Error::TooManyAttempts
                 | Error::UnexpectedUserId
+                | Error::UnsupportedFirstFactor
                 | Error::UnsupportedTenantOperation
                 | Error::UserDisabled
                 | Error::UserNotFound
@@ -116,7 +156,9 @@ impl Refusal {
                 Error::NotImplemented(_) | Error::NoTenants => {
                     (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
                 }
-                Error::NoUnusedId | Error::Signing(_) | Error::Store(_) => internal,
+                Error::NoUnusedId | Error::Signing(_) | Error::Hashing(_) | Error::Errands(_) | Error::Store(_) => {
+                    internal
+                }
             },
             Self::Service(ServiceError::Busy | ServiceError::Stopped) | Self::Body(BodyError::Busy) => unavailable,
             Self::Body(BodyError::TooLarge) => {

@@ -4,7 +4,9 @@
 //! know: the database, the functions, the push stream.
 
 mod errors;
+mod hashing_pool;
 mod key_file;
+mod rerun;
 mod rotation;
 mod routes;
 mod rsa;

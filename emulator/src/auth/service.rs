@@ -2,6 +2,8 @@
 //!
 //! Stands between the routes and the store. Must not know: HTTP.
 
+use super::hashing_pool::HashingPool;
+use super::rerun::Rerun;
 use super::signing_keys;
 use super::store::{MIGRATIONS, SqliteStore};
 use super::verified::Verified;
@@ -12,8 +14,10 @@ use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
 use crate::storage::{Readers, Storage, StorageError};
 use futures_util::future::BoxFuture;
 use hearth_auth::Error;
+use hearth_auth::errand::{Errand, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::Call;
+use hearth_auth::password::Hashing;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
 use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
@@ -27,6 +31,8 @@ use tokio::sync::{mpsc, oneshot};
 const LONGEST_QUEUE: usize = 4096;
 /// About so much memory is spent on tokens that need not be verified again: some 8,000 of them.
 const MOST_VERIFIED_BYTES: usize = 32 * 1024 * 1024;
+/// An operation is run so often at most: each time it may want something else done first.
+const MOST_RUNS: usize = 8;
 /// So many accounts are purged in one step; others may write between two steps.
 const PURGE_STEP: usize = 500;
 
@@ -70,12 +76,37 @@ pub enum ServiceError {
     Stopped,
 }
 
+/// For whom, by whom and through which address an operation is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) scope: Scope,
+    /// Whether an admin asks.
+    pub(super) privileged: bool,
+    /// Scheme and host, by which links lead back here.
+    pub(super) origin: String,
+}
+
+impl Asked {
+    /// What the server itself asks for.
+    pub(super) fn itself(scope: Scope) -> Self {
+        Self { scope, privileged: true, origin: String::new() }
+    }
+}
+
+/// An operation that may have to be run again.
+struct Attempt<F> {
+    asked: Asked,
+    operation: F,
+    rerun: Rerun,
+}
+
 /// What every call needs, but for the time.
 struct House {
     project: String,
     emulator: bool,
     /// Changed as a whole when keys do.
     tokens: RwLock<Arc<Tokens>>,
+    hashing: Hashing,
     /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
     clock: Clock,
@@ -86,6 +117,7 @@ struct House {
 /// The accounts of one server.
 pub struct AuthService {
     house: Arc<House>,
+    hashing: HashingPool,
     inbox: mpsc::Sender<Message>,
     /// When keys change.
     next_turn: AtomicU64,
@@ -113,10 +145,10 @@ impl AuthService {
     ) -> Result<Arc<Self>, OpenError> {
         let file = storage.open("auth", MIGRATIONS)?;
         let (tokens, next_turn) = if settings.unsigned_tokens {
-            (Tokens::Unsigned, Millis::MAX)
+            (Arc::new(Tokens::Unsigned), Millis::MAX)
         } else {
             let turn = signing_keys::load(&mut SqliteStore(&file.writer), clock.now())?;
-            (Tokens::Signed(turn.keys), turn.next)
+            (turn.tokens, turn.next)
         };
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
@@ -133,13 +165,15 @@ impl AuthService {
         let house = House {
             project: project.to_owned(),
             emulator: settings.emulator,
-            tokens: RwLock::new(Arc::new(tokens)),
+            tokens: RwLock::new(tokens),
+            hashing: if settings.emulator { Hashing::Fake } else { Hashing::Argon2id },
             verified,
             clock,
             entropy,
             readers: file.readers,
         };
-        Ok(Arc::new(Self { house: Arc::new(house), inbox, writer, next_turn: AtomicU64::new(next_turn) }))
+        let next_turn = AtomicU64::new(next_turn);
+        Ok(Arc::new(Self { house: Arc::new(house), hashing: HashingPool::default(), inbox, next_turn, writer }))
     }
 
     /// Does what has been asked so far, then stops writing. Later operations answer [`ServiceError::Stopped`].
@@ -165,7 +199,7 @@ impl AuthService {
             let step = PURGE_STEP.min(limit - deleted);
             let scope = Scope::project(&self.house.project);
             let gone = self
-                .write(scope, true, move |store, call| Ok(store.delete_anonymous(call.scope, before, step)?))
+                .write(Asked::itself(scope), move |store, call| Ok(store.delete_anonymous(call.scope, before, step)?))
                 .await?;
             deleted += gone;
             if gone < step {
@@ -217,11 +251,10 @@ impl AuthService {
         let Some(turn) = tokio::task::spawn_blocking(next).await.map_err(|_| ServiceError::Stopped)? else {
             return Ok(());
         };
-        let turn = turn.map_err(|error| Error::Signing(error.to_string()))?;
-        let scope = Scope::project(&self.house.project);
-        let turn =
-            self.write(scope, true, move |store, _| turn.write(store).map(|()| turn).map_err(Error::from)).await?;
-        *self.house.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Tokens::Signed(turn.keys));
+        let turn = Arc::new(turn.map_err(|error| Error::Signing(error.to_string()))?);
+        let kept = Arc::clone(&turn);
+        self.write(Asked::itself(Scope::project(&self.house.project)), move |store, _| Ok(kept.write(store)?)).await?;
+        *self.house.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&turn.tokens);
         self.next_turn.store(turn.next, Ordering::Relaxed);
         Ok(())
     }
@@ -231,16 +264,38 @@ impl AuthService {
         self.next_turn.store(until, Ordering::Relaxed);
     }
 
-    /// Runs an operation that writes, and answers once it is durable.
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        scope: Scope,
-        privileged: bool,
-        operation: impl FnOnce(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, ServiceError> {
+    /// Runs an operation that writes, and answers once it is durable. What it wants done first is done beside the
+    /// writer; then it is run again.
+    pub(super) async fn write<T, F>(&self, asked: Asked, operation: F) -> Result<T, ServiceError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + Sync + 'static,
+    {
+        let attempt = Arc::new(Attempt { asked, operation, rerun: Rerun::default() });
+        for _ in 0..MOST_RUNS {
+            match self.write_once(Arc::clone(&attempt)).await {
+                Err(ServiceError::Refused(Error::Errands(errands))) => {
+                    self.run_errands(errands, &attempt.rerun).await?
+                }
+                result => return result,
+            }
+        }
+        Err(Error::Errands(Vec::new()).into())
+    }
+
+    async fn write_once<T, F>(&self, attempt: Arc<Attempt<F>>) -> Result<T, ServiceError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + Sync + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let house = Arc::clone(&self.house);
-        let body = move |store: &mut dyn Store| operation(store, &house.call(&scope, privileged, &house.tokens()));
+        let body = move |store: &mut dyn Store| {
+            let tokens = house.tokens();
+            attempt.rerun.run(&house.clock, &house.entropy, |now, entropy, outcomes| {
+                (attempt.operation)(store, &house.call(&attempt.asked, &tokens, now, entropy, outcomes))
+            })
+        };
         let job = Task { body: Some(body), result: None, reply };
         self.inbox.try_send(Message::Run(Box::new(job))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
@@ -249,22 +304,49 @@ impl AuthService {
         Ok(answer.await.map_err(|_| ServiceError::Stopped)??)
     }
 
+    /// Does what an operation cannot do by itself.
+    async fn run_errands(&self, errands: Vec<Errand>, rerun: &Rerun) -> Result<(), ServiceError> {
+        for errand in errands {
+            let outcome = self.hashing.run(errand.clone(), self.house.hashing, self.house.entropy.clone()).await?;
+            rerun.learn(errand, outcome);
+        }
+        Ok(())
+    }
+
     /// Runs an operation that only reads, beside the writer.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        scope: Scope,
-        privileged: bool,
+        asked: Asked,
         operation: impl FnOnce(&dyn Accounts, &Call<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let house = Arc::clone(&self.house);
-        let read = move || house.look(|store| operation(store, &house.call(&scope, privileged, &house.tokens())));
+        let read = move || {
+            let (tokens, now, outcomes) = (house.tokens(), house.clock.now(), Outcomes::default());
+            house.look(|store| operation(store, &house.call(&asked, &tokens, now, &house.entropy, &outcomes)))
+        };
         Ok(tokio::task::spawn_blocking(read).await.map_err(|_| ServiceError::Stopped)??)
     }
 }
 
 impl House {
-    fn call<'a>(&'a self, scope: &'a Scope, privileged: bool, tokens: &'a Tokens) -> Call<'a> {
-        Call { scope, privileged, emulator: self.emulator, now: self.clock.now(), entropy: &self.entropy, tokens }
+    fn call<'a>(
+        &'a self,
+        asked: &'a Asked,
+        tokens: &'a Tokens,
+        now: Millis,
+        entropy: &'a dyn hearth_auth::entropy::Entropy,
+        outcomes: &'a Outcomes,
+    ) -> Call<'a> {
+        Call {
+            scope: &asked.scope,
+            privileged: asked.privileged,
+            emulator: self.emulator,
+            now,
+            entropy,
+            tokens,
+            passwords: Passwords { hashing: self.hashing, outcomes },
+            origin: &asked.origin,
+        }
     }
 
     fn tokens(&self) -> Arc<Tokens> {

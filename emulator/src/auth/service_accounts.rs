@@ -3,7 +3,7 @@
 
 use super::key_file;
 use super::rsa::{self, Pair};
-use super::service::{AuthService, ServiceError};
+use super::service::{Asked, AuthService, ServiceError};
 use crate::clock::Millis;
 use crate::server::credentials::TokenRefused;
 use hearth_auth::Error;
@@ -56,8 +56,9 @@ impl AuthService {
             "universe_domain": "googleapis.com",
         });
         key_file::write(path, &format!("{file:#}\n")).map_err(|cause| IssueError::File(path.to_path_buf(), cause))?;
-        self.write(Scope::project(&project), true, move |store, call| {
-            Ok(store.keep_service_account_key(&ServiceAccountKey { id, email, created_at: call.now, public })?)
+        let key = ServiceAccountKey { id, email, created_at: 0, public };
+        self.write(Asked::itself(Scope::project(&project)), move |store, call| {
+            Ok(store.keep_service_account_key(&ServiceAccountKey { created_at: call.now, ..key.clone() })?)
         })
         .await?;
         Ok(())
@@ -68,8 +69,9 @@ impl AuthService {
     /// # Errors
     /// The store failed.
     pub async fn service_account_keys(&self) -> Result<Vec<(String, Millis)>, ServiceError> {
-        let keys =
-            self.read(Scope::project(self.project()), true, |store, _| Ok(store.service_account_keys()?)).await?;
+        let keys = self
+            .read(Asked::itself(Scope::project(self.project())), |store, _| Ok(store.service_account_keys()?))
+            .await?;
         Ok(keys.into_iter().map(|key| (key.id, key.created_at)).collect())
     }
 
@@ -79,7 +81,7 @@ impl AuthService {
     /// The store failed.
     pub async fn revoke_service_account_key(&self, id: String) -> Result<bool, ServiceError> {
         let scope = Scope::project(self.project());
-        self.write(scope, true, move |store, _| Ok(store.forget_service_account_key(&id)?)).await
+        self.write(Asked::itself(scope), move |store, _| Ok(store.forget_service_account_key(&id)?)).await
     }
 
     /// Until when the holder of this access token is an admin.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 /// The keys at one time, and what has to be written for it.
 pub(super) struct Turn {
-    /// The keys.
-    pub(super) keys: Keys,
+    /// The policy with these keys.
+    pub(super) tokens: Arc<Tokens>,
     /// When to turn again.
     pub(super) next: Millis,
     made: Vec<KeptKey>,
@@ -58,7 +58,7 @@ fn turn(id_tokens: Vec<Arc<Key>>, session_cookies: Vec<Arc<Key>>, now: Millis) -
         next: id_tokens.next.min(session_cookies.next),
         made: id_tokens.made.into_iter().chain(session_cookies.made).collect(),
         forgotten: [id_tokens.forgotten, session_cookies.forgotten].concat(),
-        keys: Keys { id_tokens: id_tokens.ring, session_cookies: session_cookies.ring },
+        tokens: Arc::new(Tokens::Signed(Keys { id_tokens: id_tokens.ring, session_cookies: session_cookies.ring })),
     })
 }
 

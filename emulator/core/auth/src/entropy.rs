@@ -12,17 +12,37 @@ const LOCAL_ID: usize = 28;
 
 /// 28 characters of A-Z, a-z, 0-9.
 pub fn local_id(entropy: &dyn Entropy) -> String {
-    // The largest multiple of 62 in a byte; what lies above would make some characters likelier.
-    const FAIR: u8 = 248;
-    let mut id = String::with_capacity(LOCAL_ID);
-    let mut bytes = [0; LOCAL_ID];
-    while id.len() < LOCAL_ID {
-        entropy.fill(&mut bytes);
-        let fair = bytes.iter().filter(|byte| **byte < FAIR);
-        let letters = fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 62)).copied().map(char::from));
-        id.extend(letters.take(LOCAL_ID - id.len()));
+    alphanumeric(entropy, LOCAL_ID)
+}
+
+/// Characters of A-Z, a-z, 0-9.
+pub fn alphanumeric(entropy: &dyn Entropy, length: usize) -> String {
+    draw(entropy, ALPHABET, length)
+}
+
+/// Characters of base64url.
+pub fn base64url(entropy: &dyn Entropy, length: usize) -> String {
+    draw(entropy, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", length)
+}
+
+/// Decimal digits.
+pub fn digits(entropy: &dyn Entropy, length: usize) -> String {
+    draw(entropy, b"0123456789", length)
+}
+
+fn draw(entropy: &dyn Entropy, alphabet: &[u8], length: usize) -> String {
+    // What lies above the largest multiple of the alphabet's length in a byte would make some characters likelier.
+    let letters = alphabet.len().max(1);
+    let fair = 256 / letters * letters;
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0; 32];
+    while text.len() < length {
+        let wanted = bytes.get_mut(..(length - text.len()).min(32)).unwrap_or_default();
+        entropy.fill(wanted);
+        let drawn = wanted.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
+        text.extend(drawn.filter_map(|byte| alphabet.get(byte % letters).copied().map(char::from)));
     }
-    id
+    text
 }
 
 #[cfg(test)]

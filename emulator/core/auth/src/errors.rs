@@ -1,5 +1,6 @@
 //! Everything an operation can refuse, by Firebase's codes. Must not know: how a refusal is put on the wire.
 
+use crate::errand::Errand;
 use crate::schema::SchemaError;
 
 /// Why an operation was refused. The text is the `message` that the Identity Toolkit answers.
@@ -7,15 +8,41 @@ use crate::schema::SchemaError;
 /// The texts are those of the official emulator, which clients and tests compare.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// Only admins create accounts that give no credential.
+    #[error("ADMIN_ONLY_OPERATION")]
+    AdminOnlyOperation,
     /// Custom claims are longer than 1000 characters.
     #[error("CLAIMS_TOO_LARGE")]
     ClaimsTooLarge,
+    /// An import names an email twice.
+    #[error("DUPLICATE_EMAIL : {0}")]
+    DuplicateEmail(String),
     /// The account's id is taken.
     #[error("DUPLICATE_LOCAL_ID")]
     DuplicateLocalId,
+    /// An import names an account's id twice.
+    #[error("DUPLICATE_LOCAL_ID : {0}")]
+    ImportedTwice(String),
+    /// Two second factors bear the same id.
+    #[error("DUPLICATE_MFA_ENROLLMENT_ID")]
+    DuplicateMfaEnrollmentId,
+    /// An import names an identity at a provider twice.
+    #[error("DUPLICATE_RAW_ID : Provider id({provider_id}), Raw id({raw_id})")]
+    DuplicateRawId {
+        /// The provider.
+        provider_id: String,
+        /// Who it is there.
+        raw_id: String,
+    },
     /// The email is another account's.
     #[error("EMAIL_EXISTS")]
     EmailExists,
+    /// No account has the email.
+    #[error("EMAIL_NOT_FOUND")]
+    EmailNotFound,
+    /// The code from an email is past its time.
+    #[error("EXPIRED_OOB_CODE")]
+    ExpiredOobCode,
     /// The provider's identity is another account's.
     #[error("FEDERATED_USER_ID_ALREADY_LINKED")]
     FederatedUserIdAlreadyLinked,
@@ -34,15 +61,54 @@ pub enum Error {
     /// A session cookie lasts between five minutes and two weeks.
     #[error("INVALID_DURATION")]
     InvalidDuration,
+    /// The code from a text message is another.
+    #[error("INVALID_CODE")]
+    InvalidCode,
+    /// The URL to go on at is none.
+    #[error("INVALID_CONTINUE_URI")]
+    InvalidContinueUri,
+    /// The URL for the link in an email is none.
+    #[error("INVALID_CONTINUE_URI : ((expected an absolute URI with valid scheme and host))")]
+    InvalidContinueUrl,
+    /// The answer of an identity provider does not name it.
+    #[error("INVALID_CREDENTIAL_OR_PROVIDER_ID : Invalid IdP response/credential: {0}")]
+    InvalidCredentialOrProviderId(String),
+    /// The custom token is none that is accepted here.
+    #[error("INVALID_CUSTOM_TOKEN : {0}")]
+    InvalidCustomToken(String),
     /// The email has not the form `something@something`.
     #[error("INVALID_EMAIL")]
     InvalidEmail,
+    /// The link was sent to another email.
+    #[error("INVALID_EMAIL : The email provided does not match the sign-in email address.")]
+    OtherEmail,
     /// The grant is not `refresh_token`.
     #[error("INVALID_GRANT_TYPE")]
     InvalidGrantType,
+    /// The identifier is no email.
+    #[error("INVALID_IDENTIFIER")]
+    InvalidIdentifier,
     /// The ID token cannot be read, or is not this server's.
     #[error("INVALID_ID_TOKEN")]
     InvalidIdToken,
+    /// The answer of an identity provider cannot be read.
+    #[error("INVALID_IDP_RESPONSE{0}")]
+    InvalidIdpResponse(String),
+    /// Email or password is wrong; which, is not said.
+    #[error("INVALID_LOGIN_CREDENTIALS")]
+    InvalidLoginCredentials,
+    /// A second factor has no id.
+    #[error("INVALID_MFA_ENROLLMENT_ID : mfaEnrollmentId must be defined.")]
+    InvalidMfaEnrollmentId,
+    /// A second factor's phone number does not begin with `+`.
+    #[error("INVALID_MFA_PHONE_NUMBER : Invalid format.")]
+    InvalidMfaPhoneNumber,
+    /// The code from an email is unknown, used, or for something else.
+    #[error("INVALID_OOB_CODE")]
+    InvalidOobCode,
+    /// The password is another.
+    #[error("INVALID_PASSWORD")]
+    InvalidPassword,
     /// The phone number does not begin with `+`.
     #[error("INVALID_PHONE_NUMBER : Invalid format.")]
     InvalidPhoneNumber,
@@ -52,24 +118,54 @@ pub enum Error {
     /// Neither an ID token nor a code says which account is meant.
     #[error("INVALID_REQ_TYPE : Unsupported request parameters.")]
     InvalidReqType,
+    /// The URL an identity provider came back to is none.
+    #[error("INVALID_REQUEST_URI")]
+    InvalidRequestUri,
+    /// No text message was sent in this session.
+    #[error("INVALID_SESSION_INFO")]
+    InvalidSessionInfo,
+    /// The proof of a phone number is none.
+    #[error("INVALID_TEMPORARY_PROOF")]
+    InvalidTemporaryProof,
     /// Not between 1 and 1000 ids.
     #[error("LOCAL_ID_LIST_EXCEEDS_LIMIT")]
     LocalIdListExceedsLimit,
+    /// There is no code from a text message.
+    #[error("MISSING_CODE")]
+    MissingCode,
+    /// There is no URL to go on at.
+    #[error("MISSING_CONTINUE_URI")]
+    MissingContinueUri,
+    /// There is no custom token.
+    #[error("MISSING_CUSTOM_TOKEN")]
+    MissingCustomToken,
     /// There is no email.
     #[error("MISSING_EMAIL")]
     MissingEmail,
     /// There is no grant type.
     #[error("MISSING_GRANT_TYPE")]
     MissingGrantType,
+    /// There is nothing that says who is meant.
+    #[error("MISSING_IDENTIFIER")]
+    MissingIdentifier,
     /// There is no ID token.
     #[error("MISSING_ID_TOKEN")]
     MissingIdToken,
     /// There is no account id.
     #[error("MISSING_LOCAL_ID")]
     MissingLocalId,
+    /// There is no email to change to.
+    #[error("MISSING_NEW_EMAIL")]
+    MissingNewEmail,
+    /// There is no code from an email.
+    #[error("MISSING_OOB_CODE")]
+    MissingOobCode,
     /// There is no password.
     #[error("MISSING_PASSWORD")]
     MissingPassword,
+    /// There is no phone number.
+    #[error("MISSING_PHONE_NUMBER")]
+    MissingPhoneNumber,
     /// There is no provider id.
     #[error("MISSING_PROVIDER_ID")]
     MissingProviderId,
@@ -79,18 +175,45 @@ pub enum Error {
     /// There is no refresh token.
     #[error("MISSING_REFRESH_TOKEN")]
     MissingRefreshToken,
+    /// There is no purpose for an email.
+    #[error("MISSING_REQ_TYPE")]
+    MissingRequestType,
+    /// There is no URL an identity provider came back to.
+    #[error("MISSING_REQUEST_URI")]
+    MissingRequestUri,
+    /// There is no session of a text message.
+    #[error("MISSING_SESSION_INFO")]
+    MissingSessionInfo,
+    /// There is no account to import.
+    #[error("MISSING_USER_ACCOUNT")]
+    MissingUserAccount,
     /// Users may not do this to their own account.
     #[error("OPERATION_NOT_ALLOWED")]
     OperationNotAllowed,
+    /// Nobody carries emails.
+    #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send emails.")]
+    NoEmailDelivery,
+    /// Nobody carries text messages.
+    #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send text messages.")]
+    NoSmsDelivery,
+    /// There are no passwords here.
+    #[error("PASSWORD_LOGIN_DISABLED")]
+    PasswordLoginDisabled,
     /// The phone number is another account's.
     #[error("PHONE_NUMBER_EXISTS")]
     PhoneNumberExists,
+    /// The code from a text message is past its time.
+    #[error("SESSION_EXPIRED")]
+    SessionExpired,
     /// Path, body and token name different tenants.
     #[error("TENANT_ID_MISMATCH")]
     TenantIdMismatch,
     /// The token is past its time or revoked.
     #[error("TOKEN_EXPIRED")]
     TokenExpired,
+    /// Too many codes were tried.
+    #[error("TOO_MANY_ATTEMPTS_TRY_LATER")]
+    TooManyAttempts,
     /// Only admins may choose the account's id.
     #[error("UNEXPECTED_PARAMETER : User ID")]
     UnexpectedUserId,
@@ -100,6 +223,9 @@ pub enum Error {
     /// The refresh token has been used before: it was stolen from somebody. What was written because of it is kept.
     #[error("TOKEN_EXPIRED")]
     RefreshTokenReused,
+    /// The account has a phone number as a second factor.
+    #[error("UNSUPPORTED_FIRST_FACTOR : A phone number cannot be set as a first factor on an SMS based MFA user.")]
+    UnsupportedFirstFactor,
     /// A tenant has no such thing.
     #[error("UNSUPPORTED_TENANT_OPERATION")]
     UnsupportedTenantOperation,
@@ -127,6 +253,12 @@ pub enum Error {
     /// An ID token could not be signed. The cause is for the log.
     #[error("INTERNAL_ERROR : The ID token cannot be signed")]
     Signing(String),
+    /// A password could not be hashed. The cause is for the log.
+    #[error("INTERNAL_ERROR : The password cannot be hashed")]
+    Hashing(String),
+    /// Something has to be done first; see [`crate::errand`]. Never for the wire.
+    #[error("INTERNAL_ERROR : Something is still to be done")]
+    Errands(Vec<Errand>),
     /// The store failed. The cause is for the log.
     #[error("INTERNAL_ERROR : The accounts cannot be read or written")]
     Store(#[from] StoreError),

@@ -5,8 +5,10 @@
 
 pub mod account;
 pub mod entropy;
+pub mod errand;
 pub mod errors;
 pub mod operations;
+pub mod password;
 pub mod schema;
 pub mod store;
 pub mod token;

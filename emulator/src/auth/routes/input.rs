@@ -11,7 +11,7 @@ use hearth_auth::schema::{Schema, camel_case_keys, conform};
 use hearth_auth::store::Scope;
 use hearth_auth::token::named_tenant;
 use hearth_auth::token::refresh::RefreshToken;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -135,6 +135,12 @@ pub(super) fn scope(
         return Err(Error::NoTenants.into());
     }
     Ok(Scope { tenant, ..Scope::project(named.unwrap_or(service.project())) })
+}
+
+/// Where the client has found this server: links lead back there.
+pub(super) fn origin(head: &Parts) -> String {
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    format!("http://{}", host.or(head.uri.authority().map(|host| host.as_str())).unwrap_or("localhost"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod surfaces;
 mod table;
 
 use super::errors::{Refusal, pretty};
-use super::service::AuthService;
+use super::service::{Asked, AuthService};
 use crate::server::body::Bodies;
 use crate::server::cors;
 use axum::Router;
@@ -60,9 +60,10 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
     let (input, _share) =
         input::read(&room.bodies, operation.source, operation.schema, privileged, &head, body).await?;
     let scope = input::scope(service, row.auth, privileged, &params, &input)?;
+    let asked = Asked { scope, privileged, origin: input::origin(&head) };
     let answer = match operation.run {
-        table::Does::Read(run) => service.read(scope, privileged, move |store, call| run(store, call, input)).await?,
-        table::Does::Write(run) => service.write(scope, privileged, move |store, call| run(store, call, input)).await?,
+        table::Does::Read(run) => service.read(asked, move |store, call| run(store, call, &input)).await?,
+        table::Does::Write(run) => service.write(asked, move |store, call| run(store, call, &input)).await?,
     };
     success(service, answer).await
 }

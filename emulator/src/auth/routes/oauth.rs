@@ -4,6 +4,7 @@ use super::Room;
 use super::input;
 use super::table::Source;
 use crate::auth::errors::{Refusal, denied};
+use crate::auth::service::Asked;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hearth_auth::operations::access_token::{Request, SCHEMA, exchange};
@@ -18,8 +19,9 @@ pub(super) async fn answer(room: &Room, head: &Parts, body: Body) -> Result<Resp
     let field = |name: &str| input.get(name).and_then(Value::as_str).map(str::to_owned);
     let request = Request { grant_type: field("grantType"), assertion: field("assertion") };
     let service = &room.service;
+    let scope = Scope::project(service.project());
     let exchanged = service
-        .write(Scope::project(service.project()), false, move |store, call| {
+        .write(Asked { privileged: false, ..Asked::itself(scope) }, move |store, call| {
             Ok(exchange(store, call.entropy, call.now, &request))
         })
         .await?;

@@ -4,8 +4,8 @@
 
 use super::table::{
     ACCESS_TOKEN, Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, DELETE_ACCOUNT,
-    DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LOOKUP, NOT_YET, PROJECTS, QUERY, Run, SESSION_COOKIE, SIGN_UP,
-    STATUS, UPDATE, UPDATE_CONFIG,
+    DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LOOKUP, NOT_YET, PROJECTS, QUERY, Run, SESSION_COOKIE,
+    SIGN_IN_WITH_PASSWORD, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
 };
 use http::Method;
 
@@ -70,7 +70,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:signInWithEmailLink", "accounts.signInWithEmailLink", NOT_YET),
             (POST, "/accounts:signInWithGameCenter", "accounts.signInWithGameCenter", NOT_YET),
             (POST, "/accounts:signInWithIdp", "accounts.signInWithIdp", NOT_YET),
-            (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", NOT_YET),
+            (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/accounts:signInWithPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
             (POST, "/accounts:signUp", "accounts.signUp", SIGN_UP),
             (POST, "/accounts:update", "accounts.update", UPDATE),
@@ -260,7 +260,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/signupNewUser", "accounts.signUp", SIGN_UP),
             (POST, "/verifyAssertion", "accounts.signInWithIdp", NOT_YET),
             (POST, "/verifyCustomToken", "accounts.signInWithCustomToken", NOT_YET),
-            (POST, "/verifyPassword", "accounts.signInWithPassword", NOT_YET),
+            (POST, "/verifyPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
             (POST, "/downloadAccount", "projects.accounts.batchGet", DOWNLOAD),
             (POST, "/uploadAccount", "projects.accounts.batchCreate", NOT_YET),

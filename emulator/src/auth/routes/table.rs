@@ -6,13 +6,15 @@ use super::public_keys::Form;
 use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
-use hearth_auth::operations::{Answer, Call, bulk, config, delete, grant, lookup, session_cookie, sign_up, update};
+use hearth_auth::operations::{
+    Answer, Call, bulk, config, delete, grant, lookup, session_cookie, sign_in_password, sign_up, update,
+};
 use hearth_auth::schema::Schema;
 use hearth_auth::store::{Accounts, Store};
 use hearth_auth::token::Purpose;
 use http::Method;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -60,8 +62,8 @@ pub(super) enum Source {
     JsonOrForm,
 }
 
-type Reading = fn(&dyn Accounts, &Call<'_>, Value) -> Result<Answer, Error>;
-type Writing = fn(&mut dyn Store, &Call<'_>, Value) -> Result<Answer, Error>;
+type Reading = fn(&dyn Accounts, &Call<'_>, &Value) -> Result<Answer, Error>;
+type Writing = fn(&mut dyn Store, &Call<'_>, &Value) -> Result<Answer, Error>;
 
 /// Beside the writer, or through it.
 #[derive(Clone, Copy)]
@@ -79,8 +81,8 @@ const fn writing(source: Source, schema: Schema, run: Writing) -> Operation {
 }
 
 /// The request's own type; its shape has been checked.
-fn typed<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
-    serde_json::from_value(body).map_err(|error| Error::InvalidPayload(error.to_string()))
+fn typed<'v, T: Deserialize<'v>>(body: &'v Value) -> Result<T, Error> {
+    T::deserialize(body).map_err(|error| Error::InvalidPayload(error.to_string()))
 }
 
 pub(super) const NOT_YET: Run = Run::NotYet;
@@ -100,6 +102,10 @@ pub(super) const LOOKUP: Run = Run::Operation(&reading(Source::Json, lookup::SCH
 pub(super) const UPDATE: Run = Run::Operation(&writing(Source::Json, update::SCHEMA, |store, call, body| {
     update::update(store, call, typed(body)?)
 }));
+pub(super) const SIGN_IN_WITH_PASSWORD: Run =
+    Run::Operation(&writing(Source::Json, sign_in_password::SCHEMA, |store, call, body| {
+        sign_in_password::sign_in(store, call, typed(body)?)
+    }));
 pub(super) const DELETE_ACCOUNT: Run = Run::Operation(&writing(Source::Json, delete::SCHEMA, |store, call, body| {
     delete::delete(store, call, typed(body)?)
 }));

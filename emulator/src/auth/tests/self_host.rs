@@ -1,9 +1,13 @@
 //! What a server in earnest accepts, and above all what it refuses.
 
 use super::*;
+use crate::auth::service::Asked;
 use crate::storage::Durability;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::KeyPair as _;
+use hearth_auth::operations::Call;
+use hearth_auth::operations::update::update;
+use hearth_auth::store::Store;
 use hearth_auth::token::{Tokens, UnusableKey, VerifyingKey};
 use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -268,13 +272,11 @@ async fn a_token_seen_before_is_judged_anew() {
     assert_eq!(other.house.verify(&server.token).await, Err(TokenRefused::Signature), "of the first server");
 
     let change = async |body: Value| {
-        let scope = hearth_auth::store::Scope::project("demo");
-        let request: hearth_auth::operations::update::Request = serde_json::from_value(body).unwrap();
-        house
-            .service
-            .write(scope, true, |store, call| hearth_auth::operations::update::update(store, call, request))
-            .await
-            .unwrap();
+        let asked = Asked::itself(hearth_auth::store::Scope::project("demo"));
+        let change = move |store: &mut dyn Store, call: &Call<'_>| {
+            update(store, call, serde_json::from_value(body.clone()).unwrap())
+        };
+        house.service.write(asked, change).await.unwrap();
     };
     change(json!({"localId": id, "disableUser": true})).await;
     assert_eq!(again(&server.token).await, [refused.clone(), refused.clone()]);

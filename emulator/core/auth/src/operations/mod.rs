@@ -7,15 +7,20 @@ pub mod access_token;
 pub mod bulk;
 pub mod config;
 pub mod delete;
+mod entry;
 pub mod grant;
 pub mod lookup;
+mod policy;
+mod second_factors;
 pub mod session_cookie;
+pub mod sign_in_password;
 pub mod sign_up;
 pub mod update;
 
 use crate::Millis;
 use crate::account::{Account, iso};
 use crate::entropy::Entropy;
+use crate::errand::Passwords;
 use crate::errors::Error;
 use crate::store::{Accounts, Scope, Store};
 use crate::token::refresh::RefreshToken;
@@ -41,6 +46,10 @@ pub struct Call<'a> {
     pub entropy: &'a dyn Entropy,
     /// The policy for ID tokens.
     pub tokens: &'a Tokens,
+    /// How passwords are hashed.
+    pub passwords: Passwords<'a>,
+    /// Where links lead to: scheme and host, without a slash at the end.
+    pub origin: &'a str,
 }
 
 /// What an operation answers.
@@ -98,11 +107,16 @@ struct NewTokens {
     refresh_token: String,
 }
 
-/// Keeps `account` and issues tokens to it.
-fn sign_in(store: &mut dyn Store, call: &Call<'_>, account: &mut Account, provider: &str) -> Result<NewTokens, Error> {
+/// Keeps `account` and issues tokens to it. `extra_claims` go into all tokens of the session.
+fn sign_in(
+    store: &mut dyn Store,
+    call: &Call<'_>,
+    account: &mut Account,
+    provider: &str,
+    extra_claims: Map<String, Value>,
+) -> Result<NewTokens, Error> {
     account.last_refresh_at = Some(iso(call.now));
     store.put(call.scope, account)?;
-    let extra_claims = Map::new();
     let claims = claims::of(account, call.scope, provider, &extra_claims, call.now);
     let local_id = account.local_id.clone();
     let refresh = RefreshToken { scope: call.scope.clone(), local_id, provider: provider.to_owned(), extra_claims };
@@ -153,7 +167,9 @@ mod tests {
     //! What operations share with each other, over the store double.
 
     use super::*;
+    use crate::errand::Outcomes;
     use crate::memory::{Counting, Memory};
+    use crate::password::Hashing;
     use serde_json::json;
 
     /// A house to call operations in.
@@ -184,7 +200,9 @@ mod tests {
             body: Value,
         ) -> Result<Answer, Error> {
             let Self { store, scope, now, entropy, tokens } = self;
-            let call = Call { scope, privileged, emulator: true, now: *now, entropy, tokens };
+            let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
+            let origin = "http://127.0.0.1:9099";
+            let call = Call { scope, privileged, emulator: true, now: *now, entropy, tokens, passwords, origin };
             operation(store, &call, serde_json::from_value(body).unwrap())
         }
 

@@ -1,16 +1,15 @@
 //! `accounts:signUp` and `projects.accounts`: anonymous sign-in, and accounts that an admin creates.
 
-use super::{Answer, Call, given, sign_in, signed_in};
-use crate::account::{self, ANONYMOUS, Account};
+use super::entry::{Entry, enter};
+use super::{Answer, Call, given, policy, second_factors, signed_in};
+use crate::account::{self, ANONYMOUS, Account, MfaEnrollment, PASSWORD};
 use crate::entropy::local_id;
 use crate::errors::Error;
+use crate::password::Password;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use serde::Deserialize;
-use serde_json::Value;
 
-/// The fewest characters of a password, as UTF-16 units.
-pub(super) const SHORTEST_PASSWORD: usize = 6;
 /// A seeded source repeats the ids of an earlier run one after the other, so that many may be taken.
 const MOST_DRAWS: usize = 1_000_000;
 
@@ -48,7 +47,7 @@ pub struct Request {
     email_verified: Option<bool>,
     id_token: Option<String>,
     local_id: Option<String>,
-    mfa_info: Vec<Value>,
+    mfa_info: Option<Vec<MfaEnrollment>>,
     password: Option<String>,
     phone_number: Option<String>,
     photo_url: Option<String>,
@@ -57,28 +56,38 @@ pub struct Request {
 /// Creates an account, or gives the one of an ID token the attributes.
 ///
 /// # Errors
-/// As the official emulator; passwords and second factors are not there yet.
+/// As the official emulator.
 pub fn sign_up(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
-    if call.privileged { create(store, call, request) } else { register(store, call, &request) }
+    if call.privileged { create(store, call, request) } else { register(store, call, request) }
 }
 
-fn register(store: &mut dyn Store, call: &Call<'_>, request: &Request) -> Result<Answer, Error> {
+fn register(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    let policy = policy::of(store, call)?;
     if given(&request.local_id).is_some() {
         return Err(Error::UnexpectedUserId);
     }
     let [id_token, password, email] = [&request.id_token, &request.password, &request.email].map(given);
-    if id_token.is_some() || password.is_some() || email.is_some() {
+    let provider = if id_token.is_some() || password.is_some() || email.is_some() {
         email.ok_or(Error::MissingEmail)?;
         password.ok_or(Error::MissingPassword)?;
+        policy.passwords.then_some(PASSWORD).ok_or(Error::OperationNotAllowed)?
+    } else {
+        policy.anonymous.then_some(ANONYMOUS).ok_or(Error::AdminOnlyOperation)?
+    };
+    let email = free_email(store, call, request.email.as_deref())?;
+    let mut account = account_with_secrets(store, call, &request, None)?;
+    if provider == PASSWORD {
+        account.display_name = request.display_name;
+        account.email_verified = Some(false);
+        account.email = email;
     }
-    free_email(store, call, request.email.as_deref())?;
-    check_secrets(request)?;
-    let mut account = new_account(store, call, None)?;
-    let tokens = sign_in(store, call, &mut account, ANONYMOUS)?;
-    Ok(answer(&account).with_tokens(Some(tokens)))
+    let entry = Entry { provider, ..Entry::default() };
+    let entered = enter(store, call, &policy, &mut account, entry)?;
+    Ok(answer(&account).with_entered(entered))
 }
 
 fn create(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    policy::of(store, call)?;
     let wanted_id = given(&request.local_id);
     if let Some(wanted_id) = wanted_id {
         if given(&request.id_token).is_some() {
@@ -93,23 +102,42 @@ fn create(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<An
         free_phone_number(store, call, phone_number)?;
     }
     let email = free_email(store, call, given(&request.email))?;
-    check_secrets(&request)?;
-    let mut account = match given(&request.id_token) {
-        Some(id_token) => {
-            let (account, _) = signed_in(store, call, id_token)?;
-            Account { last_login_at: Some(call.now.to_string()), ..account }
-        }
-        None => new_account(store, call, wanted_id)?,
-    };
+    let mut account = account_with_secrets(store, call, &request, wanted_id)?;
+    account.last_login_at = Some(call.now.to_string());
     account.display_name = request.display_name;
     account.photo_url = request.photo_url;
     account.email_verified = Some(request.email_verified.unwrap_or(false));
     account.email = email.or(account.email);
     account.phone_number = phone_number.or(account.phone_number);
     account.disabled = request.disabled.filter(|disabled| *disabled).or(account.disabled);
-    account.mirror_phone_number();
+    account.mirror_providers();
     store.put(call.scope, &account)?;
     Ok(answer(&account))
+}
+
+/// The account that is meant, with the password and second factors that the request brings.
+fn account_with_secrets(
+    store: &dyn Store,
+    call: &Call<'_>,
+    request: &Request,
+    wanted_id: Option<&str>,
+) -> Result<Account, Error> {
+    let password = given(&request.password).map(Password::new).transpose()?;
+    let factors = request.mfa_info.clone();
+    let factors = factors.map(|factors| second_factors::given(factors, Some(call.entropy))).transpose()?;
+    // Nobody has shown that the phone is theirs; only an emulator takes users at their word.
+    if factors.is_some() && !call.privileged && !call.emulator {
+        return Err(Error::InsufficientPermission);
+    }
+    let mut account = match given(&request.id_token) {
+        Some(id_token) => signed_in(store, call, id_token)?.0,
+        None => new_account(store, call, wanted_id)?,
+    };
+    if let Some(password) = password {
+        account.set_secret(call.passwords.hash(password, call.entropy)?, call.now);
+    }
+    account.mfa_info = factors.or(account.mfa_info);
+    Ok(account)
 }
 
 fn answer(account: &Account) -> Answer {
@@ -169,27 +197,12 @@ pub(super) fn free_phone_number(store: &dyn Store, call: &Call<'_>, phone_number
     }
 }
 
-/// Passwords and second factors are refused rather than forgotten.
-fn check_secrets(request: &Request) -> Result<(), Error> {
-    check_password(&request.password)?;
-    if request.mfa_info.is_empty() { Ok(()) } else { Err(Error::field_not_implemented("mfaInfo")) }
-}
-
-/// As [`check_secrets`], of the password alone.
-pub(super) fn check_password(password: &Option<String>) -> Result<(), Error> {
-    match given(password) {
-        None => Ok(()),
-        Some(password) if password.encode_utf16().count() < SHORTEST_PASSWORD => Err(Error::WeakPassword),
-        Some(_) => Err(Error::field_not_implemented("password")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::House;
     use super::*;
     use crate::store::Accounts;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn check(house: &mut House, privileged: bool, body: Value, expected: Result<&str, Error>) {
         let result = house.call(privileged, sign_up, body.clone()).map(|answer| Value::Object(answer.body).to_string());
@@ -238,8 +251,8 @@ mod tests {
             (json!({"email": "ab", "password": "p"}), Error::InvalidEmail),
             (json!({"email": "TAKEN@b", "password": "p"}), Error::EmailExists),
             (json!({"email": "a@b", "password": "short"}), Error::WeakPassword),
-            (json!({"email": "a@b", "password": "secret"}), Error::field_not_implemented("password")),
-            (json!({"mfaInfo": [{}]}), Error::field_not_implemented("mfaInfo")),
+            (json!({"mfaInfo": [{}]}), Error::InvalidMfaPhoneNumber),
+            (json!({"email": "a@b", "password": "secret", "idToken": "x"}), Error::InvalidIdToken),
         ] {
             check(&mut house, false, body, Err(expected));
         }
@@ -271,7 +284,6 @@ mod tests {
             (json!({"email": "x"}), Error::InvalidEmail),
             (json!({"email": "a@B"}), Error::EmailExists),
             (json!({"password": "short"}), Error::WeakPassword),
-            (json!({"password": "secret"}), Error::field_not_implemented("password")),
             (json!({"idToken": "x"}), Error::InvalidIdToken),
         ] {
             check(&mut house, true, body, Err(expected));

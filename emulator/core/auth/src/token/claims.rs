@@ -152,7 +152,6 @@ impl IdTokenClaims {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::ProviderUserInfo;
     use crate::token::Tokens;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -198,12 +197,8 @@ mod tests {
             custom_attributes: Some(r#"{"user_id":"forged","role":"a","name":"C","email":"x@y"}"#.to_owned()),
             ..Account::default()
         };
-        account.upsert_provider(ProviderUserInfo {
-            provider_id: PASSWORD.to_owned(),
-            raw_id: "a@b".to_owned(),
-            ..ProviderUserInfo::default()
-        });
-        account.mirror_phone_number();
+        account.email_link_signin = Some(true);
+        account.mirror_providers();
         check(
             &account,
             Some("t"),
