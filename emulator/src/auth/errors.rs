@@ -6,6 +6,8 @@ use super::service::ServiceError;
 use crate::server::body::BodyError;
 use axum::response::{IntoResponse, Response};
 use hearth_auth::Error;
+use hearth_auth::operations::access_token::Denied;
+use hearth_auth::token::assertion::Disbelieved;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use serde_json::{Value, json};
@@ -90,6 +92,7 @@ impl Refusal {
                 | Error::InsufficientPermission
                 | Error::ForeignProject
                 | Error::InvalidClaims
+                | Error::InvalidDuration
                 | Error::InvalidCode
                 | Error::InvalidContinueUri
                 | Error::InvalidContinueUrl
@@ -137,6 +140,8 @@ impl Refusal {
                 | Error::NoSmsDelivery
                 | Error::PasswordLoginDisabled
                 | Error::PhoneNumberExists
+                | Error::ProjectNotFound
+                | Error::RefreshTokenReused
                 | Error::SessionExpired
                 | Error::TenantIdMismatch
                 | Error::TokenExpired
@@ -211,6 +216,27 @@ impl IntoResponse for Refusal {
         }
         (code, pretty(&self.body(code, status, &reason))).into_response()
     }
+}
+
+/// What OAuth2 says of a refusal (RFC 6749, section 5.2).
+pub(super) fn denied(denied: &Denied) -> Response {
+    let (code, error) = match denied {
+        Denied::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Denied::UnsupportedGrantType(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        Denied::InvalidGrant(
+            Disbelieved::Form
+            | Disbelieved::Signature
+            | Disbelieved::Issuer
+            | Disbelieved::Audience
+            | Disbelieved::Time,
+        ) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+        Denied::InvalidGrant(Disbelieved::Store(cause)) | Denied::Store(cause) => {
+            tracing::error!(%cause, "no access token can be given");
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error")
+        }
+    };
+    let body = json!({"error": error, "error_description": denied.to_string()});
+    (code, pretty(&body)).into_response()
 }
 
 /// JSON for people: errors and the status page.

@@ -5,7 +5,7 @@
 use super::hashing_pool::HashingPool;
 use super::outbound::Outbound;
 use super::rerun::Rerun;
-use super::signing_key;
+use super::signing_keys;
 use super::store::{MIGRATIONS, SqliteStore};
 use super::verified::Verified;
 use super::writer::{self, Job, Message};
@@ -20,10 +20,11 @@ use hearth_auth::errors::StoreError;
 use hearth_auth::operations::{self, Call};
 use hearth_auth::password::Hashing;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
-use hearth_auth::token::{Refused, Tokens};
+use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,11 +49,11 @@ pub enum OpenError {
     /// The file cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The signing key cannot be read or kept.
-    #[error("the signing key cannot be read or kept: {0}")]
-    SigningKey(rusqlite::Error),
-    /// The signing key is there but is none.
-    #[error("the signing key in the accounts' file is damaged")]
+    /// The signing keys cannot be read or kept.
+    #[error("the signing keys cannot be read or kept: {0}")]
+    SigningKeys(#[from] StoreError),
+    /// A signing key is there but is none.
+    #[error("a signing key in the accounts' file is damaged")]
     UnreadableKey,
     /// No signing key can be made.
     #[error("no signing key can be made")]
@@ -103,10 +104,12 @@ struct Attempt<F> {
 /// What every call needs, but for the time.
 struct House {
     project: String,
-    tokens: Tokens,
+    emulator: bool,
+    /// Changed as a whole when keys do.
+    tokens: RwLock<Arc<Tokens>>,
     hashing: Hashing,
     outbound: Outbound,
-    /// Of `tokens` and this project, which never change while the service lives.
+    /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
     clock: Clock,
     entropy: Entropy,
@@ -118,6 +121,8 @@ pub struct AuthService {
     house: Arc<House>,
     hashing: HashingPool,
     inbox: mpsc::Sender<Message>,
+    /// When keys change.
+    next_turn: AtomicU64,
     writer: Mutex<Option<(JoinHandle<()>, oneshot::Receiver<()>)>>,
 }
 
@@ -141,10 +146,11 @@ impl AuthService {
         entropy: Entropy,
     ) -> Result<Arc<Self>, OpenError> {
         let file = storage.open("auth", MIGRATIONS)?;
-        let tokens = if settings.unsigned_tokens {
-            Tokens::Unsigned
+        let (tokens, next_turn) = if settings.unsigned_tokens {
+            (Arc::new(Tokens::Unsigned), Millis::MAX)
         } else {
-            Tokens::Signed(signing_key::load(&file.writer, clock.now())?)
+            let turn = signing_keys::load(&mut SqliteStore(&file.writer), clock.now())?;
+            (turn.tokens, turn.next)
         };
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
@@ -158,11 +164,19 @@ impl AuthService {
         });
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
         let verified = Verified::new(MOST_VERIFIED_BYTES);
-        let hashing = if tokens.are_unsigned() { Hashing::Fake } else { Hashing::Argon2id };
-        let project = project.to_owned();
-        let outbound = if tokens.are_unsigned() { Outbound::Log } else { Outbound::Nowhere };
-        let house = House { project, tokens, hashing, outbound, verified, clock, entropy, readers: file.readers };
-        Ok(Arc::new(Self { house: Arc::new(house), hashing: HashingPool::default(), inbox, writer }))
+        let house = House {
+            project: project.to_owned(),
+            emulator: settings.emulator,
+            tokens: RwLock::new(tokens),
+            hashing: if settings.emulator { Hashing::Fake } else { Hashing::Argon2id },
+            outbound: if settings.emulator { Outbound::Log } else { Outbound::Nowhere },
+            verified,
+            clock,
+            entropy,
+            readers: file.readers,
+        };
+        let next_turn = AtomicU64::new(next_turn);
+        Ok(Arc::new(Self { house: Arc::new(house), hashing: HashingPool::default(), inbox, next_turn, writer }))
     }
 
     /// Does what has been asked so far, then stops writing. Later operations answer [`ServiceError::Stopped`].
@@ -198,14 +212,19 @@ impl AuthService {
         Ok(deleted)
     }
 
+    /// A look at the store, and the time.
+    pub(super) fn look<T>(&self, read: impl FnOnce(&dyn Accounts, Millis) -> Result<T, Error>) -> Result<T, Error> {
+        self.house.look(|store| read(store, self.house.clock.now()))
+    }
+
     /// The project that API keys stand for.
     pub(super) fn project(&self) -> &str {
         &self.house.project
     }
 
-    /// Emulator mode: tokens are unsigned, and whoever says so is an admin.
+    /// Emulator mode: whoever says so is an admin.
     pub(super) fn is_emulator(&self) -> bool {
-        self.house.tokens.are_unsigned()
+        self.house.emulator
     }
 
     /// Sends what operations want sent.
@@ -213,14 +232,44 @@ impl AuthService {
         messages.iter().for_each(|message| self.house.outbound.send(message));
     }
 
-    /// The ID token with these claims. A signature takes a millisecond, for which no connection has to wait.
-    pub(super) async fn encode(&self, claims: Map<String, Value>) -> Result<String, ServiceError> {
-        if self.is_emulator() {
-            return Ok(self.house.tokens.encode(&claims)?);
+    /// The policy for tokens, with the keys of this moment.
+    pub(super) fn tokens(&self) -> Arc<Tokens> {
+        self.house.tokens()
+    }
+
+    /// The token with these claims. A signature takes a millisecond, for which no connection has to wait.
+    pub(super) async fn encode(&self, purpose: Purpose, claims: Map<String, Value>) -> Result<String, ServiceError> {
+        let tokens = self.tokens();
+        if tokens.are_unsigned() {
+            return Ok(tokens.encode_for(purpose, &claims)?);
         }
-        let house = Arc::clone(&self.house);
-        let sign = move || house.tokens.encode(&claims);
+        let sign = move || tokens.encode_for(purpose, &claims);
         Ok(tokio::task::spawn_blocking(sign).await.map_err(|_| ServiceError::Stopped)??)
+    }
+
+    /// When [`AuthService::turn_keys`] has something to do; never where nothing is signed.
+    pub(super) fn next_turn(&self) -> Option<Millis> {
+        Some(self.next_turn.load(Ordering::Relaxed)).filter(|next| *next != Millis::MAX)
+    }
+
+    /// Makes, changes and forgets signing keys, as the time wants it.
+    pub(super) async fn turn_keys(&self, now: Millis) -> Result<(), ServiceError> {
+        let tokens = self.tokens();
+        let next = move || signing_keys::next(&tokens, now);
+        let Some(turn) = tokio::task::spawn_blocking(next).await.map_err(|_| ServiceError::Stopped)? else {
+            return Ok(());
+        };
+        let turn = Arc::new(turn.map_err(|error| Error::Signing(error.to_string()))?);
+        let kept = Arc::clone(&turn);
+        self.write(Asked::itself(Scope::project(&self.house.project)), move |store, _| Ok(kept.write(store)?)).await?;
+        *self.house.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&turn.tokens);
+        self.next_turn.store(turn.next, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// After a turn that failed: when to try again.
+    pub(super) fn put_turn_off(&self, until: Millis) {
+        self.next_turn.store(until, Ordering::Relaxed);
     }
 
     /// Runs an operation that writes, and answers once it is durable. What it wants done first is done beside the
@@ -250,8 +299,9 @@ impl AuthService {
         let (reply, answer) = oneshot::channel();
         let house = Arc::clone(&self.house);
         let body = move |store: &mut dyn Store| {
+            let tokens = house.tokens();
             attempt.rerun.run(&house.clock, &house.entropy, |now, entropy, outcomes| {
-                (attempt.operation)(store, &house.call(&attempt.asked, now, entropy, outcomes))
+                (attempt.operation)(store, &house.call(&attempt.asked, &tokens, now, entropy, outcomes))
             })
         };
         let job = Task { body: Some(body), result: None, reply };
@@ -279,8 +329,8 @@ impl AuthService {
     ) -> Result<T, ServiceError> {
         let house = Arc::clone(&self.house);
         let read = move || {
-            let (now, outcomes) = (house.clock.now(), Outcomes::default());
-            house.look(|store| operation(store, &house.call(&asked, now, &house.entropy, &outcomes)))
+            let (tokens, now, outcomes) = (house.tokens(), house.clock.now(), Outcomes::default());
+            house.look(|store| operation(store, &house.call(&asked, &tokens, now, &house.entropy, &outcomes)))
         };
         Ok(tokio::task::spawn_blocking(read).await.map_err(|_| ServiceError::Stopped)??)
     }
@@ -290,6 +340,7 @@ impl House {
     fn call<'a>(
         &'a self,
         asked: &'a Asked,
+        tokens: &'a Tokens,
         now: Millis,
         entropy: &'a dyn hearth_auth::entropy::Entropy,
         outcomes: &'a Outcomes,
@@ -297,14 +348,18 @@ impl House {
         Call {
             scope: &asked.scope,
             privileged: asked.privileged,
-            emulator: self.tokens.are_unsigned(),
+            emulator: self.emulator,
             now,
             entropy,
-            tokens: &self.tokens,
+            tokens,
             passwords: Passwords { hashing: self.hashing, outcomes },
             origin: &asked.origin,
             delivers: self.outbound.delivers(),
         }
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn look<T>(&self, read: impl FnOnce(&dyn Accounts) -> Result<T, Error>) -> Result<T, Error> {
@@ -318,7 +373,7 @@ impl House {
         let known = self.verified.get(token);
         let genuine = match &known {
             Some(genuine) => Arc::clone(genuine),
-            None => Arc::new(self.tokens.authenticate(token, &self.project)?),
+            None => Arc::new(self.tokens().authenticate(token, &self.project)?),
         };
         genuine.valid_at(self.clock.now())?;
         if known.is_none() {
@@ -335,7 +390,7 @@ impl House {
     }
 
     fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
-        let (uid, claims) = self.tokens.claimed(token)?;
+        let (uid, claims) = self.tokens().claimed(token)?;
         match self.standing(&uid, &claims)? {
             None => Ok(IdToken { uid, claims: Arc::new(claims) }),
             Some(_) => Err(TokenRefused::Account),
@@ -360,6 +415,10 @@ impl IdTokens for AuthService {
 
     fn made_up<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async { self.house.made_up(token) })
+    }
+
+    fn access_token<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Millis, TokenRefused>> {
+        Box::pin(async { self.admin_until(token) })
     }
 }
 

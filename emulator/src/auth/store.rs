@@ -7,10 +7,10 @@ use hearth_auth::account::Account;
 use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::config::Config;
-use hearth_auth::store::{Accounts, Order, Scope, Standing, Store};
+use hearth_auth::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
 use hearth_auth::token::refresh::RefreshToken;
+use hearth_auth::token::session::{Family, Hash};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// The schema. The tenant is `''` for the project itself; times are milliseconds, `valid_since` is seconds.
@@ -63,6 +63,39 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         created_at INTEGER NOT NULL,
         pkcs1 BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;",
+    ),
+    // Refresh tokens change with each use: a row to a sign-in, and the tokens known by its hashes. Signing keys have a
+    // purpose.
+    Migration(
+        "DROP TABLE refresh_token;
+    CREATE TABLE refresh_family (
+        id BLOB NOT NULL PRIMARY KEY,
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        of TEXT NOT NULL,
+        issued_at INTEGER NOT NULL,
+        seed BLOB NOT NULL,
+        current BLOB NOT NULL,
+        previous BLOB,
+        used_at INTEGER,
+        FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX refresh_family_account ON refresh_family (project, tenant, local_id);
+    CREATE TABLE service_account_key (
+        id TEXT NOT NULL PRIMARY KEY,
+        email TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        public BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE access_token (
+        id BLOB NOT NULL PRIMARY KEY,
+        key_id TEXT NOT NULL REFERENCES service_account_key ON DELETE CASCADE,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX access_token_expiry ON access_token (expires_at);
+    CREATE INDEX access_token_key ON access_token (key_id);
+    ALTER TABLE signing_key ADD COLUMN purpose TEXT NOT NULL DEFAULT 'id_token';",
     ),
     Migration(
         "ALTER TABLE account ADD COLUMN initial_email TEXT;
@@ -197,21 +230,47 @@ impl Accounts for SqliteStore<'_> {
         Ok(count.map_or(0, restored))
     }
 
-    fn refresh_token(&self, token: &str) -> Result<Option<(RefreshToken, Millis)>, StoreError> {
+    fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError> {
         let found = self.one(
-            "SELECT project, tenant, local_id, provider, extra_claims, issued_at FROM refresh_token WHERE hash = ?1",
-            params![hash(token)],
+            "SELECT of, issued_at, seed, current, previous, used_at FROM refresh_family WHERE id = ?1",
+            params![id],
             |row| {
-                let tenant: String = row.get(1)?;
-                let scope = Scope { project: row.get(0)?, tenant: Some(tenant).filter(|tenant| !tenant.is_empty()) };
-                let extra_claims = Map::new();
-                let token = RefreshToken { scope, local_id: row.get(2)?, provider: row.get(3)?, extra_claims };
-                Ok((token, row.get::<_, String>(4)?, restored(row.get(5)?)))
+                let previous = row.get::<_, Option<Hash>>(4)?.zip(row.get::<_, Option<i64>>(5)?);
+                let family = Family {
+                    of: RefreshToken::default(),
+                    issued_at: restored(row.get(1)?),
+                    seed: row.get(2)?,
+                    current: row.get(3)?,
+                    previous: previous.map(|(hash, used)| (hash, restored(used))),
+                };
+                Ok((row.get::<_, String>(0)?, family))
             },
         )?;
-        let Some((mut token, extra_claims, issued)) = found else { return Ok(None) };
-        token.extra_claims = serde_json::from_str(&extra_claims).map_err(failed)?;
-        Ok(Some((token, issued)))
+        let Some((of, family)) = found else { return Ok(None) };
+        Ok(Some(Family {
+            of: RefreshToken::decode(&of).ok_or_else(|| failed("a refresh token is damaged"))?,
+            ..family
+        }))
+    }
+
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
+        self.one(
+            "SELECT id, email, created_at, public FROM service_account_key WHERE id = ?1",
+            [id],
+            service_account_key,
+        )
+    }
+
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
+        let sql = "SELECT id, email, created_at, public FROM service_account_key ORDER BY created_at, id";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        query.query_map([], service_account_key).and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
+        self.one("SELECT key_id, expires_at FROM access_token WHERE id = ?1", params![id], |row| {
+            Ok(AccessToken { key_id: row.get(0)?, expires_at: restored(row.get(1)?) })
+        })
     }
 
     fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
@@ -321,18 +380,35 @@ impl Store for SqliteStore<'_> {
         )
     }
 
-    fn keep_refresh_token(&mut self, token: &str, of: &RefreshToken, now: Millis) -> Result<(), StoreError> {
-        let claims = Value::Object(of.extra_claims.clone()).to_string();
+    fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError> {
+        let RefreshToken { scope, local_id, .. } = &family.of;
+        let (previous, used_at) = family.previous.unzip();
         self.run(
-            "INSERT INTO refresh_token VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![hash(token), of.scope.project, tenant(&of.scope), of.local_id, of.provider, claims, stored(now)],
+            "INSERT OR REPLACE INTO refresh_family VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                id,
+                scope.project,
+                tenant(scope),
+                local_id,
+                family.of.encode(),
+                stored(family.issued_at),
+                family.seed,
+                family.current,
+                previous,
+                used_at.map(stored),
+            ],
         )?;
+        Ok(())
+    }
+
+    fn delete_refresh_family(&mut self, id: &Hash) -> Result<(), StoreError> {
+        self.run("DELETE FROM refresh_family WHERE id = ?1", params![id])?;
         Ok(())
     }
 
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError> {
         self.run(
-            "DELETE FROM refresh_token WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND issued_at < ?4",
+            "DELETE FROM refresh_family WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND issued_at < ?4",
             params![scope.project, tenant(scope), local_id, stored(before)],
         )?;
         Ok(())
@@ -348,10 +424,42 @@ impl Store for SqliteStore<'_> {
         Ok(())
     }
 
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        let sql = "SELECT id, purpose, created_at, pkcs1 FROM signing_key ORDER BY created_at, id";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let keys = query.query_map([], |row| {
+            let created_at = restored(row.get(2)?);
+            Ok(KeptKey { id: row.get(0)?, purpose: row.get(1)?, created_at, private: row.get(3)? })
+        });
+        keys.and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO signing_key (id, purpose, created_at, pkcs1) VALUES (?1, ?2, ?3, ?4)",
+            params![key.id, key.purpose, stored(key.created_at), key.private],
+        )?;
+        Ok(())
+    }
+
     fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError> {
         self.run(
             "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND hash = ?4",
             params![scope.project, tenant(scope), kind.name(), hash(key)],
+        )?;
+        Ok(())
+    }
+
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
+        self.run("DELETE FROM signing_key WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
+        let ServiceAccountKey { id, email, created_at, public } = key;
+        self.run(
+            "INSERT INTO service_account_key VALUES (?1, ?2, ?3, ?4)",
+            params![id, email, stored(*created_at), public],
         )?;
         Ok(())
     }
@@ -361,6 +469,20 @@ impl Store for SqliteStore<'_> {
             "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND issued_at < ?3",
             params![scope.project, tenant(scope), stored(before)],
         )?;
+        Ok(())
+    }
+
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.run("DELETE FROM service_account_key WHERE id = ?1", [id])? > 0)
+    }
+
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
+        self.run("INSERT INTO access_token VALUES (?1, ?2, ?3)", params![id, token.key_id, stored(token.expires_at)])?;
+        Ok(())
+    }
+
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.run("DELETE FROM access_token WHERE expires_at <= ?1", [stored(now)])?;
         Ok(())
     }
 
@@ -375,6 +497,16 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
     Ok(Kept { issued: restored(row.get(0)?), record: row.get(1)? })
 }
 
+fn service_account_key(row: &Row<'_>) -> rusqlite::Result<ServiceAccountKey> {
+    let created_at = restored(row.get(2)?);
+    Ok(ServiceAccountKey { id: row.get(0)?, email: row.get(1)?, created_at, public: row.get(3)? })
+}
+
+/// What a code is found by, as it is kept: a plain hash cannot be turned back, since codes are random and long.
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
 /// SQLite's integers have a sign.
 fn stored(time: Millis) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
@@ -383,11 +515,6 @@ fn stored(time: Millis) -> i64 {
 /// The way back.
 fn restored(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
-}
-
-/// Opaque tokens are 256 random bits: a plain hash cannot be turned back.
-fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
 }
 
 #[cfg(test)]
@@ -490,40 +617,44 @@ mod tests {
     }
 
     #[test]
-    fn refresh_tokens_are_hashed_and_end_with_their_account() {
+    fn refresh_tokens_end_with_their_account() {
         let file = open();
         file.writer.pragma_update(None, "foreign_keys", true).unwrap();
         let mut store = SqliteStore(&file.writer);
         let scope = Scope::project("demo");
-        let extra_claims = serde_json::from_str(r#"{"b":1,"a":2}"#).unwrap();
+        let extra_claims: serde_json::Map<_, _> = serde_json::from_str(r#"{"b":1,"a":2}"#).unwrap();
         let token = |id: &str| RefreshToken {
             scope: scope.clone(),
             local_id: id.to_owned(),
             provider: "anonymous".to_owned(),
-            extra_claims: Map::clone(&extra_claims),
+            extra_claims: extra_claims.clone(),
         };
         for id in ["a", "b"] {
             store.put(&scope, &account(id, |_| {})).unwrap();
         }
-        store.keep_refresh_token("one", &token("a"), 5).unwrap();
-        store.keep_refresh_token("two", &token("a"), 6).unwrap();
-        store.keep_refresh_token("three", &token("b"), 5).unwrap();
-        let text: i64 = file
-            .writer
-            .query_row("SELECT count(*) FROM refresh_token WHERE instr(hash, 'one') > 0", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(text, 0);
-        assert_eq!(store.refresh_token("one"), Ok(Some((token("a"), 5))));
+        let family = |id: &str, issued_at: Millis| Family {
+            of: token(id),
+            issued_at,
+            seed: [1; 32],
+            current: [2; 32],
+            previous: Some(([3; 32], 9)),
+        };
+        let [one, two, three] = [[1; 32], [2; 32], [3; 32]];
+        store.put_refresh_family(&one, &Family { previous: None, ..family("a", 5) }).unwrap();
+        store.put_refresh_family(&one, &family("a", 5)).unwrap();
+        store.put_refresh_family(&two, &family("a", 6)).unwrap();
+        store.put_refresh_family(&three, &family("b", 5)).unwrap();
+        assert_eq!(store.refresh_family(&one), Ok(Some(family("a", 5))));
         store.put(&scope, &account("a", |account| account.disabled = Some(true))).unwrap();
-        assert!(store.refresh_token("one").unwrap().is_some(), "a change of the account keeps its tokens");
+        assert!(store.refresh_family(&one).unwrap().is_some(), "a change of the account keeps its tokens");
         store.revoke_refresh_tokens(&scope, "a", 6).unwrap();
-        assert_eq!(store.refresh_token("one"), Ok(None));
-        assert_eq!(store.refresh_token("two"), Ok(Some((token("a"), 6))));
+        assert_eq!(store.refresh_family(&one), Ok(None));
+        assert_eq!(store.refresh_family(&two), Ok(Some(family("a", 6))));
         store.delete(&scope, "a").unwrap();
-        assert_eq!(store.refresh_token("two"), Ok(None));
-        assert!(store.refresh_token("three").unwrap().is_some());
+        assert_eq!(store.refresh_family(&two), Ok(None));
+        assert!(store.refresh_family(&three).unwrap().is_some());
         store.delete_all(&scope).unwrap();
-        assert_eq!(store.refresh_token("three"), Ok(None));
+        assert_eq!(store.refresh_family(&three), Ok(None));
     }
 
     #[test]

@@ -1,7 +1,4 @@
-//! What is drawn at random: account ids and opaque refresh tokens. Must not know: where the random bytes come from.
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+//! What is drawn at random: account ids, and whatever fills bytes. Must not know: where the random bytes come from.
 
 /// A source of random bytes.
 pub trait Entropy {
@@ -12,8 +9,6 @@ pub trait Entropy {
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// Length of an account's id, as Firebase draws them.
 const LOCAL_ID: usize = 28;
-/// Bytes of an opaque refresh token.
-const REFRESH_TOKEN: usize = 32;
 
 /// 28 characters of A-Z, a-z, 0-9.
 pub fn local_id(entropy: &dyn Entropy) -> String {
@@ -50,13 +45,6 @@ fn draw(entropy: &dyn Entropy, alphabet: &[u8], length: usize) -> String {
     text
 }
 
-/// 256 random bits in base64url.
-pub fn opaque_token(entropy: &dyn Entropy) -> String {
-    let mut bytes = [0; REFRESH_TOKEN];
-    entropy.fill(&mut bytes);
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,14 +55,6 @@ mod tests {
         let entropy = Counting::default();
         let (one, two) = (local_id(&entropy), local_id(&entropy));
         assert!(one.len() == 28 && one.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{one}");
-        assert_ne!(one, two);
-    }
-
-    #[test]
-    fn opaque_tokens_are_256_bits_of_base64url() {
-        let entropy = Counting::default();
-        let (one, two) = (opaque_token(&entropy), opaque_token(&entropy));
-        assert_eq!(URL_SAFE_NO_PAD.decode(&one).map(|bytes| bytes.len()), Ok(32));
         assert_ne!(one, two);
     }
 }

@@ -58,6 +58,9 @@ pub enum Error {
     /// Custom claims are not a JSON object.
     #[error("INVALID_CLAIMS")]
     InvalidClaims,
+    /// A session cookie lasts between five minutes and two weeks.
+    #[error("INVALID_DURATION")]
+    InvalidDuration,
     /// The code from a text message is another.
     #[error("INVALID_CODE")]
     InvalidCode,
@@ -214,6 +217,12 @@ pub enum Error {
     /// Only admins may choose the account's id.
     #[error("UNEXPECTED_PARAMETER : User ID")]
     UnexpectedUserId,
+    /// The project is not this server's.
+    #[error("PROJECT_NOT_FOUND")]
+    ProjectNotFound,
+    /// The refresh token has been used before: it was stolen from somebody. What was written because of it is kept.
+    #[error("TOKEN_EXPIRED")]
+    RefreshTokenReused,
     /// The account has a phone number as a second factor.
     #[error("UNSUPPORTED_FIRST_FACTOR : A phone number cannot be set as a first factor on an SMS based MFA user.")]
     UnsupportedFirstFactor,
@@ -258,7 +267,7 @@ pub enum Error {
 impl Error {
     /// Whether what an operation wrote before it was refused is kept all the same.
     pub fn keeps_what_was_written(&self) -> bool {
-        matches!(self, Self::InvalidCode | Self::TooManyAttempts)
+        matches!(self, Self::InvalidCode | Self::RefreshTokenReused | Self::TooManyAttempts)
     }
 
     /// The refusal of a request's field that is known but not there yet.

@@ -6,8 +6,8 @@ use crate::code::{Kept, Kind};
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
-use crate::store::{Accounts, Order, Scope, Standing, Store};
-use crate::token::refresh::RefreshToken;
+use crate::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
+use crate::token::session::{Family, Hash};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,7 +29,10 @@ impl Entropy for Counting {
 #[derive(Default)]
 pub(crate) struct Memory {
     accounts: HashMap<Scope, BTreeMap<String, Account>>,
-    refresh_tokens: HashMap<String, (RefreshToken, Millis)>,
+    refresh_families: HashMap<Hash, Family>,
+    signing_keys: Vec<KeptKey>,
+    service_account_keys: Vec<ServiceAccountKey>,
+    access_tokens: HashMap<Hash, AccessToken>,
     configs: HashMap<String, Config>,
     codes: Vec<((Scope, Kind, String), Kept)>,
 }
@@ -87,8 +90,20 @@ impl Accounts for Memory {
         Ok(self.accounts.get(scope).map_or(0, BTreeMap::len) as u64)
     }
 
-    fn refresh_token(&self, token: &str) -> Result<Option<(RefreshToken, Millis)>, StoreError> {
-        Ok(self.refresh_tokens.get(token).cloned())
+    fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError> {
+        Ok(self.refresh_families.get(id).cloned())
+    }
+
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.iter().find(|key| key.id == id).cloned())
+    }
+
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.clone())
+    }
+
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
+        Ok(self.access_tokens.get(id).cloned())
     }
 
     fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
@@ -131,13 +146,13 @@ impl Store for Memory {
 
     fn delete(&mut self, scope: &Scope, local_id: &str) -> Result<(), StoreError> {
         self.accounts.entry(scope.clone()).or_default().remove(local_id);
-        self.refresh_tokens.retain(|_, (token, _)| token.scope != *scope || token.local_id != local_id);
+        self.refresh_families.retain(|_, family| family.of.scope != *scope || family.of.local_id != local_id);
         Ok(())
     }
 
     fn delete_all(&mut self, scope: &Scope) -> Result<(), StoreError> {
         self.accounts.remove(scope);
-        self.refresh_tokens.retain(|_, (token, _)| token.scope != *scope);
+        self.refresh_families.retain(|_, family| family.of.scope != *scope);
         Ok(())
     }
 
@@ -150,14 +165,56 @@ impl Store for Memory {
         Ok(old.len())
     }
 
-    fn keep_refresh_token(&mut self, token: &str, of: &RefreshToken, now: Millis) -> Result<(), StoreError> {
-        self.refresh_tokens.insert(token.to_owned(), (of.clone(), now));
+    fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError> {
+        self.refresh_families.insert(*id, family.clone());
+        Ok(())
+    }
+
+    fn delete_refresh_family(&mut self, id: &Hash) -> Result<(), StoreError> {
+        self.refresh_families.remove(id);
         Ok(())
     }
 
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError> {
-        self.refresh_tokens
-            .retain(|_, (token, issued)| token.scope != *scope || token.local_id != local_id || *issued >= before);
+        self.refresh_families.retain(|_, family| {
+            family.of.scope != *scope || family.of.local_id != local_id || family.issued_at >= before
+        });
+        Ok(())
+    }
+
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        Ok(self.signing_keys.clone())
+    }
+
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError> {
+        self.signing_keys.push(key.clone());
+        Ok(())
+    }
+
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
+        self.signing_keys.retain(|key| key.id != id);
+        Ok(())
+    }
+
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
+        self.service_account_keys.push(key.clone());
+        Ok(())
+    }
+
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        let before = self.service_account_keys.len();
+        self.service_account_keys.retain(|key| key.id != id);
+        self.access_tokens.retain(|_, token| token.key_id != id);
+        Ok(self.service_account_keys.len() < before)
+    }
+
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
+        self.access_tokens.insert(*id, token.clone());
+        Ok(())
+    }
+
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.access_tokens.retain(|_, token| token.expires_at > now);
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 //! The paths and operation ids are those of the official emulator's API specification.
 
 use super::table::{
-    Auth, BATCH_DELETE, BATCH_GET, CREATE_AUTH_URI, DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT,
-    LIST_OOB_CODES, LIST_VERIFICATION_CODES, LOOKUP, NOT_YET, PROJECTS, QUERY, RESET_PASSWORD, Run, SEND_OOB_CODE,
-    SEND_VERIFICATION_CODE, SIGN_IN_WITH_CUSTOM_TOKEN, SIGN_IN_WITH_EMAIL_LINK, SIGN_IN_WITH_PASSWORD,
-    SIGN_IN_WITH_PHONE_NUMBER, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
+    ACCESS_TOKEN, Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, CREATE_AUTH_URI,
+    DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LIST_OOB_CODES, LIST_VERIFICATION_CODES, LOOKUP,
+    NOT_YET, PROJECTS, QUERY, RESET_PASSWORD, Run, SEND_OOB_CODE, SEND_VERIFICATION_CODE, SESSION_COOKIE,
+    SIGN_IN_WITH_CUSTOM_TOKEN, SIGN_IN_WITH_EMAIL_LINK, SIGN_IN_WITH_PASSWORD, SIGN_IN_WITH_PHONE_NUMBER, SIGN_UP,
+    STATUS, UPDATE, UPDATE_CONFIG,
 };
 use http::Method;
 
@@ -45,6 +46,13 @@ const IDP_CONFIGS: &[Row] = &[
     (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
 ];
 
+/// What Admin SDKs fetch to verify tokens by themselves.
+const PUBLIC_KEYS: &[Row] = &[
+    (GET, "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com", "x509", CERTIFICATES),
+    (GET, "/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com", "jwk", JWKS),
+    (GET, "/identitytoolkit/v3/relyingparty/publicKeys", "sessionCookies", COOKIE_CERTIFICATES),
+];
+
 /// A later surface matters only for the paths that no earlier one has.
 pub(super) const SURFACES: &[Surface] = &[
     // What clients call.
@@ -71,9 +79,29 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:verifyIosClient", "accounts.verifyIosClient", NOT_YET),
             (GET, "/projects", "getProjects", PROJECTS),
             (GET, "/recaptchaParams", "getRecaptchaParams", NOT_YET),
-            (GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", NOT_YET),
         ],
     },
+    // The public keys, where Google has them.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v1",
+        ids: "identitytoolkit.",
+        auth: Auth::Anyone,
+        rows: &[(GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", COOKIE_JWKS)],
+    },
+    // Access tokens, at our own path and where Admin SDKs look for them.
+    Surface {
+        base: "",
+        ids: "oauth2.",
+        auth: Auth::Anyone,
+        rows: &[
+            (POST, "/token", "token", ACCESS_TOKEN),
+            (POST, "/oauth2.googleapis.com/token", "token", ACCESS_TOKEN),
+            (POST, "/www.googleapis.com/oauth2/v4/token", "token", ACCESS_TOKEN),
+            (POST, "/accounts.google.com/o/oauth2/token", "token", ACCESS_TOKEN),
+        ],
+    },
+    Surface { base: "", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
+    Surface { base: "/www.googleapis.com", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
     // What Admin SDKs call.
     Surface {
         base: "/identitytoolkit.googleapis.com/v1/projects/{project}",
@@ -89,7 +117,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:query", "accounts.query", QUERY),
             (POST, "/accounts:sendOobCode", "accounts.sendOobCode", SEND_OOB_CODE),
             (POST, "/accounts:update", "accounts.update", UPDATE),
-            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+            (POST, ":createSessionCookie", "createSessionCookie", SESSION_COOKIE),
             (POST, ":queryAccounts", "queryAccounts", QUERY),
         ],
     },
@@ -108,7 +136,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:query", "accounts.query", QUERY),
             (POST, "/accounts:sendOobCode", "accounts.sendOobCode", SEND_OOB_CODE),
             (POST, "/accounts:update", "accounts.update", UPDATE),
-            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+            (POST, ":createSessionCookie", "createSessionCookie", SESSION_COOKIE),
         ],
     },
     // Second factors and what clients ask beforehand.

@@ -2,15 +2,17 @@
 
 use super::Params;
 use super::path::matches;
+use super::public_keys::Form;
 use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{
-    Answer, Call, bulk, config, create_auth_uri, delete, grant, lookup, oob, phone, sign_in_custom_token,
-    sign_in_email_link, sign_in_password, sign_in_phone_number, sign_up, update,
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, lookup, oob, phone, session_cookie,
+    sign_in_custom_token, sign_in_email_link, sign_in_password, sign_in_phone_number, sign_up, update,
 };
 use hearth_auth::schema::Schema;
 use hearth_auth::store::{Accounts, Store};
+use hearth_auth::token::Purpose;
 use http::Method;
 use http::request::Parts;
 use serde::Deserialize;
@@ -24,6 +26,8 @@ pub(super) enum Auth {
     AdminOrKey,
     /// Anyone with an API key.
     Key,
+    /// Anyone.
+    Anyone,
     /// Anyone: an emulator's own surface, which no other server has.
     Open,
 }
@@ -35,6 +39,10 @@ pub(super) enum Run {
     Operation(&'static Operation),
     /// The status page.
     Status,
+    /// OAuth2's token endpoint.
+    AccessToken,
+    /// The public keys.
+    PublicKeys(Purpose, Form),
     /// Known, but not there.
     NotYet,
 }
@@ -80,6 +88,11 @@ fn typed<'v, T: Deserialize<'v>>(body: &'v Value) -> Result<T, Error> {
 
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
+pub(super) const ACCESS_TOKEN: Run = Run::AccessToken;
+pub(super) const JWKS: Run = Run::PublicKeys(Purpose::IdToken, Form::Jwks);
+pub(super) const CERTIFICATES: Run = Run::PublicKeys(Purpose::IdToken, Form::Certificates);
+pub(super) const COOKIE_JWKS: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Jwks);
+pub(super) const COOKIE_CERTIFICATES: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Certificates);
 
 pub(super) const SIGN_UP: Run = Run::Operation(&writing(Source::Json, sign_up::SCHEMA, |store, call, body| {
     sign_up::sign_up(store, call, typed(body)?)
@@ -145,6 +158,10 @@ pub(super) const QUERY: Run = Run::Operation(&reading(Source::Json, bulk::QUERY_
 }));
 pub(super) const DELETE_ALL: Run =
     Run::Operation(&writing(Source::Nothing, &[], |store, call, body| bulk::delete_all(store, call, typed(body)?)));
+pub(super) const SESSION_COOKIE: Run =
+    Run::Operation(&reading(Source::Json, session_cookie::SCHEMA, |store, call, body| {
+        session_cookie::create(store, call, typed(body)?)
+    }));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
 pub(super) const GET_CONFIG: Run =

@@ -303,10 +303,8 @@ const NOT_YET: &str = "
     POST {v1}/accounts:signInWithPhoneNumber identitytoolkit.accounts.signInWithPhoneNumber
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     GET {v1}/recaptchaParams identitytoolkit.getRecaptchaParams
-    GET {v1}/sessionCookiePublicKeys identitytoolkit.getSessionCookiePublicKeys
     POST {v1}/{of}/accounts:batchCreate {id}.accounts.batchCreate
     POST {v1}/{of}/accounts:sendOobCode {id}.accounts.sendOobCode
-    POST {v1}/{of}:createSessionCookie {id}.createSessionCookie
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
     POST {v2}/accounts/mfaEnrollment:finalize identitytoolkit.accounts.mfaEnrollment.finalize
     POST {v2}/accounts/mfaEnrollment:start identitytoolkit.accounts.mfaEnrollment.start

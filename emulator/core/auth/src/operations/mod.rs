@@ -3,6 +3,7 @@
 //! An operation checks in the order of the official emulator, since clients see the first complaint. Must not know:
 //! paths, methods, JSON text, or who may call (the shell decides whether a call is privileged).
 
+pub mod access_token;
 pub mod bulk;
 pub mod config;
 pub mod create_auth_uri;
@@ -14,6 +15,7 @@ pub mod oob;
 pub mod phone;
 mod policy;
 mod second_factors;
+pub mod session_cookie;
 pub mod sign_in_custom_token;
 pub mod sign_in_email_link;
 pub mod sign_in_password;
@@ -24,12 +26,12 @@ pub mod update;
 use crate::Millis;
 use crate::account::{Account, iso};
 use crate::code::OobCode;
-use crate::entropy::{Entropy, opaque_token};
+use crate::entropy::Entropy;
 use crate::errand::Passwords;
 use crate::errors::Error;
 use crate::store::{Accounts, Scope, Store};
 use crate::token::refresh::RefreshToken;
-use crate::token::{LIFETIME, Tokens, claims};
+use crate::token::{LIFETIME, Purpose, Tokens, claims, session};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -95,9 +97,11 @@ pub struct Answer {
     pub messages: Vec<Message>,
 }
 
-/// An ID token to be encoded.
+/// An ID token, or a session cookie made of one, to be encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IdTokenFor {
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its claims.
     pub claims: Map<String, Value>,
     /// The fields of the body where it goes.
@@ -127,7 +131,8 @@ impl Answer {
         let Some(tokens) = tokens else { return self };
         let at = self.body.len();
         let mut answer = self.with("refreshToken", tokens.refresh_token).with("expiresIn", LIFETIME.to_string());
-        answer.id_token = Some(IdTokenFor { claims: tokens.claims, fields: &["idToken"], at });
+        answer.id_token =
+            Some(IdTokenFor { purpose: Purpose::IdToken, claims: tokens.claims, fields: &["idToken"], at });
         answer
     }
 }
@@ -154,9 +159,7 @@ fn sign_in(
     let refresh_token = if call.tokens.are_unsigned() {
         refresh.encode()
     } else {
-        let token = opaque_token(call.entropy);
-        store.keep_refresh_token(&token, &refresh, call.now)?;
-        token
+        session::begin(store, call.entropy, refresh, call.now)?
     };
     Ok(NewTokens { claims, refresh_token })
 }

@@ -34,6 +34,11 @@ pub(crate) fn issuer(project: &str) -> String {
     format!("https://securetoken.google.com/{project}")
 }
 
+/// The `iss` of the project's session cookies.
+pub(crate) fn cookie_issuer(project: &str) -> String {
+    format!("https://session.firebase.google.com/{project}")
+}
+
 /// The claims of a token issued at `now` to `account`, who signed in with `provider`. `extra` are the claims of a
 /// custom token or a session.
 pub fn of(
@@ -123,6 +128,11 @@ impl IdTokenClaims {
     /// `None` if the object `firebase`, which every ID token has, is missing.
     pub(crate) fn new(claims: Map<String, Value>) -> Option<Self> {
         claims.get("firebase").is_some_and(Value::is_object).then_some(Self(claims))
+    }
+
+    /// All of them.
+    pub fn into_claims(self) -> Map<String, Value> {
+        self.0
     }
 
     /// The account's id.
