@@ -193,6 +193,9 @@ pub enum Error {
     /// Nobody carries emails.
     #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send emails.")]
     NoEmailDelivery,
+    /// No identity provider is known.
+    #[error("OPERATION_NOT_ALLOWED : This server knows no identity providers.")]
+    NoIdentityProviders,
     /// Nobody carries text messages.
     #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send text messages.")]
     NoSmsDelivery,

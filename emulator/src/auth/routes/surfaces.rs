@@ -6,8 +6,8 @@ use super::table::{
     ACCESS_TOKEN, Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, CREATE_AUTH_URI,
     DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LIST_OOB_CODES, LIST_VERIFICATION_CODES, LOOKUP,
     NOT_YET, PROJECTS, QUERY, RESET_PASSWORD, Run, SEND_OOB_CODE, SEND_VERIFICATION_CODE, SESSION_COOKIE,
-    SIGN_IN_WITH_CUSTOM_TOKEN, SIGN_IN_WITH_EMAIL_LINK, SIGN_IN_WITH_PASSWORD, SIGN_IN_WITH_PHONE_NUMBER, SIGN_UP,
-    STATUS, UPDATE, UPDATE_CONFIG,
+    SIGN_IN_WITH_CUSTOM_TOKEN, SIGN_IN_WITH_EMAIL_LINK, SIGN_IN_WITH_IDP, SIGN_IN_WITH_PASSWORD,
+    SIGN_IN_WITH_PHONE_NUMBER, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
 };
 use http::Method;
 
@@ -71,7 +71,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:signInWithCustomToken", "accounts.signInWithCustomToken", SIGN_IN_WITH_CUSTOM_TOKEN),
             (POST, "/accounts:signInWithEmailLink", "accounts.signInWithEmailLink", SIGN_IN_WITH_EMAIL_LINK),
             (POST, "/accounts:signInWithGameCenter", "accounts.signInWithGameCenter", NOT_YET),
-            (POST, "/accounts:signInWithIdp", "accounts.signInWithIdp", NOT_YET),
+            (POST, "/accounts:signInWithIdp", "accounts.signInWithIdp", SIGN_IN_WITH_IDP),
             (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/accounts:signInWithPhoneNumber", "accounts.signInWithPhoneNumber", SIGN_IN_WITH_PHONE_NUMBER),
             (POST, "/accounts:signUp", "accounts.signUp", SIGN_UP),
@@ -260,7 +260,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/sendVerificationCode", "accounts.sendVerificationCode", SEND_VERIFICATION_CODE),
             (POST, "/setAccountInfo", "accounts.update", UPDATE),
             (POST, "/signupNewUser", "accounts.signUp", SIGN_UP),
-            (POST, "/verifyAssertion", "accounts.signInWithIdp", NOT_YET),
+            (POST, "/verifyAssertion", "accounts.signInWithIdp", SIGN_IN_WITH_IDP),
             (POST, "/verifyCustomToken", "accounts.signInWithCustomToken", SIGN_IN_WITH_CUSTOM_TOKEN),
             (POST, "/verifyPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", SIGN_IN_WITH_PHONE_NUMBER),

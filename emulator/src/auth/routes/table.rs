@@ -8,7 +8,7 @@ use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{
     Answer, Call, bulk, config, create_auth_uri, delete, grant, lookup, oob, phone, session_cookie,
-    sign_in_custom_token, sign_in_email_link, sign_in_password, sign_in_phone_number, sign_up, update,
+    sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number, sign_up, update,
 };
 use hearth_auth::schema::Schema;
 use hearth_auth::store::{Accounts, Store};
@@ -118,6 +118,10 @@ pub(super) const SIGN_IN_WITH_CUSTOM_TOKEN: Run =
 pub(super) const SIGN_IN_WITH_PHONE_NUMBER: Run =
     Run::Operation(&writing(Source::Json, sign_in_phone_number::SCHEMA, |store, call, body| {
         sign_in_phone_number::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_IDP: Run =
+    Run::Operation(&writing(Source::Json, sign_in_idp::SCHEMA, |store, call, body| {
+        sign_in_idp::sign_in(store, call, typed(body)?)
     }));
 pub(super) const SEND_OOB_CODE: Run =
     Run::Operation(&writing(Source::Json, oob::SEND_SCHEMA, |store, call, body| oob::send(store, call, typed(body)?)));
