@@ -3,11 +3,11 @@
 //! The paths and operation ids are those of the official emulator's API specification.
 
 use super::table::{
-    ACCESS_TOKEN, Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, CREATE_AUTH_URI,
-    DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LIST_OOB_CODES, LIST_VERIFICATION_CODES, LOOKUP,
-    NOT_YET, PROJECTS, QUERY, RESET_PASSWORD, Run, SEND_OOB_CODE, SEND_VERIFICATION_CODE, SESSION_COOKIE,
-    SIGN_IN_WITH_CUSTOM_TOKEN, SIGN_IN_WITH_EMAIL_LINK, SIGN_IN_WITH_IDP, SIGN_IN_WITH_PASSWORD,
-    SIGN_IN_WITH_PHONE_NUMBER, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
+    ACCESS_TOKEN, Auth, BATCH_CREATE, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS,
+    CREATE_AUTH_URI, DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LIST_OOB_CODES,
+    LIST_VERIFICATION_CODES, LOOKUP, NOT_YET, PROJECTS, QUERY, RECAPTCHA_PARAMS, RESET_PASSWORD, Run, SEND_OOB_CODE,
+    SEND_VERIFICATION_CODE, SESSION_COOKIE, SIGN_IN_WITH_CUSTOM_TOKEN, SIGN_IN_WITH_EMAIL_LINK, SIGN_IN_WITH_IDP,
+    SIGN_IN_WITH_PASSWORD, SIGN_IN_WITH_PHONE_NUMBER, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG, UPLOAD,
 };
 use http::Method;
 
@@ -78,7 +78,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:update", "accounts.update", UPDATE),
             (POST, "/accounts:verifyIosClient", "accounts.verifyIosClient", NOT_YET),
             (GET, "/projects", "getProjects", PROJECTS),
-            (GET, "/recaptchaParams", "getRecaptchaParams", NOT_YET),
+            (GET, "/recaptchaParams", "getRecaptchaParams", RECAPTCHA_PARAMS),
         ],
     },
     // The public keys, where Google has them.
@@ -109,7 +109,7 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::AdminOrKey,
         rows: &[
             (POST, "/accounts", "accounts", SIGN_UP),
-            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", BATCH_CREATE),
             (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
             (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
             (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
@@ -128,7 +128,7 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::AdminOrKey,
         rows: &[
             (POST, "/accounts", "accounts", SIGN_UP),
-            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", BATCH_CREATE),
             (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
             (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
             (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
@@ -255,7 +255,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/getAccountInfo", "accounts.lookup", LOOKUP),
             (POST, "/getOobConfirmationCode", "accounts.sendOobCode", SEND_OOB_CODE),
             (GET, "/getProjectConfig", "getProjects", PROJECTS),
-            (GET, "/getRecaptchaParam", "getRecaptchaParams", NOT_YET),
+            (GET, "/getRecaptchaParam", "getRecaptchaParams", RECAPTCHA_PARAMS),
             (POST, "/resetPassword", "accounts.resetPassword", RESET_PASSWORD),
             (POST, "/sendVerificationCode", "accounts.sendVerificationCode", SEND_VERIFICATION_CODE),
             (POST, "/setAccountInfo", "accounts.update", UPDATE),
@@ -265,7 +265,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/verifyPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", SIGN_IN_WITH_PHONE_NUMBER),
             (POST, "/downloadAccount", "projects.accounts.batchGet", DOWNLOAD),
-            (POST, "/uploadAccount", "projects.accounts.batchCreate", NOT_YET),
+            (POST, "/uploadAccount", "projects.accounts.batchCreate", UPLOAD),
         ],
     },
     // A former name that has no other.

@@ -1,6 +1,6 @@
 //! What a project tells its clients, and the settings that the emulator's own API changes.
 
-use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing};
+use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing, policy};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::store::{Accounts, Store};
@@ -104,6 +104,21 @@ fn answer(config: &Config) -> Answer {
         Value::Object(body) => Answer { body, ..Answer::default() },
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Answer::default(),
     }
+}
+
+/// What apps show a service that tells people from machines; nobody here asks one, and the values say so.
+///
+/// # Errors
+/// The store failed.
+pub fn recaptcha_params(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
+    policy::of(store, call)?;
+    Ok(Answer::kind("identitytoolkit#GetRecaptchaParamResponse")
+        .with(
+            "recaptchaStoken",
+            "This-is-a-fake-token__Dont-send-this-to-the-Recaptcha-service__The-Auth-Emulator-does-not-support-\
+             Recaptcha",
+        )
+        .with("recaptchaSiteKey", "Fake-key__Do-not-send-this-to-Recaptcha_"))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod delete;
 mod entry;
 pub mod grant;
 mod idp;
+pub mod import;
 pub mod lookup;
 pub mod oob;
 pub mod phone;

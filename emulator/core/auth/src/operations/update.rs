@@ -55,7 +55,8 @@ const DELETABLE: Kind = Kind::Name(&[
     "RAW_USER_INFO",
 ]);
 
-const PROVIDER_USER_INFO: Schema = &[
+/// The shape of what a provider says of a user.
+pub(super) const PROVIDER_USER_INFO: Schema = &[
     ("providerId", Kind::Text),
     ("rawId", Kind::Text),
     ("federatedId", Kind::Text),
