@@ -217,6 +217,18 @@ pub enum Error {
     /// Only admins may choose the account's id.
     #[error("UNEXPECTED_PARAMETER : User ID")]
     UnexpectedUserId,
+    /// The tenant is disabled.
+    #[error("PROJECT_DISABLED")]
+    ProjectDisabled,
+    /// There is no such tenant: what clients hear.
+    #[error("INVALID_TENANT_ID")]
+    InvalidTenantId,
+    /// There is no such tenant: what admins hear.
+    #[error("TENANT_NOT_FOUND")]
+    TenantNotFound,
+    /// A blocking function cannot be had; why.
+    #[error("INVALID_BLOCKING_FUNCTION : (({0}))")]
+    InvalidBlockingFunction(&'static str),
     /// The project is not this server's.
     #[error("PROJECT_NOT_FOUND")]
     ProjectNotFound,
@@ -244,9 +256,6 @@ pub enum Error {
     /// Known, but not there.
     #[error("{0}")]
     NotImplemented(String),
-    /// A server that signs its tokens has no tenants that spring up by themselves.
-    #[error("Tenants are not implemented yet.")]
-    NoTenants,
     /// No unused id was found.
     #[error("INTERNAL_ERROR : Failed to generate a random ID")]
     NoUnusedId,

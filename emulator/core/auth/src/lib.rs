@@ -10,6 +10,7 @@ pub mod errors;
 pub mod operations;
 pub mod password;
 pub mod schema;
+pub mod settings;
 pub mod store;
 pub mod token;
 

@@ -3,9 +3,10 @@
 //! The paths and operation ids are those of the official emulator's API specification.
 
 use super::table::{
-    ACCESS_TOKEN, Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, DELETE_ACCOUNT,
-    DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LOOKUP, NOT_YET, PROJECTS, QUERY, Run, SESSION_COOKIE,
-    SIGN_IN_WITH_PASSWORD, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
+    ACCESS_TOKEN, Auth, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS, CREATE_TENANT,
+    DELETE_ACCOUNT, DELETE_ALL, DELETE_TENANT, DOWNLOAD, GET_CONFIG, GET_PROJECT_CONFIG, GET_TENANT, GRANT, JWKS,
+    LIST_TENANTS, LOOKUP, NOT_YET, PROJECTS, QUERY, Run, SESSION_COOKIE, SIGN_IN_WITH_PASSWORD, SIGN_UP, STATUS,
+    UPDATE, UPDATE_CONFIG, UPDATE_PROJECT_CONFIG, UPDATE_TENANT,
 };
 use http::Method;
 
@@ -172,11 +173,11 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.projects.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (GET, "/config", "getConfig", NOT_YET),
-            (PATCH, "/config", "updateConfig", NOT_YET),
+            (GET, "/config", "getConfig", GET_PROJECT_CONFIG),
+            (PATCH, "/config", "updateConfig", UPDATE_PROJECT_CONFIG),
             (POST, "/identityPlatform:initializeAuth", "identityPlatform.initializeAuth", NOT_YET),
-            (POST, "/tenants", "tenants.create", NOT_YET),
-            (GET, "/tenants", "tenants.list", NOT_YET),
+            (POST, "/tenants", "tenants.create", CREATE_TENANT),
+            (GET, "/tenants", "tenants.list", LIST_TENANTS),
         ],
     },
     Surface {
@@ -191,9 +192,9 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.projects.tenants.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (DELETE, "", "delete", NOT_YET),
-            (GET, "", "get", NOT_YET),
-            (PATCH, "", "patch", NOT_YET),
+            (DELETE, "", "delete", DELETE_TENANT),
+            (GET, "", "get", GET_TENANT),
+            (PATCH, "", "patch", UPDATE_TENANT),
             (POST, ":getIamPolicy", "getIamPolicy", NOT_YET),
             (POST, ":setIamPolicy", "setIamPolicy", NOT_YET),
             (POST, ":testIamPermissions", "testIamPermissions", NOT_YET),

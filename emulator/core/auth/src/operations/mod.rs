@@ -10,11 +10,13 @@ pub mod delete;
 mod entry;
 pub mod grant;
 pub mod lookup;
+mod mask;
 mod policy;
 mod second_factors;
 pub mod session_cookie;
 pub mod sign_in_password;
 pub mod sign_up;
+pub mod tenants;
 pub mod update;
 
 use crate::Millis;
