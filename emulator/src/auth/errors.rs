@@ -137,6 +137,7 @@ impl Refusal {
                 | Error::MissingUserAccount
                 | Error::OperationNotAllowed
                 | Error::NoEmailDelivery
+                | Error::NoIdentityProviders
                 | Error::NoSmsDelivery
                 | Error::PasswordLoginDisabled
                 | Error::PhoneNumberExists

@@ -6,6 +6,7 @@
 mod errors;
 mod hashing_pool;
 mod key_file;
+mod outbound;
 mod rerun;
 mod rotation;
 mod routes;

@@ -3,6 +3,7 @@
 //! Stands between the routes and the store. Must not know: HTTP.
 
 use super::hashing_pool::HashingPool;
+use super::outbound::Outbound;
 use super::rerun::Rerun;
 use super::signing_keys;
 use super::store::{MIGRATIONS, SqliteStore};
@@ -16,8 +17,8 @@ use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errand::{Errand, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
-use hearth_auth::operations::Call;
 use hearth_auth::operations::tenants::{self, Admission};
+use hearth_auth::operations::{self, Call};
 use hearth_auth::password::Hashing;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
 use hearth_auth::token::{Purpose, Refused, Tokens};
@@ -108,6 +109,7 @@ struct House {
     /// Changed as a whole when keys do.
     tokens: RwLock<Arc<Tokens>>,
     hashing: Hashing,
+    outbound: Outbound,
     /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
     clock: Clock,
@@ -168,6 +170,7 @@ impl AuthService {
             emulator: settings.emulator,
             tokens: RwLock::new(tokens),
             hashing: if settings.emulator { Hashing::Fake } else { Hashing::Argon2id },
+            outbound: if settings.emulator { Outbound::Log } else { Outbound::Nowhere },
             verified,
             clock,
             entropy,
@@ -237,6 +240,11 @@ impl AuthService {
     /// Emulator mode: whoever says so is an admin.
     pub(super) fn is_emulator(&self) -> bool {
         self.house.emulator
+    }
+
+    /// Sends what operations want sent.
+    pub(super) fn send(&self, messages: &[operations::Message]) {
+        messages.iter().for_each(|message| self.house.outbound.send(message));
     }
 
     /// The policy for tokens, with the keys of this moment.
@@ -361,6 +369,7 @@ impl House {
             tokens,
             passwords: Passwords { hashing: self.hashing, outcomes },
             origin: &asked.origin,
+            delivers: self.outbound.delivers(),
         }
     }
 

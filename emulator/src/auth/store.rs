@@ -4,6 +4,7 @@
 use crate::storage::Migration;
 use hearth_auth::Millis;
 use hearth_auth::account::Account;
+use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::config::Config;
 use hearth_auth::settings::Tenant;
@@ -11,6 +12,7 @@ use hearth_auth::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAc
 use hearth_auth::token::refresh::RefreshToken;
 use hearth_auth::token::session::{Family, Hash};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
+use sha2::{Digest, Sha256};
 
 /// The schema. The tenant is `''` for the project itself; times are milliseconds, `valid_since` is seconds.
 pub(super) const MIGRATIONS: &[Migration] = &[
@@ -102,6 +104,31 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     CREATE INDEX access_token_key ON access_token (key_id);
     ALTER TABLE signing_key ADD COLUMN purpose TEXT NOT NULL DEFAULT 'id_token';",
     ),
+    Migration(
+        "ALTER TABLE account ADD COLUMN initial_email TEXT;
+    CREATE INDEX account_initial_email ON account (project, tenant, initial_email) WHERE initial_email IS NOT NULL;
+
+    ALTER TABLE provider ADD COLUMN email TEXT;
+    CREATE INDEX provider_email ON provider (project, tenant, email) WHERE email IS NOT NULL;
+    UPDATE account SET initial_email = record ->> '$.initialEmail' WHERE record ->> '$.initialEmail' IS NOT NULL;
+    UPDATE provider SET email = (
+        SELECT info.value ->> '$.email'
+        FROM account, json_each(account.record, '$.providerUserInfo') AS info
+        WHERE account.project = provider.project AND account.tenant = provider.tenant
+            AND account.local_id = provider.local_id AND info.value ->> '$.providerId' = provider.provider_id);
+
+    CREATE TABLE code (
+        seq INTEGER PRIMARY KEY,
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        issued_at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        UNIQUE (project, tenant, kind, hash)
+    ) STRICT;
+    CREATE INDEX code_issued_at ON code (project, tenant, issued_at);",
+    ),
 ];
 
 /// The tables, through a connection. One that only reads refuses to write.
@@ -128,6 +155,12 @@ impl SqliteStore<'_> {
     fn account(&self, sql: &str, params: impl Params) -> Result<Option<Account>, StoreError> {
         let record = self.one(sql, params, |row| row.get::<_, String>(0))?;
         record.map(|record| serde_json::from_str(&record).map_err(failed)).transpose()
+    }
+
+    fn accounts(&self, sql: &str, params: impl Params) -> Result<Vec<Account>, StoreError> {
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let records = query.query_map(params, |row| row.get::<_, String>(0)).map_err(failed)?;
+        records.map(|record| serde_json::from_str(&record.map_err(failed)?).map_err(failed)).collect()
     }
 
     fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
@@ -192,13 +225,7 @@ impl Accounts for SqliteStore<'_> {
         };
         // Negative limits are none; no id is empty.
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
-        let records = query
-            .query_map(params![scope.project, tenant(scope), after.unwrap_or_default(), limit], |row| {
-                row.get::<_, String>(0)
-            })
-            .map_err(failed)?;
-        records.map(|record| serde_json::from_str(&record.map_err(failed)?).map_err(failed)).collect()
+        self.accounts(sql, params![scope.project, tenant(scope), after.unwrap_or_default(), limit])
     }
 
     fn count(&self, scope: &Scope) -> Result<u64, StoreError> {
@@ -269,6 +296,46 @@ impl Accounts for SqliteStore<'_> {
         values.map_err(failed)?.map(|value| serde_json::from_str(&value.map_err(failed)?).map_err(failed)).collect()
     }
 
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
+        self.account(
+            "SELECT record FROM account WHERE project = ?1 AND tenant = ?2 AND initial_email = ?3
+             ORDER BY local_id LIMIT 1",
+            params![scope.project, tenant(scope), email],
+        )
+    }
+
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError> {
+        self.accounts(
+            "SELECT record FROM account WHERE project = ?1 AND tenant = ?2 AND local_id IN (
+                 SELECT local_id FROM provider WHERE project = ?1 AND tenant = ?2 AND email = ?3)
+             ORDER BY local_id",
+            params![scope.project, tenant(scope), email],
+        )
+    }
+
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError> {
+        self.accounts(
+            "SELECT record FROM provider JOIN account USING (project, tenant, local_id)
+             WHERE project = ?1 AND tenant = ?2 AND provider_id = ?3 ORDER BY raw_id LIMIT ?4",
+            params![scope.project, tenant(scope), provider_id, i64::try_from(limit).unwrap_or(i64::MAX)],
+        )
+    }
+
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError> {
+        self.one(
+            "SELECT issued_at, record FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND hash = ?4",
+            params![scope.project, tenant(scope), kind.name(), hash(key)],
+            kept,
+        )
+    }
+
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError> {
+        let sql = "SELECT issued_at, record FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 ORDER BY seq";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let codes = query.query_map(params![scope.project, tenant(scope), kind.name()], kept).map_err(failed)?;
+        codes.collect::<Result<_, _>>().map_err(failed)
+    }
+
     fn config(&self, project: &str) -> Result<Config, StoreError> {
         let value =
             self.one("SELECT value FROM config WHERE project = ?1", [project], |row| row.get::<_, String>(0))?;
@@ -281,10 +348,11 @@ impl Store for SqliteStore<'_> {
         let (project, tenant, local_id) = (&scope.project, tenant(scope), &account.local_id);
         self.run(
             "INSERT INTO account VALUES (:project, :tenant, :local_id, :record, :email, :phone_number, :disabled,
-                 :valid_since, :anonymous, :last_seen)
+                 :valid_since, :anonymous, :last_seen, :initial_email)
              ON CONFLICT (project, tenant, local_id) DO UPDATE SET record = excluded.record, email = excluded.email,
                  phone_number = excluded.phone_number, disabled = excluded.disabled,
-                 valid_since = excluded.valid_since, anonymous = excluded.anonymous, last_seen = excluded.last_seen",
+                 valid_since = excluded.valid_since, anonymous = excluded.anonymous, last_seen = excluded.last_seen,
+                 initial_email = excluded.initial_email",
             named_params! {
                 ":project": project,
                 ":tenant": tenant,
@@ -296,6 +364,7 @@ impl Store for SqliteStore<'_> {
                 ":valid_since": account.valid_since_seconds(),
                 ":anonymous": account.is_anonymous(),
                 ":last_seen": stored(account.last_seen()),
+                ":initial_email": account.initial_email,
             },
         )?;
         self.run(
@@ -304,8 +373,8 @@ impl Store for SqliteStore<'_> {
         )?;
         for info in account.providers() {
             self.run(
-                "INSERT INTO provider VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![project, tenant, info.provider_id, info.raw_id, local_id],
+                "INSERT INTO provider VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![project, tenant, info.provider_id, info.raw_id, local_id, info.email],
             )?;
         }
         Ok(())
@@ -368,6 +437,16 @@ impl Store for SqliteStore<'_> {
         Ok(())
     }
 
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO code (project, tenant, kind, hash, issued_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (project, tenant, kind, hash)
+             DO UPDATE SET issued_at = excluded.issued_at, record = excluded.record",
+            params![scope.project, tenant(scope), kind.name(), hash(key), stored(code.issued), code.record],
+        )?;
+        Ok(())
+    }
+
     fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
         let sql = "SELECT id, purpose, created_at, pkcs1 FROM signing_key ORDER BY created_at, id";
         let mut query = self.0.prepare_cached(sql).map_err(failed)?;
@@ -386,6 +465,14 @@ impl Store for SqliteStore<'_> {
         Ok(())
     }
 
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND hash = ?4",
+            params![scope.project, tenant(scope), kind.name(), hash(key)],
+        )?;
+        Ok(())
+    }
+
     fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
         self.run("DELETE FROM signing_key WHERE id = ?1", [id])?;
         Ok(())
@@ -396,6 +483,14 @@ impl Store for SqliteStore<'_> {
         self.run(
             "INSERT INTO service_account_key VALUES (?1, ?2, ?3, ?4)",
             params![id, email, stored(*created_at), public],
+        )?;
+        Ok(())
+    }
+
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND issued_at < ?3",
+            params![scope.project, tenant(scope), stored(before)],
         )?;
         Ok(())
     }
@@ -432,9 +527,18 @@ impl Store for SqliteStore<'_> {
     }
 }
 
+fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    Ok(Kept { issued: restored(row.get(0)?), record: row.get(1)? })
+}
+
 fn service_account_key(row: &Row<'_>) -> rusqlite::Result<ServiceAccountKey> {
     let created_at = restored(row.get(2)?);
     Ok(ServiceAccountKey { id: row.get(0)?, email: row.get(1)?, created_at, public: row.get(3)? })
+}
+
+/// What a code is found by, as it is kept: a plain hash cannot be turned back, since codes are random and long.
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
 }
 
 /// SQLite's integers have a sign.

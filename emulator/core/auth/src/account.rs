@@ -184,6 +184,11 @@ impl Account {
         }
     }
 
+    /// Removes those of the providers that are there.
+    pub fn delete_providers(&mut self, provider_ids: &[String]) {
+        provider_ids.iter().for_each(|provider_id| self.delete_provider(provider_id));
+    }
+
     /// Removes the provider, if it is there.
     pub fn delete_provider(&mut self, provider_id: &str) {
         if let Some(providers) = &mut self.provider_user_info {
@@ -216,6 +221,15 @@ impl Account {
         self.email = None;
         self.email_verified = None;
         self.email_link_signin = None;
+    }
+
+    /// Removes password, phone number and identities, and revokes all tokens: whoever brought them had not shown that the
+    /// email is theirs, and somebody else has.
+    pub fn close_other_ways_in(&mut self, now: Millis) {
+        self.delete_secret();
+        self.phone_number = None;
+        self.provider_user_info = self.provider_user_info.take().map(|_| Vec::new());
+        self.valid_since = Some((now / 1000).to_string());
     }
 
     /// Makes the entries of the providers `password` and `phone` agree with what the account has.

@@ -193,6 +193,9 @@ pub enum Error {
     /// Nobody carries emails.
     #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send emails.")]
     NoEmailDelivery,
+    /// No identity provider is known.
+    #[error("OPERATION_NOT_ALLOWED : This server knows no identity providers.")]
+    NoIdentityProviders,
     /// Nobody carries text messages.
     #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send text messages.")]
     NoSmsDelivery,
@@ -276,7 +279,7 @@ pub enum Error {
 impl Error {
     /// Whether what an operation wrote before it was refused is kept all the same.
     pub fn keeps_what_was_written(&self) -> bool {
-        matches!(self, Self::RefreshTokenReused)
+        matches!(self, Self::InvalidCode | Self::RefreshTokenReused | Self::TooManyAttempts)
     }
 
     /// The refusal of a request's field that is known but not there yet.

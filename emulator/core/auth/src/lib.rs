@@ -4,6 +4,7 @@
 //! SQLite, threads, files, clocks.
 
 pub mod account;
+pub mod code;
 pub mod entropy;
 pub mod errand;
 pub mod errors;
@@ -13,6 +14,7 @@ pub mod schema;
 pub mod settings;
 pub mod store;
 pub mod token;
+pub mod uri;
 
 #[cfg(test)]
 mod memory;

@@ -2,6 +2,7 @@
 
 use crate::Millis;
 use crate::account::Account;
+use crate::code::{Kept, Kind};
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
@@ -35,6 +36,7 @@ pub(crate) struct Memory {
     service_account_keys: Vec<ServiceAccountKey>,
     access_tokens: HashMap<Hash, AccessToken>,
     configs: HashMap<String, Config>,
+    codes: Vec<((Scope, Kind, String), Kept)>,
 }
 
 impl Memory {
@@ -114,6 +116,33 @@ impl Accounts for Memory {
         let tenants =
             self.tenants.iter().filter(|((of, id), _)| of == project && after.is_none_or(|after| id.as_str() > after));
         Ok(tenants.map(|(_, tenant)| tenant.clone()).take(limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| account.initial_email.as_deref() == Some(email)))
+    }
+
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError> {
+        let mut found = self.list(scope, None, None, Order::Ascending)?;
+        found.retain(|account| account.providers().iter().any(|info| info.email.as_deref() == Some(email)));
+        Ok(found)
+    }
+
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let mut found = self.list(scope, None, None, Order::Ascending)?;
+        found.retain(|account| account.providers().iter().any(|info| info.provider_id == provider_id));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError> {
+        let mut codes = self.codes.iter();
+        Ok(codes.find(|(of, _)| *of == (scope.clone(), kind, key.to_owned())).map(|(_, code)| code.clone()))
+    }
+
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError> {
+        let codes = self.codes.iter().filter(|((of, its, _), _)| of == scope && *its == kind);
+        Ok(codes.map(|(_, code)| code.clone()).collect())
     }
 
     fn config(&self, project: &str) -> Result<Config, StoreError> {
@@ -208,6 +237,25 @@ impl Store for Memory {
 
     fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError> {
         self.tenants.remove(&(project.to_owned(), id.to_owned()));
+        Ok(())
+    }
+
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError> {
+        let key = (scope.clone(), kind, key.to_owned());
+        match self.codes.iter_mut().find(|(of, _)| *of == key) {
+            Some((_, kept)) => *kept = code.clone(),
+            None => self.codes.push((key, code.clone())),
+        }
+        Ok(())
+    }
+
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError> {
+        self.codes.retain(|(of, _)| *of != (scope.clone(), kind, key.to_owned()));
+        Ok(())
+    }
+
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError> {
+        self.codes.retain(|((of, _, _), code)| of != scope || code.issued >= before);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::Millis;
 use crate::account::Account;
+use crate::code::{Kept, Kind};
 use crate::errors::StoreError;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
@@ -169,6 +170,36 @@ pub trait Accounts {
     /// The store failed.
     fn tenants(&self, project: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<Tenant>, StoreError>;
 
+    /// The account whose first email this was (see [`Account::initial_email`]).
+    ///
+    /// # Errors
+    /// The store failed.
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError>;
+
+    /// Accounts to which a provider brought this email, the smallest id first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError>;
+
+    /// Up to `limit` accounts that have an identity at the provider.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError>;
+
+    /// The code with this key.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError>;
+
+    /// All codes of a kind, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError>;
+
     /// The project's configuration; the default one if it was never set.
     ///
     /// # Errors
@@ -220,6 +251,24 @@ pub trait Store: Accounts {
     /// # Errors
     /// The store failed.
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError>;
+
+    /// Keeps a code, in place of the one with its key if there is one. The key must not be readable from the store.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError>;
+
+    /// Forgets a code.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError>;
+
+    /// Forgets the codes issued before `before`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError>;
 
     /// The keys that sign tokens, the oldest first.
     ///

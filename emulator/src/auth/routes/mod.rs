@@ -70,7 +70,8 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
 }
 
 async fn success(service: &AuthService, answer: Answer) -> Result<Response, Refusal> {
-    let Answer { mut body, id_token } = answer;
+    let Answer { mut body, id_token, messages } = answer;
+    service.send(&messages);
     if let Some(wanted) = id_token {
         let token = service.encode(wanted.purpose, wanted.claims).await?;
         for (index, field) in wanted.fields.iter().enumerate() {

@@ -7,7 +7,9 @@ use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{
-    Answer, Call, bulk, config, delete, grant, lookup, session_cookie, sign_in_password, sign_up, tenants, update,
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, lookup, oob, phone, session_cookie,
+    sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number, sign_up, tenants,
+    update,
 };
 use hearth_auth::schema::Schema;
 use hearth_auth::settings;
@@ -108,6 +110,40 @@ pub(super) const UPDATE: Run = Run::Operation(&writing(Source::Json, update::SCH
 pub(super) const SIGN_IN_WITH_PASSWORD: Run =
     Run::Operation(&writing(Source::Json, sign_in_password::SCHEMA, |store, call, body| {
         sign_in_password::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_EMAIL_LINK: Run =
+    Run::Operation(&writing(Source::Json, sign_in_email_link::SCHEMA, |store, call, body| {
+        sign_in_email_link::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_CUSTOM_TOKEN: Run =
+    Run::Operation(&writing(Source::Json, sign_in_custom_token::SCHEMA, |store, call, body| {
+        sign_in_custom_token::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_PHONE_NUMBER: Run =
+    Run::Operation(&writing(Source::Json, sign_in_phone_number::SCHEMA, |store, call, body| {
+        sign_in_phone_number::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_IDP: Run =
+    Run::Operation(&writing(Source::Json, sign_in_idp::SCHEMA, |store, call, body| {
+        sign_in_idp::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SEND_OOB_CODE: Run =
+    Run::Operation(&writing(Source::Json, oob::SEND_SCHEMA, |store, call, body| oob::send(store, call, typed(body)?)));
+pub(super) const RESET_PASSWORD: Run =
+    Run::Operation(&writing(Source::Json, oob::RESET_SCHEMA, |store, call, body| {
+        oob::reset_password(store, call, typed(body)?)
+    }));
+pub(super) const LIST_OOB_CODES: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, _| oob::list(store, call)));
+pub(super) const SEND_VERIFICATION_CODE: Run =
+    Run::Operation(&writing(Source::Json, phone::SEND_SCHEMA, |store, call, body| {
+        phone::send(store, call, typed(body)?)
+    }));
+pub(super) const LIST_VERIFICATION_CODES: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, _| phone::list(store, call)));
+pub(super) const CREATE_AUTH_URI: Run =
+    Run::Operation(&reading(Source::Json, create_auth_uri::SCHEMA, |store, call, body| {
+        create_auth_uri::create_auth_uri(store, call, typed(body)?)
     }));
 pub(super) const DELETE_ACCOUNT: Run = Run::Operation(&writing(Source::Json, delete::SCHEMA, |store, call, body| {
     delete::delete(store, call, typed(body)?)

@@ -6,21 +6,30 @@
 pub mod access_token;
 pub mod bulk;
 pub mod config;
+pub mod create_auth_uri;
 pub mod delete;
 mod entry;
 pub mod grant;
+mod idp;
 pub mod lookup;
 mod mask;
+pub mod oob;
+pub mod phone;
 mod policy;
 mod second_factors;
 pub mod session_cookie;
+pub mod sign_in_custom_token;
+pub mod sign_in_email_link;
+pub mod sign_in_idp;
 pub mod sign_in_password;
+pub mod sign_in_phone_number;
 pub mod sign_up;
 pub mod tenants;
 pub mod update;
 
 use crate::Millis;
 use crate::account::{Account, iso};
+use crate::code::OobCode;
 use crate::entropy::Entropy;
 use crate::errand::Passwords;
 use crate::errors::Error;
@@ -52,6 +61,33 @@ pub struct Call<'a> {
     pub passwords: Passwords<'a>,
     /// Where links lead to: scheme and host, without a slash at the end.
     pub origin: &'a str,
+    /// What can be sent to users.
+    pub delivers: Delivers,
+}
+
+/// What can be sent to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivers {
+    /// Emails.
+    pub emails: bool,
+    /// Text messages.
+    pub texts: bool,
+}
+
+/// Something to be sent once the operation is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// By email.
+    Email(OobCode),
+    /// By text message.
+    Text {
+        /// To whom.
+        phone_number: String,
+        /// The digits.
+        code: String,
+        /// Why.
+        purpose: phone::Purpose,
+    },
 }
 
 /// What an operation answers.
@@ -61,6 +97,8 @@ pub struct Answer {
     pub body: Map<String, Value>,
     /// An ID token to be encoded, when everything else is done.
     pub id_token: Option<IdTokenFor>,
+    /// What is to be sent.
+    pub messages: Vec<Message>,
 }
 
 /// An ID token, or a session cookie made of one, to be encoded.
@@ -204,7 +242,9 @@ mod tests {
             let Self { store, scope, now, entropy, tokens } = self;
             let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
             let origin = "http://127.0.0.1:9099";
-            let call = Call { scope, privileged, emulator: true, now: *now, entropy, tokens, passwords, origin };
+            let delivers = Delivers { emails: true, texts: true };
+            let call =
+                Call { scope, privileged, emulator: true, now: *now, entropy, tokens, passwords, origin, delivers };
             operation(store, &call, serde_json::from_value(body).unwrap())
         }
 

@@ -148,7 +148,7 @@ fn answer(account: &Account) -> Answer {
 }
 
 /// An account that nobody has yet, with the wanted id or a drawn one.
-fn new_account(store: &dyn Store, call: &Call<'_>, wanted_id: Option<&str>) -> Result<Account, Error> {
+pub(super) fn new_account(store: &dyn Store, call: &Call<'_>, wanted_id: Option<&str>) -> Result<Account, Error> {
     let id = match wanted_id {
         Some(id) => id.to_owned(),
         None => unused_id(store, call)?,

@@ -2,8 +2,9 @@
 
 use super::second_factors::{self, ENROLLMENT};
 use super::sign_up::{free_email, free_phone_number};
-use super::{Answer, Call, given, json, sign_in, signed_in};
+use super::{Answer, Call, Message, given, json, oob, policy, sign_in, signed_in};
 use crate::account::{ANONYMOUS, Account, MfaEnrollment, PASSWORD, PHONE, ProviderUserInfo};
+use crate::code::RequestType;
 use crate::errors::Error;
 use crate::password::Password;
 use crate::schema::{Kind, Schema};
@@ -109,14 +110,69 @@ struct Mfa {
     enrollments: Vec<MfaEnrollment>,
 }
 
-/// Changes an account. New tokens are answered when the change revokes the caller's own.
-///
-/// A changed email is remembered in `initialEmail`; no code to recover it is made yet.
+/// Changes an account. New tokens are answered when the change revokes the caller's own. When an email is changed for
+/// the first time, the former one is sent a code to put it back.
 ///
 /// # Errors
-/// As the official emulator; passwords, codes and second factors are not there yet.
+/// As the official emulator; a server's codes also expire (`EXPIRED_OOB_CODE`).
 pub fn update(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    policy::of(store, call)?;
     check(call, &request)?;
+    let changed = match given(&request.oob_code) {
+        Some(oob_code) => apply_code(store, call, oob_code)?,
+        None => apply(store, call, &request)?,
+    };
+    let Changed { mut account, provider, revokes, new_email, moved } = changed;
+    account.delete_providers(&request.delete_provider);
+    link(store, call, &mut account, request.link_provider_user_info)?;
+    account.mirror_providers();
+
+    let tokens = match provider.as_deref().filter(|_| revokes) {
+        Some(provider) => Some(sign_in(store, call, &mut account, provider, Map::new())?),
+        None => {
+            store.put(call.scope, &account)?;
+            None
+        }
+    };
+    if let Some(since) = account.valid_since_seconds().filter(|_| revokes) {
+        let since = u64::try_from(since).unwrap_or(0).saturating_mul(1000);
+        store.revoke_refresh_tokens(call.scope, &account.local_id, since)?;
+    }
+    let recovery = match account.initial_email.clone() {
+        Some(email) if moved && provider.as_deref() != Some(ANONYMOUS) && call.delivers.emails => {
+            Some(oob::issue(store, call, RequestType::RecoverEmail, email, None, None)?)
+        }
+        Some(_) | None => None,
+    };
+    let password_hash = if call.emulator { account.password_hash } else { None };
+    let mut answer = Answer::kind("identitytoolkit#SetAccountInfoResponse")
+        .with("localId", account.local_id)
+        .with_some("emailVerified", account.email_verified)
+        .with_some("providerUserInfo", account.provider_user_info.as_ref().map(json))
+        .with_some("email", account.email)
+        .with_some("displayName", account.display_name)
+        .with_some("photoUrl", account.photo_url)
+        .with_some("newEmail", new_email)
+        .with_some("passwordHash", password_hash)
+        .with_tokens(tokens);
+    answer.messages.extend(recovery.map(Message::Email));
+    Ok(answer)
+}
+
+/// An account as a request wants it.
+struct Changed {
+    account: Account,
+    /// How the caller signed in, or will have by this.
+    provider: Option<String>,
+    /// Tokens issued before are revoked.
+    revokes: bool,
+    new_email: Option<String>,
+    /// The request gave the account another email.
+    moved: bool,
+}
+
+/// What the request says by itself.
+fn apply(store: &dyn Store, call: &Call<'_>, request: &Request) -> Result<Changed, Error> {
     let (mut account, provider) = match given(&request.id_token) {
         Some(id_token) => {
             let signed_in = signed_in(store, call, id_token)?;
@@ -130,11 +186,10 @@ pub fn update(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resul
             (store.by_local_id(call.scope, local_id)?.ok_or(Error::UserNotFound)?, None)
         }
     };
-
-    let new_email = change_email(store, call, &mut account, provider.as_deref(), given(&request.email))?;
+    let moved = change_email(store, call, &mut account, provider.as_deref(), given(&request.email))? == Email::Changed;
     let password = given(&request.password).map(Password::new).transpose()?;
     let provider = if password.is_some() { Some(PASSWORD.to_owned()) } else { provider };
-    let revokes = new_email == Email::Changed || password.is_some() || request.valid_since.is_some();
+    let revokes = moved || password.is_some() || request.valid_since.is_some();
     if revokes {
         account.valid_since = Some((call.now / 1000).to_string());
     }
@@ -146,38 +201,59 @@ pub fn update(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resul
         }
         account.mfa_info = (!factors.is_empty()).then_some(factors);
     }
-    if let Some(password) = password {
-        account.set_secret(call.passwords.hash(password, call.entropy)?, call.now);
-    }
     if call.privileged {
-        change_as_admin(store, call, &mut account, &request)?;
+        change_as_admin(store, call, &mut account, request)?;
+    }
+    if let Some(password) = password {
+        let valid_since = account.valid_since.clone();
+        account.set_secret(call.passwords.hash(password, call.entropy)?, call.now);
+        account.valid_since = valid_since;
     }
     overwrite(&mut account.display_name, &request.display_name);
     overwrite(&mut account.photo_url, &request.photo_url);
-    remove(&mut account, &request);
-    link(store, call, &mut account, request.link_provider_user_info)?;
-    account.mirror_providers();
+    remove(&mut account, request);
+    let new_email = given(&request.email).map(str::to_lowercase);
+    Ok(Changed { account, provider, revokes, new_email, moved })
+}
 
-    let tokens = match provider.filter(|_| revokes) {
-        Some(provider) => Some(sign_in(store, call, &mut account, &provider, Map::new())?),
-        None => {
-            store.put(call.scope, &account)?;
-            None
-        }
+/// What a code from an email stands for.
+fn apply_code(store: &mut dyn Store, call: &Call<'_>, oob_code: &str) -> Result<Changed, Error> {
+    let code = oob::find(store, call, oob_code)?;
+    oob::consume(store, call, oob_code)?;
+    let is_free = |store: &dyn Store, email: &str| match store.by_email(call.scope, email)? {
+        Some(_) => Err(Error::EmailExists),
+        None => Ok(()),
     };
-    if let Some(since) = account.valid_since_seconds().filter(|_| revokes) {
-        let since = u64::try_from(since).unwrap_or(0).saturating_mul(1000);
-        store.revoke_refresh_tokens(call.scope, &account.local_id, since)?;
+    let mut changed =
+        Changed { account: Account::default(), provider: None, revokes: false, new_email: None, moved: false };
+    match code.request_type {
+        RequestType::VerifyEmail => {
+            changed.account = store.by_email(call.scope, &code.email)?.ok_or(Error::InvalidOobCode)?;
+            changed.provider = Some(PASSWORD.to_owned());
+        }
+        RequestType::VerifyAndChangeEmail => {
+            changed.account = store.by_email(call.scope, &code.email)?.ok_or(Error::InvalidOobCode)?;
+            let email = code.new_email.ok_or(Error::InvalidOobCode)?;
+            is_free(store, &email)?;
+            changed.account.email = Some(email.clone());
+            changed.new_email = Some(email);
+        }
+        RequestType::RecoverEmail => {
+            let account = store.by_initial_email(call.scope, &code.email)?;
+            changed.account = account.ok_or(Error::InvalidOobCode)?;
+            is_free(store, &code.email)?;
+            changed.account.email = Some(code.email);
+        }
+        RequestType::PasswordReset => return Err(Error::NotImplemented("PASSWORD_RESET".to_owned())),
+        RequestType::EmailSignin => return Err(Error::NotImplemented("EMAIL_SIGNIN".to_owned())),
     }
-    Ok(Answer::kind("identitytoolkit#SetAccountInfoResponse")
-        .with("localId", account.local_id)
-        .with_some("emailVerified", account.email_verified)
-        .with_some("providerUserInfo", account.provider_user_info.as_ref().map(json))
-        .with_some("email", account.email)
-        .with_some("displayName", account.display_name)
-        .with_some("photoUrl", account.photo_url)
-        .with_some("newEmail", given(&request.email).map(str::to_lowercase))
-        .with_tokens(tokens))
+    changed.account.email_verified = Some(true);
+    // On a server the tokens of whoever took the email end with it.
+    if !call.emulator && matches!(code.request_type, RequestType::VerifyAndChangeEmail | RequestType::RecoverEmail) {
+        changed.account.valid_since = Some((call.now / 1000).to_string());
+        changed.revokes = true;
+    }
+    Ok(changed)
 }
 
 /// What can be said before the account is known.
@@ -210,10 +286,7 @@ fn check(call: &Call<'_>, request: &Request) -> Result<(), Error> {
             | Attribute::Password => {}
         }
     }
-    match given(&request.oob_code) {
-        Some(_) => Err(Error::field_not_implemented("oobCode")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 #[derive(PartialEq, Eq)]
@@ -282,7 +355,6 @@ fn remove(account: &mut Account, request: &Request) {
         } else if provider == PHONE {
             account.phone_number = None;
         }
-        account.delete_provider(provider);
     }
 }
 
@@ -345,8 +417,8 @@ mod tests {
                 json!({"idToken": "x", "deleteAttribute": ["RAW_USER_INFO"]}),
                 Error::NotImplemented("deleteAttribute: RAW_USER_INFO".to_owned()),
             ),
-            (json!({"idToken": "x", "oobCode": "c"}), absent("oobCode")),
-            (json!({"oobCode": "c"}), absent("oobCode")),
+            (json!({"idToken": "x", "oobCode": "c"}), Error::InvalidOobCode),
+            (json!({"oobCode": "c"}), Error::InvalidOobCode),
             (json!({"idToken": "x", "disableUser": true}), Error::InvalidIdToken),
             (json!({"idToken": token, "disableUser": false}), Error::OperationNotAllowed),
             (json!({"idToken": token, "email": "x"}), Error::InvalidEmail),

@@ -106,7 +106,14 @@ pub fn check_custom(text: &str) -> Result<(), Error> {
     if text.encode_utf16().count() > LONGEST_CUSTOM_CLAIMS {
         return Err(Error::ClaimsTooLarge);
     }
-    let claims: Map<String, Value> = serde_json::from_str(text).map_err(|_| Error::InvalidClaims)?;
+    check_names(&serde_json::from_str(text).map_err(|_| Error::InvalidClaims)?)
+}
+
+/// Checks custom claims that came as an object.
+///
+/// # Errors
+/// One bears a reserved name.
+pub fn check_names(claims: &Map<String, Value>) -> Result<(), Error> {
     match RESERVED.iter().find(|name| claims.contains_key(**name)) {
         Some(name) => Err(Error::ForbiddenClaim(name)),
         None => Ok(()),

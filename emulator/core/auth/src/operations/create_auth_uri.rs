@@ -1,0 +1,108 @@
+//! `accounts:createAuthUri`: how the owner of an email can sign in.
+
+use super::{Answer, Call, given, policy};
+use crate::account::{self, Account, PASSWORD, PHONE};
+use crate::entropy::alphanumeric;
+use crate::errors::Error;
+use crate::schema::{Kind, Schema};
+use crate::store::Accounts;
+use crate::uri::Uri;
+use serde::Deserialize;
+
+/// What SDKs call the sign-in by a link in an email.
+const EMAIL_LINK: &str = "emailLink";
+/// Characters of a session's id.
+const SESSION: usize = 27;
+
+/// The request's shape.
+pub const SCHEMA: Schema = &[
+    ("appId", Kind::Text),
+    ("authFlowType", Kind::Text),
+    ("context", Kind::Text),
+    ("continueUri", Kind::Text),
+    ("customParameter", Kind::Any),
+    ("hostedDomain", Kind::Text),
+    ("identifier", Kind::Text),
+    ("oauthConsumerKey", Kind::Text),
+    ("oauthScope", Kind::Text),
+    ("openidRealm", Kind::Text),
+    ("otaApp", Kind::Text),
+    ("providerId", Kind::Text),
+    ("sessionId", Kind::Text),
+    ("targetProjectId", Kind::Text),
+    ("tenantId", Kind::Text),
+];
+
+/// The request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request {
+    continue_uri: Option<String>,
+    identifier: Option<String>,
+    provider_id: Option<String>,
+    session_id: Option<String>,
+}
+
+/// Says whether an email has an account, and the ways into it; where emails are private, neither.
+///
+/// # Errors
+/// As the official emulator.
+pub fn create_auth_uri(store: &(impl Accounts + ?Sized), call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    let policy = policy::of(store, call)?;
+    if given(&request.provider_id).is_some() {
+        return Err(Error::NotImplemented("Sign-in with IDP is not yet supported.".to_owned()));
+    }
+    let identifier = given(&request.identifier).ok_or(Error::MissingIdentifier)?;
+    let continue_uri = given(&request.continue_uri).ok_or(Error::MissingContinueUri)?;
+    if !account::is_email(identifier) {
+        return Err(Error::InvalidIdentifier);
+    }
+    Uri::parse(continue_uri).ok_or(Error::InvalidContinueUri)?;
+    let session = given(&request.session_id).map_or_else(|| alphanumeric(call.entropy, SESSION), str::to_owned);
+    let answer = Answer::kind("identitytoolkit#CreateAuthUriResponse");
+    if policy.email_privacy {
+        return Ok(answer.with("sessionId", session));
+    }
+    let email = identifier.to_lowercase();
+    let owner = store.by_email(call.scope, &email)?;
+    let known = if policy.duplicate_emails {
+        owner.map(|account| {
+            let ways = password_ways(&account);
+            (if ways.is_empty() { vec![] } else { vec![PASSWORD.to_owned()] }, ways)
+        })
+    } else {
+        let account = match owner {
+            Some(account) => Some(account),
+            None => store.by_provider_email(call.scope, &email)?.into_iter().next(),
+        };
+        account.as_ref().map(ways)
+    };
+    let registered = known.is_some();
+    let (providers, methods) = known.unwrap_or_default();
+    Ok(answer
+        .with("registered", registered)
+        .with("allProviders", providers)
+        .with("sessionId", session)
+        .with("signinMethods", methods))
+}
+
+/// The account's providers, and its ways in.
+fn ways(account: &Account) -> (Vec<String>, Vec<String>) {
+    let mut providers = Vec::new();
+    let mut methods = Vec::new();
+    for info in account.providers().iter().filter(|info| info.provider_id != PHONE) {
+        providers.push(info.provider_id.clone());
+        if info.provider_id == PASSWORD {
+            methods.extend(password_ways(account));
+        } else {
+            methods.push(info.provider_id.clone());
+        }
+    }
+    (providers, methods)
+}
+
+fn password_ways(account: &Account) -> Vec<String> {
+    let password = account.password_hash.is_some().then_some(PASSWORD);
+    let link = (account.email_link_signin == Some(true)).then_some(EMAIL_LINK);
+    [password, link].into_iter().flatten().map(str::to_owned).collect()
+}

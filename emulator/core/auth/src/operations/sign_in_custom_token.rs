@@ -1,0 +1,110 @@
+//! `accounts:signInWithCustomToken`.
+
+use super::entry::{Entry, enter};
+use super::sign_up::new_account;
+use super::{Answer, Call, given, policy};
+use crate::account::CUSTOM;
+use crate::errors::Error;
+use crate::schema::{Kind, Schema};
+use crate::store::Store;
+use crate::token::{claims, payload};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Whom a custom token is for
+/// (<https://cloud.google.com/identity-platform/docs/use-rest-api#section-verify-custom-token>).
+const AUDIENCE: &str = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit";
+
+/// The request's shape.
+pub const SCHEMA: Schema = &[
+    ("delegatedProjectNumber", Kind::Int64),
+    ("instanceId", Kind::Text),
+    ("returnSecureToken", Kind::Flag),
+    ("targetProjectId", Kind::Text),
+    ("tenantId", Kind::Text),
+    ("token", Kind::Text),
+];
+
+/// The request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request {
+    token: Option<String>,
+}
+
+/// Lets in whomever the app's own server vouches for; the account is made if there is none.
+///
+/// # Errors
+/// As the official emulator.
+pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    let policy = policy::of(store, call)?;
+    let token = given(&request.token).ok_or(Error::MissingCustomToken)?;
+    let payload = if call.emulator { unverified(call, token)? } else { return Err(not_accepted()) };
+    let text = |name: &str| payload.get(name).and_then(primitive).filter(|text| !text.is_empty());
+    let local_id = text("uid").or_else(|| text("user_id")).ok_or(Error::MissingIdentifier)?;
+    let claims = match payload.get("claims") {
+        Some(Value::Object(custom)) => {
+            claims::check_names(custom)?;
+            custom.clone()
+        }
+        Some(_) => return Err(Error::InvalidClaims),
+        None => Map::new(),
+    };
+    let known = store.by_local_id(call.scope, &local_id)?;
+    let is_new = known.is_none();
+    let mut account = match known {
+        Some(account) if account.disabled == Some(true) => return Err(Error::UserDisabled),
+        Some(account) => account,
+        None => new_account(store, call, Some(&local_id))?,
+    };
+    account.custom_auth = Some(true);
+    account.tenant_id.clone_from(&call.scope.tenant);
+    let entry = Entry { provider: CUSTOM, claims, ..Entry::default() };
+    let entered = enter(store, call, &policy, &mut account, entry)?;
+    Ok(Answer::kind("identitytoolkit#VerifyCustomTokenResponse").with("isNewUser", is_new).with_entered(entered))
+}
+
+fn not_accepted() -> Error {
+    Error::InvalidCustomToken("This server accepts no custom tokens.".to_owned())
+}
+
+/// What an emulator's token says: strict JSON, or a JWT whoever made it and whenever.
+fn unverified(call: &Call<'_>, token: &str) -> Result<Map<String, Value>, Error> {
+    let refused = |why: &str| Error::InvalidCustomToken(why.to_owned());
+    if token.starts_with('{') {
+        return serde_json::from_str(token)
+            .map_err(|_| refused("((Auth Emulator only accepts strict JSON or JWTs as fake custom tokens.))"));
+    }
+    let payload = payload(token);
+    if let Some(tenant) = &call.scope.tenant {
+        let named = payload.as_ref().and_then(|payload| payload.get("tenant_id")).and_then(Value::as_str);
+        if named != Some(tenant) {
+            return Err(Error::TenantIdMismatch);
+        }
+    }
+    let payload = payload.ok_or_else(|| refused("Invalid assertion format"))?;
+    let audience = payload.get("aud").and_then(Value::as_str);
+    if audience != Some(AUDIENCE) {
+        let named = payload.get("aud").map_or_else(
+            || "undefined".to_owned(),
+            |aud| match aud {
+                Value::String(text) => text.clone(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => aud.to_string(),
+            },
+        );
+        return Err(Error::InvalidCustomToken(format!(
+            "((Invalid aud (audience): {named} Note: Firebase ID Tokens / third-party tokens cannot be used with \
+             signInWithCustomToken.))"
+        )));
+    }
+    Ok(payload)
+}
+
+fn primitive(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

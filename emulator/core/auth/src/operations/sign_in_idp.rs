@@ -1,0 +1,219 @@
+//! `accounts:signInWithIdp`: the rules by which an identity at a provider becomes, joins or opens an account.
+
+use super::entry::{Entered, Entry, enter};
+use super::idp::Assertion;
+use super::policy::{self, Policy};
+use super::sign_up::new_account;
+use super::{Answer, Call, given, json, signed_in};
+use crate::account::{Account, PASSWORD, PHONE, ProviderUserInfo};
+use crate::errors::Error;
+use crate::schema::{Kind, Schema};
+use crate::store::Store;
+use serde::Deserialize;
+
+/// The request's shape.
+pub const SCHEMA: Schema = &[
+    ("autoCreate", Kind::Flag),
+    ("delegatedProjectNumber", Kind::Int64),
+    ("idToken", Kind::Text),
+    ("pendingIdToken", Kind::Text),
+    ("pendingToken", Kind::Text),
+    ("postBody", Kind::Text),
+    ("requestUri", Kind::Text),
+    ("returnIdpCredential", Kind::Flag),
+    ("returnRefreshToken", Kind::Flag),
+    ("returnSecureToken", Kind::Flag),
+    ("sessionId", Kind::Text),
+    ("targetProjectId", Kind::Text),
+    ("tenantId", Kind::Text),
+];
+
+/// The request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request {
+    id_token: Option<String>,
+    pending_id_token: Option<String>,
+    post_body: Option<String>,
+    request_uri: Option<String>,
+    return_idp_credential: bool,
+    return_refresh_token: bool,
+}
+
+/// Lets in whom an identity provider vouches for, or gives the account of an ID token the identity.
+///
+/// # Errors
+/// As the official emulator. A server that takes nobody at their word has no providers.
+pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    let policy = policy::of(store, call)?;
+    if !call.emulator {
+        // The answer would be the client's own.
+        return Err(Error::NoIdentityProviders);
+    }
+    let absent = |field: &str| Err(Error::NotImplemented(format!("{field} is not implemented yet.")));
+    if request.return_refresh_token {
+        return absent("returnRefreshToken");
+    }
+    if given(&request.pending_id_token).is_some() {
+        return absent("pendingIdToken");
+    }
+    let assertion = Assertion::read(request.request_uri.as_deref(), request.post_body.as_deref())?;
+    let told = Answer { body: assertion.told(), ..Answer::default() };
+    let of_token = given(&request.id_token).map(|token| signed_in(store, call, token)).transpose()?;
+    let of_token = of_token.map(|(account, _)| account);
+    let found = match find(store, call, &policy, &assertion, of_token) {
+        Ok(found) => found,
+        Err(error) if request.return_idp_credential && is_about_the_account(&error) => {
+            return Ok(told.with("errorMessage", error.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
+    match found {
+        Found::Unconfirmed(account) => {
+            let others = account.providers().iter().map(|info| info.provider_id.clone());
+            let others = others.filter(|id| id != PASSWORD && id != PHONE);
+            let others = account.provider_user_info.is_some().then(|| others.collect::<Vec<_>>());
+            Ok(told
+                .with("needConfirmation", true)
+                .with("localId", account.local_id.clone())
+                .with_some("verifiedProvider", others.as_ref().map(json)))
+        }
+        Found::Account { mut account, is_new, recycled } => {
+            account.upsert_provider(identity(&assertion));
+            let (provider, attributes) = (assertion.provider_id.as_str(), assertion.attributes.clone());
+            let entry = Entry { provider, second_factors: true, attributes, ..Entry::default() };
+            let entered = enter(store, call, &policy, &mut account, entry)?;
+            Ok(answer(call, told, &assertion, &account, (is_new, recycled), entered))
+        }
+    }
+}
+
+fn answer(
+    call: &Call<'_>,
+    mut told: Answer,
+    assertion: &Assertion,
+    account: &Account,
+    (is_new, recycled): (bool, bool),
+    entered: Entered,
+) -> Answer {
+    if account.email == assertion.email {
+        told = match account.email_verified {
+            Some(verified) => told.with("emailVerified", verified),
+            None => {
+                told.body.shift_remove("emailVerified");
+                told
+            }
+        };
+    }
+    told.with_some("emailRecycled", recycled.then_some(true))
+        .with("localId", account.local_id.clone())
+        .with_some("isNewUser", is_new.then_some(true))
+        .with_some("tenantId", call.scope.tenant.clone())
+        .with_entered(entered)
+}
+
+/// Refusals that tell clients what to do with the credential they have.
+fn is_about_the_account(error: &Error) -> bool {
+    matches!(error, Error::FederatedUserIdAlreadyLinked | Error::EmailExists)
+}
+
+/// What the provider says, as the account keeps it.
+fn identity(assertion: &Assertion) -> ProviderUserInfo {
+    ProviderUserInfo {
+        provider_id: assertion.provider_id.clone(),
+        raw_id: assertion.raw_id.clone(),
+        federated_id: Some(assertion.raw_id.clone()),
+        display_name: assertion.display_name.clone(),
+        photo_url: assertion.photo_url.clone(),
+        email: assertion.email.clone(),
+        screen_name: assertion.screen_name.clone(),
+        phone_number: None,
+    }
+}
+
+/// Whose identity it is.
+enum Found {
+    /// An account, as the identity makes it.
+    Account {
+        account: Account,
+        is_new: bool,
+        /// The email was another user's of the same provider before.
+        recycled: bool,
+    },
+    /// An account has the email, but nobody has shown that it is the same person's.
+    Unconfirmed(Account),
+}
+
+fn find(
+    store: &dyn Store,
+    call: &Call<'_>,
+    policy: &Policy,
+    assertion: &Assertion,
+    of_token: Option<Account>,
+) -> Result<Found, Error> {
+    let of_identity = store.by_provider(call.scope, &assertion.provider_id, &assertion.raw_id)?;
+    let of_email = match &assertion.email {
+        Some(email) if !policy.duplicate_emails => store.by_email(call.scope, email)?,
+        Some(_) | None => None,
+    };
+    if let Some(account) = of_token {
+        if of_identity.is_some() {
+            return Err(Error::FederatedUserIdAlreadyLinked);
+        }
+        if of_email.is_some_and(|owner| owner.local_id != account.local_id) {
+            return Err(Error::EmailExists);
+        }
+        return Ok(known(linked(policy, assertion, account)));
+    }
+    match (of_identity, of_email) {
+        (Some(account), _) => Ok(known(account)),
+        (None, Some(account)) if assertion.email_verified => Ok(joined(call, assertion, account)),
+        (None, Some(account)) => Ok(Found::Unconfirmed(account)),
+        (None, None) => {
+            let mut account = new_account(store, call, None)?;
+            describe(&mut account, assertion);
+            if !policy.duplicate_emails && assertion.email.is_some() {
+                account.email.clone_from(&assertion.email);
+                account.email_verified = Some(assertion.email_verified);
+            }
+            Ok(Found::Account { account, is_new: true, recycled: false })
+        }
+    }
+}
+
+fn known(account: Account) -> Found {
+    Found::Account { account, is_new: false, recycled: false }
+}
+
+/// The caller's account, with the identity's email if it has none.
+fn linked(policy: &Policy, assertion: &Assertion, mut account: Account) -> Account {
+    if !policy.duplicate_emails && assertion.email.is_some() && account.email.is_none() {
+        account.email.clone_from(&assertion.email);
+        account.email_verified = Some(assertion.email_verified);
+    }
+    if assertion.email.is_some() && assertion.email_verified && account.email == assertion.email {
+        account.email_verified = Some(true);
+    }
+    account
+}
+
+/// The account that has the email, for which the provider vouches.
+fn joined(call: &Call<'_>, assertion: &Assertion, mut account: Account) -> Found {
+    let same_provider = |info: &ProviderUserInfo| info.provider_id == assertion.provider_id;
+    let recycled = account.providers().iter().any(|info| same_provider(info) && info.raw_id != assertion.raw_id);
+    if account.email_verified != Some(true) {
+        account.close_other_ways_in(call.now);
+    }
+    describe(&mut account, assertion);
+    account.email_verified = Some(true);
+    Found::Account { account, is_new: false, recycled }
+}
+
+/// The provider's word replaces what was known.
+fn describe(account: &mut Account, assertion: &Assertion) {
+    account.date_of_birth = None;
+    account.display_name.clone_from(&assertion.display_name);
+    account.language = None;
+    account.photo_url.clone_from(&assertion.photo_url);
+    account.screen_name.clone_from(&assertion.screen_name);
+}
