@@ -141,6 +141,10 @@ impl Refusal {
                 | Error::NoSmsDelivery
                 | Error::PasswordLoginDisabled
                 | Error::PhoneNumberExists
+                | Error::ProjectDisabled
+                | Error::InvalidTenantId
+                | Error::TenantNotFound
+                | Error::InvalidBlockingFunction(_)
                 | Error::ProjectNotFound
                 | Error::RefreshTokenReused
                 | Error::SessionExpired
@@ -154,12 +158,15 @@ impl Refusal {
                 | Error::UserNotFound
                 | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
                 Error::InvalidPayload(_) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID),
-                Error::NotImplemented(_) | Error::NoTenants => {
+                Error::NotImplemented(_) => {
                     (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
                 }
-                Error::NoUnusedId | Error::Signing(_) | Error::Hashing(_) | Error::Errands(_) | Error::Store(_) => {
-                    internal
-                }
+                Error::NoUnusedId
+                | Error::Signing(_)
+                | Error::Hashing(_)
+                | Error::Errands(_)
+                | Error::Kept(_)
+                | Error::Store(_) => internal,
             },
             Self::Service(ServiceError::Busy | ServiceError::Stopped) | Self::Body(BodyError::Busy) => unavailable,
             Self::Body(BodyError::TooLarge) => {

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errand::{Errand, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
+use hearth_auth::operations::tenants::{self, Admission};
 use hearth_auth::operations::{self, Call};
 use hearth_auth::password::Hashing;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
@@ -210,6 +211,20 @@ impl AuthService {
             }
         }
         Ok(deleted)
+    }
+
+    /// Lets a request go on, unless its tenant is not there or disabled. An emulator's tenants spring up by being named.
+    pub(super) async fn admit(&self, scope: &Scope, privileged: bool, uses: bool) -> Result<(), ServiceError> {
+        if scope.tenant.is_none() {
+            return Ok(());
+        }
+        let emulator = self.house.emulator;
+        match self.look(|store, _| tenants::admit(store, scope, emulator, privileged, uses))? {
+            Admission::Known => Ok(()),
+            Admission::SpringsUp => {
+                self.write(Asked::itself(scope.clone()), |store, call| tenants::spring_up(store, call.scope)).await
+            }
+        }
     }
 
     /// A look at the store, and the time.
@@ -456,7 +471,7 @@ where
 
     fn reply(self: Box<Self>, outcome: Result<(), String>) {
         let result = match (self.result, outcome) {
-            (Some(result), Ok(())) => result,
+            (Some(result), Ok(())) => result.map_err(Error::into_inner),
             // A refusal doesn't stand either: it may have been for what another operation wrote, which isn't kept.
             (_, Err(error)) => Err(StoreError(error).into()),
             (None, Ok(())) => Err(StoreError("the operation did not run".to_owned()).into()),

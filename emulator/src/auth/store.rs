@@ -7,6 +7,7 @@ use hearth_auth::account::Account;
 use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::config::Config;
+use hearth_auth::settings::Tenant;
 use hearth_auth::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
 use hearth_auth::token::refresh::RefreshToken;
 use hearth_auth::token::session::{Family, Hash};
@@ -82,6 +83,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX refresh_family_account ON refresh_family (project, tenant, local_id);
+    CREATE TABLE tenant (
+        project TEXT NOT NULL,
+        id TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (project, id)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE service_account_key (
         id TEXT NOT NULL PRIMARY KEY,
         email TEXT NOT NULL,
@@ -271,6 +278,22 @@ impl Accounts for SqliteStore<'_> {
         self.one("SELECT key_id, expires_at FROM access_token WHERE id = ?1", params![id], |row| {
             Ok(AccessToken { key_id: row.get(0)?, expires_at: restored(row.get(1)?) })
         })
+    }
+
+    fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError> {
+        let value = self.one("SELECT value FROM tenant WHERE project = ?1 AND id = ?2", [project, id], |row| {
+            row.get::<_, String>(0)
+        })?;
+        value.map(|value| serde_json::from_str(&value).map_err(failed)).transpose()
+    }
+
+    fn tenants(&self, project: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<Tenant>, StoreError> {
+        let sql = "SELECT value FROM tenant WHERE project = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        // Negative limits are none; no id is empty.
+        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let values = query.query_map(params![project, after.unwrap_or_default(), limit], |row| row.get::<_, String>(0));
+        values.map_err(failed)?.map(|value| serde_json::from_str(&value.map_err(failed)?).map_err(failed)).collect()
     }
 
     fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
@@ -483,6 +506,17 @@ impl Store for SqliteStore<'_> {
 
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
         self.run("DELETE FROM access_token WHERE expires_at <= ?1", [stored(now)])?;
+        Ok(())
+    }
+
+    fn put_tenant(&mut self, project: &str, tenant: &Tenant) -> Result<(), StoreError> {
+        let value = serde_json::to_string(tenant).map_err(failed)?;
+        self.run("INSERT OR REPLACE INTO tenant VALUES (?1, ?2, ?3)", params![project, tenant.tenant_id, value])?;
+        Ok(())
+    }
+
+    fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError> {
+        self.run("DELETE FROM tenant WHERE project = ?1 AND id = ?2", [project, id])?;
         Ok(())
     }
 

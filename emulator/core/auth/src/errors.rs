@@ -220,6 +220,18 @@ pub enum Error {
     /// Only admins may choose the account's id.
     #[error("UNEXPECTED_PARAMETER : User ID")]
     UnexpectedUserId,
+    /// The tenant is disabled.
+    #[error("PROJECT_DISABLED")]
+    ProjectDisabled,
+    /// There is no such tenant: what clients hear.
+    #[error("INVALID_TENANT_ID")]
+    InvalidTenantId,
+    /// There is no such tenant: what admins hear.
+    #[error("TENANT_NOT_FOUND")]
+    TenantNotFound,
+    /// A blocking function cannot be had; why.
+    #[error("INVALID_BLOCKING_FUNCTION : (({0}))")]
+    InvalidBlockingFunction(&'static str),
     /// The project is not this server's.
     #[error("PROJECT_NOT_FOUND")]
     ProjectNotFound,
@@ -247,9 +259,6 @@ pub enum Error {
     /// Known, but not there.
     #[error("{0}")]
     NotImplemented(String),
-    /// A server that signs its tokens has no tenants that spring up by themselves.
-    #[error("Tenants are not implemented yet.")]
-    NoTenants,
     /// No unused id was found.
     #[error("INTERNAL_ERROR : Failed to generate a random ID")]
     NoUnusedId,
@@ -259,6 +268,9 @@ pub enum Error {
     /// A password could not be hashed. The cause is for the log.
     #[error("INTERNAL_ERROR : The password cannot be hashed")]
     Hashing(String),
+    /// A refusal after something was written that is to be kept.
+    #[error("{0}")]
+    Kept(Box<Error>),
     /// Something has to be done first; see [`crate::errand`]. Never for the wire.
     #[error("INTERNAL_ERROR : Something is still to be done")]
     Errands(Vec<Errand>),
@@ -270,7 +282,18 @@ pub enum Error {
 impl Error {
     /// Whether what an operation wrote before it was refused is kept all the same.
     pub fn keeps_what_was_written(&self) -> bool {
-        matches!(self, Self::InvalidCode | Self::RefreshTokenReused | Self::TooManyAttempts)
+        matches!(self, Self::Kept(_) | Self::RefreshTokenReused)
+    }
+
+    /// The refusal itself.
+    #[must_use]
+    pub fn into_inner(self) -> Self {
+        if let Self::Kept(error) = self { *error } else { self }
+    }
+
+    /// The refusal, and that what was written is kept.
+    pub(crate) fn kept(self) -> Self {
+        Self::Kept(Box::new(self))
     }
 
     /// The refusal of a request's field that is known but not there yet.

@@ -11,6 +11,7 @@ pub mod errors;
 pub mod operations;
 pub mod password;
 pub mod schema;
+pub mod settings;
 pub mod store;
 pub mod token;
 pub mod uri;

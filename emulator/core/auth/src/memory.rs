@@ -6,6 +6,7 @@ use crate::code::{Kept, Kind};
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
+use crate::settings::Tenant;
 use crate::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
 use crate::token::session::{Family, Hash};
 use std::cell::Cell;
@@ -31,6 +32,7 @@ pub(crate) struct Memory {
     accounts: HashMap<Scope, BTreeMap<String, Account>>,
     refresh_families: HashMap<Hash, Family>,
     signing_keys: Vec<KeptKey>,
+    tenants: BTreeMap<(String, String), Tenant>,
     service_account_keys: Vec<ServiceAccountKey>,
     access_tokens: HashMap<Hash, AccessToken>,
     configs: HashMap<String, Config>,
@@ -104,6 +106,16 @@ impl Accounts for Memory {
 
     fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
         Ok(self.access_tokens.get(id).cloned())
+    }
+
+    fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError> {
+        Ok(self.tenants.get(&(project.to_owned(), id.to_owned())).cloned())
+    }
+
+    fn tenants(&self, project: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<Tenant>, StoreError> {
+        let tenants =
+            self.tenants.iter().filter(|((of, id), _)| of == project && after.is_none_or(|after| id.as_str() > after));
+        Ok(tenants.map(|(_, tenant)| tenant.clone()).take(limit.unwrap_or(usize::MAX)).collect())
     }
 
     fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
@@ -215,6 +227,16 @@ impl Store for Memory {
 
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
         self.access_tokens.retain(|_, token| token.expires_at > now);
+        Ok(())
+    }
+
+    fn put_tenant(&mut self, project: &str, tenant: &Tenant) -> Result<(), StoreError> {
+        self.tenants.insert((project.to_owned(), tenant.tenant_id.clone()), tenant.clone());
+        Ok(())
+    }
+
+    fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError> {
+        self.tenants.remove(&(project.to_owned(), id.to_owned()));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use crate::account::Account;
 use crate::code::{Kept, Kind};
 use crate::errors::StoreError;
 use crate::operations::config::Config;
+use crate::settings::Tenant;
 use crate::token::session::{Family, Hash};
 use std::fmt;
 
@@ -157,6 +158,18 @@ pub trait Accounts {
     /// The store failed.
     fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError>;
 
+    /// The project's tenant with this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError>;
+
+    /// Up to `limit` tenants (all without one) in order of their ids, those after the id `after` only.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn tenants(&self, project: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<Tenant>, StoreError>;
+
     /// The account whose first email this was (see [`Account::initial_email`]).
     ///
     /// # Errors
@@ -298,6 +311,18 @@ pub trait Store: Accounts {
     /// # Errors
     /// The store failed.
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
+
+    /// Keeps a tenant's settings.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_tenant(&mut self, project: &str, tenant: &Tenant) -> Result<(), StoreError>;
+
+    /// Forgets a tenant's settings.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError>;
 
     /// Keeps the project's configuration.
     ///

@@ -21,6 +21,9 @@ const ADMIN_LIMIT: usize = 10 * 1024 * 1024;
 /// The longest body of anyone else.
 const CLIENT_LIMIT: usize = 1024 * 1024;
 
+/// Says which settings change.
+const MASK: &str = "updateMask";
+
 /// Editors of some systems begin a file with it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -38,11 +41,17 @@ pub(super) async fn read(
         // Clients send bodies with DELETE too; they mean nothing.
         Source::Nothing => (Value::Object(Map::new()), None),
         Source::Query => (object(head.uri.query().unwrap_or_default()), None),
-        Source::Json | Source::JsonOrForm => {
+        Source::Json | Source::JsonAndMask | Source::JsonOrForm => {
             let is_form = content_type(head, source)?;
             check_encoding(head)?;
             let body = bodies.read(body, limit).await?;
-            let value = if is_form { form(&body) } else { json(&body)? };
+            let mut value = if is_form { form(&body) } else { json(&body)? };
+            if source == Source::JsonAndMask
+                && let Some(fields) = value.as_object_mut()
+            {
+                let mask = pairs(head.uri.query().unwrap_or_default()).into_iter().find(|(name, _)| name == MASK);
+                fields.insert(MASK.to_owned(), mask.map(|(_, mask)| mask).unwrap_or_default().into());
+            }
             (value, Some(body))
         }
     };
@@ -130,9 +139,6 @@ pub(super) fn scope(
     let tenant = tenants.first().cloned();
     if tenants.iter().any(|other| Some(other) != tenant.as_ref()) {
         return Err(Error::TenantIdMismatch.into());
-    }
-    if tenant.is_some() && !service.is_emulator() {
-        return Err(Error::NoTenants.into());
     }
     Ok(Scope { tenant, ..Scope::project(named.unwrap_or(service.project())) })
 }

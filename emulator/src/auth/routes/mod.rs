@@ -60,6 +60,7 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
     let (input, _share) =
         input::read(&room.bodies, operation.source, operation.schema, privileged, &head, body).await?;
     let scope = input::scope(service, row.auth, privileged, &params, &input)?;
+    service.admit(&scope, privileged, row.uses_accounts()).await?;
     let asked = Asked { scope, privileged, origin: input::origin(&head) };
     let answer = match operation.run {
         table::Does::Read(run) => service.read(asked, move |store, call| run(store, call, &input)).await?,

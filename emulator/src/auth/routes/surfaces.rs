@@ -2,13 +2,7 @@
 //!
 //! The paths and operation ids are those of the official emulator's API specification.
 
-use super::table::{
-    ACCESS_TOKEN, Auth, BATCH_CREATE, BATCH_DELETE, BATCH_GET, CERTIFICATES, COOKIE_CERTIFICATES, COOKIE_JWKS,
-    CREATE_AUTH_URI, DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, JWKS, LIST_OOB_CODES,
-    LIST_VERIFICATION_CODES, LOOKUP, NOT_YET, PROJECTS, QUERY, RECAPTCHA_PARAMS, RESET_PASSWORD, Run, SEND_OOB_CODE,
-    SEND_VERIFICATION_CODE, SESSION_COOKIE, SIGN_IN_WITH_CUSTOM_TOKEN, SIGN_IN_WITH_EMAIL_LINK, SIGN_IN_WITH_IDP,
-    SIGN_IN_WITH_PASSWORD, SIGN_IN_WITH_PHONE_NUMBER, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG, UPLOAD,
-};
+use super::table::*;
 use http::Method;
 
 /// Rows whose paths and ids begin alike.
@@ -174,11 +168,11 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.projects.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (GET, "/config", "getConfig", NOT_YET),
-            (PATCH, "/config", "updateConfig", NOT_YET),
+            (GET, "/config", "getConfig", GET_PROJECT_CONFIG),
+            (PATCH, "/config", "updateConfig", UPDATE_PROJECT_CONFIG),
             (POST, "/identityPlatform:initializeAuth", "identityPlatform.initializeAuth", NOT_YET),
-            (POST, "/tenants", "tenants.create", NOT_YET),
-            (GET, "/tenants", "tenants.list", NOT_YET),
+            (POST, "/tenants", "tenants.create", CREATE_TENANT),
+            (GET, "/tenants", "tenants.list", LIST_TENANTS),
         ],
     },
     Surface {
@@ -193,9 +187,9 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.projects.tenants.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (DELETE, "", "delete", NOT_YET),
-            (GET, "", "get", NOT_YET),
-            (PATCH, "", "patch", NOT_YET),
+            (DELETE, "", "delete", DELETE_TENANT),
+            (GET, "", "get", GET_TENANT),
+            (PATCH, "", "patch", UPDATE_TENANT),
             (POST, ":getIamPolicy", "getIamPolicy", NOT_YET),
             (POST, ":setIamPolicy", "setIamPolicy", NOT_YET),
             (POST, ":testIamPermissions", "testIamPermissions", NOT_YET),

@@ -8,9 +8,11 @@ use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{
     Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, oob, phone, session_cookie,
-    sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number, sign_up, update,
+    sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number, sign_up, tenants,
+    update,
 };
 use hearth_auth::schema::Schema;
+use hearth_auth::settings;
 use hearth_auth::store::{Accounts, Store};
 use hearth_auth::token::Purpose;
 use http::Method;
@@ -60,6 +62,8 @@ pub(super) enum Source {
     Nothing,
     Query,
     Json,
+    /// JSON, and beside it the parameter `updateMask`.
+    JsonAndMask,
     JsonOrForm,
 }
 
@@ -175,6 +179,27 @@ pub(super) const SESSION_COOKIE: Run =
     Run::Operation(&reading(Source::Json, session_cookie::SCHEMA, |store, call, body| {
         session_cookie::create(store, call, typed(body)?)
     }));
+pub(super) const GET_PROJECT_CONFIG: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::get_all(store, call, typed(body)?)));
+pub(super) const UPDATE_PROJECT_CONFIG: Run =
+    Run::Operation(&writing(Source::JsonAndMask, config::ADMIN_SCHEMA, |store, call, body| {
+        config::update_all(store, call, body.clone())
+    }));
+pub(super) const CREATE_TENANT: Run = Run::Operation(&writing(Source::Json, settings::TENANT, |store, call, body| {
+    tenants::create(store, call, body.clone())
+}));
+pub(super) const LIST_TENANTS: Run =
+    Run::Operation(&reading(Source::Query, tenants::LIST_SCHEMA, |store, call, body| {
+        tenants::list(store, call, typed(body)?)
+    }));
+pub(super) const GET_TENANT: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| tenants::get(store, call, typed(body)?)));
+pub(super) const UPDATE_TENANT: Run =
+    Run::Operation(&writing(Source::JsonAndMask, settings::TENANT, |store, call, body| {
+        tenants::update(store, call, body.clone())
+    }));
+pub(super) const DELETE_TENANT: Run =
+    Run::Operation(&writing(Source::Nothing, &[], |store, call, body| tenants::delete(store, call, typed(body)?)));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
 pub(super) const GET_CONFIG: Run =
@@ -182,6 +207,17 @@ pub(super) const GET_CONFIG: Run =
 pub(super) const UPDATE_CONFIG: Run = Run::Operation(&writing(Source::Json, config::SCHEMA, |store, call, body| {
     config::update(store, call, typed(body)?)
 }));
+
+/// Operations on tenants themselves, which a disabled one doesn't forbid.
+const OF_TENANTS: [&str; 3] = ["tenants.get", "tenants.patch", "tenants.delete"];
+
+impl Row {
+    /// Whether it does something with the accounts of a tenant.
+    pub(super) fn uses_accounts(&self) -> bool {
+        let id = self.id.strip_prefix("identitytoolkit.");
+        id.is_some_and(|id| !OF_TENANTS.iter().any(|of| id.strip_prefix("projects.") == Some(of)))
+    }
+}
 
 /// One row.
 pub(super) struct Row {

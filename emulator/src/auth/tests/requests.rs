@@ -318,14 +318,7 @@ const NOT_YET: &str = "
     GET {v2}/defaultSupportedIdps identitytoolkit.defaultSupportedIdps.list
     GET {v2}/passwordPolicy identitytoolkit.getPasswordPolicy
     GET {v2}/recaptchaConfig identitytoolkit.getRecaptchaConfig
-    GET {v2}/projects/demo/config identitytoolkit.projects.getConfig
-    PATCH {v2}/projects/demo/config identitytoolkit.projects.updateConfig
     POST {v2}/projects/demo/identityPlatform:initializeAuth identitytoolkit.projects.identityPlatform.initializeAuth
-    POST {v2}/projects/demo/tenants identitytoolkit.projects.tenants.create
-    GET {v2}/projects/demo/tenants identitytoolkit.projects.tenants.list
-    GET {v2}/projects/demo/tenants/t identitytoolkit.projects.tenants.get
-    PATCH {v2}/projects/demo/tenants/t identitytoolkit.projects.tenants.patch
-    DELETE {v2}/projects/demo/tenants/t identitytoolkit.projects.tenants.delete
     POST {v2}/projects/demo/tenants/t:getIamPolicy identitytoolkit.projects.tenants.getIamPolicy
     POST {v2}/projects/demo/tenants/t:setIamPolicy identitytoolkit.projects.tenants.setIamPolicy
     POST {v2}/projects/demo/tenants/t:testIamPermissions identitytoolkit.projects.tenants.testIamPermissions

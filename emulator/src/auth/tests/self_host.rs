@@ -150,7 +150,7 @@ async fn nobody_is_an_admin() {
     assert_eq!(got.status.as_u16(), 400);
     assert_eq!(house.post("accounts:signUp", json!({"localId": "x"})).await.status.as_u16(), 400);
     let got = house.post("accounts:signUp", json!({"tenantId": "t"})).await;
-    assert_eq!(got.error(), (501, "Tenants are not implemented yet.".to_owned()));
+    assert_eq!(got.error(), (400, "INVALID_TENANT_ID".to_owned()));
 }
 
 #[tokio::test]

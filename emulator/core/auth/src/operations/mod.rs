@@ -13,6 +13,7 @@ pub mod grant;
 mod idp;
 pub mod import;
 pub mod lookup;
+mod mask;
 pub mod oob;
 pub mod phone;
 mod policy;
@@ -24,6 +25,7 @@ pub mod sign_in_idp;
 pub mod sign_in_password;
 pub mod sign_in_phone_number;
 pub mod sign_up;
+pub mod tenants;
 pub mod update;
 
 use crate::Millis;
@@ -244,7 +246,7 @@ mod tests {
             let delivers = Delivers { emails: true, texts: true };
             let call =
                 Call { scope, privileged, emulator: true, now: *now, entropy, tokens, passwords, origin, delivers };
-            operation(store, &call, serde_json::from_value(body).unwrap())
+            operation(store, &call, serde_json::from_value(body).unwrap()).map_err(Error::into_inner)
         }
 
         /// An anonymous sign-in: the account's id and its ID token.

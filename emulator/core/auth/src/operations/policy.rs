@@ -2,6 +2,7 @@
 
 use super::Call;
 use crate::errors::Error;
+use crate::settings::{MfaState, Tenant};
 use crate::store::Accounts;
 
 /// What is allowed, and how much is told.
@@ -27,11 +28,20 @@ pub(super) struct Policy {
 /// The store failed.
 pub(super) fn of(store: &(impl Accounts + ?Sized), call: &Call<'_>) -> Result<Policy, Error> {
     let config = store.config(&call.scope.project)?;
+    let tenant = match &call.scope.tenant {
+        None => None,
+        Some(id) => store.tenant(&call.scope.project, id)?,
+    };
+    // What nobody has settled is allowed.
+    let allowed = |settled: fn(&Tenant) -> bool| tenant.as_ref().is_none_or(settled);
     Ok(Policy {
-        passwords: true,
-        email_links: true,
-        anonymous: true,
-        sms_factors: true,
+        passwords: allowed(|tenant| tenant.allow_password_signup),
+        email_links: allowed(|tenant| tenant.enable_email_link_signin),
+        anonymous: allowed(|tenant| tenant.enable_anonymous_user),
+        sms_factors: allowed(|tenant| match tenant.mfa_config.state {
+            MfaState::Enabled | MfaState::Mandatory => true,
+            MfaState::StateUnspecified | MfaState::Disabled => false,
+        }),
         duplicate_emails: config.sign_in.allow_duplicate_emails,
         email_privacy: config.email_privacy_config.enable_improved_email_privacy,
     })
