@@ -4,6 +4,7 @@ mod credentials;
 mod host;
 mod input;
 mod oauth;
+mod pages;
 mod path;
 mod public_keys;
 mod surfaces;
@@ -49,6 +50,7 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
     let privileged = credentials::check(row.auth, &head, service)?;
     let operation = match row.run {
         Run::Status => return Ok(status()),
+        Run::Page(page) => return pages::show(page, room, &head).await,
         Run::AccessToken => return oauth::answer(room, &head, body).await,
         Run::PublicKeys(purpose, form) => return public_keys::answer(&service.tokens(), purpose, form),
         Run::NotYet => {

@@ -231,10 +231,11 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::Open,
         rows: &[
             (GET, "", "status", STATUS),
-            (GET, "emulator/openapi.json", "openapi", NOT_YET),
-            (GET, "emulator/action", "action", NOT_YET),
-            (GET, "emulator/auth/handler", "auth.handler", NOT_YET),
-            (GET, "emulator/auth/iframe", "auth.iframe", NOT_YET),
+            (GET, "emulator/openapi.json", "openapi", OPENAPI),
+            (GET, "emulator/action", "action", ACTION),
+            (GET, "emulator/auth/handler", "auth.handler", HANDLER),
+            (GET, "emulator/auth/iframe", "auth.iframe", IFRAME),
+            (GET, "emulator/auth/gapi.js", "auth.gapi", GAPI),
         ],
     },
     // The former names, which old SDKs and some Admin SDKs call.

@@ -1,6 +1,7 @@
 //! From method and path to operation. Must not know: the paths, which are in `surfaces`.
 
 use super::Params;
+use super::pages::Page;
 use super::path::matches;
 use super::public_keys::Form;
 use super::surfaces::SURFACES;
@@ -41,6 +42,8 @@ pub(super) enum Run {
     Operation(&'static Operation),
     /// The status page.
     Status,
+    /// What people and browsers open.
+    Page(Page),
     /// OAuth2's token endpoint.
     AccessToken,
     /// The public keys.
@@ -92,6 +95,11 @@ fn typed<'v, T: Deserialize<'v>>(body: &'v Value) -> Result<T, Error> {
 
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
+pub(super) const ACTION: Run = Run::Page(Page::Action);
+pub(super) const HANDLER: Run = Run::Page(Page::Handler);
+pub(super) const IFRAME: Run = Run::Page(Page::Iframe);
+pub(super) const GAPI: Run = Run::Page(Page::Gapi);
+pub(super) const OPENAPI: Run = Run::Page(Page::OpenApi);
 pub(super) const ACCESS_TOKEN: Run = Run::AccessToken;
 pub(super) const JWKS: Run = Run::PublicKeys(Purpose::IdToken, Form::Jwks);
 pub(super) const CERTIFICATES: Run = Run::PublicKeys(Purpose::IdToken, Form::Certificates);
@@ -226,7 +234,7 @@ pub(super) struct Row {
     pub(super) id: String,
     pub(super) auth: Auth,
     pub(super) run: Run,
-    pattern: String,
+    pub(super) pattern: String,
 }
 
 static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
@@ -240,6 +248,11 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     })
     .collect()
 });
+
+/// All rows.
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter()
+}
 
 /// The row of a request, and whom its path names. HEAD asks as GET does.
 pub(super) fn find(head: &Parts, is_emulator: bool) -> Result<(&'static Row, Params), Refusal> {

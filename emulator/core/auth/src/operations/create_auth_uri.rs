@@ -64,18 +64,15 @@ pub fn create_auth_uri(store: &(impl Accounts + ?Sized), call: &Call<'_>, reques
         return Ok(answer.with("sessionId", session));
     }
     let email = identifier.to_lowercase();
-    let owner = store.by_email(call.scope, &email)?;
+    let mut owners: Vec<_> = store.by_email(call.scope, &email)?.into_iter().collect();
+    owners.extend(store.by_provider_email(call.scope, &email)?);
     let known = if policy.duplicate_emails {
-        owner.map(|account| {
-            let ways = password_ways(&account);
+        owners.iter().find(|account| account.email.is_some()).map(|account| {
+            let ways = password_ways(account);
             (if ways.is_empty() { vec![] } else { vec![PASSWORD.to_owned()] }, ways)
         })
     } else {
-        let account = match owner {
-            Some(account) => Some(account),
-            None => store.by_provider_email(call.scope, &email)?.into_iter().next(),
-        };
-        account.as_ref().map(ways)
+        owners.first().map(ways)
     };
     let registered = known.is_some();
     let (providers, methods) = known.unwrap_or_default();

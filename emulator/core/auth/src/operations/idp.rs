@@ -1,14 +1,18 @@
-//! What an identity provider says of a user: reading its answer, and what clients are told of it. Must not know:
-//! accounts.
+//! What an identity provider says of a user: reading its answer, and what clients are told of it. Must not know: what
+//! becomes of an account by it.
 //!
 //! An emulator asks no provider: the answer is whatever the client brings, a JWT of anyone or strict JSON.
 
-use crate::account::is_email;
+use super::Call;
+use crate::account::{Account, is_email};
 use crate::errors::Error;
+use crate::store::Accounts;
 use crate::token::payload;
 use crate::uri::Uri;
 use serde_json::{Map, Value, json};
 
+/// A page shows so many users at most.
+const MOST_KNOWN: usize = 1000;
 /// Google's user ids as URIs begin like this.
 const GOOGLE_ID: &str = "https://accounts.google.com/";
 
@@ -123,6 +127,25 @@ impl Assertion {
         tell("oauthIdToken", text(&self.id_token));
         told
     }
+}
+
+/// Claims by which the users that are known at a provider sign in again, for the page that stands for it.
+///
+/// # Errors
+/// The store failed.
+pub fn known_users(store: &(impl Accounts + ?Sized), call: &Call<'_>, provider_id: &str) -> Result<Vec<Value>, Error> {
+    let accounts = store.of_provider(call.scope, provider_id, MOST_KNOWN)?;
+    let infos = accounts.iter().flat_map(Account::providers).filter(|info| info.provider_id == provider_id);
+    let claims = infos.map(|info| {
+        let claims = json!({
+            "sub": info.raw_id, "iss": "", "aud": "", "exp": 0, "iat": 0,
+            "name": info.display_name, "screen_name": info.screen_name, "email": info.email,
+            "email_verified": true, "picture": info.photo_url,
+        });
+        let known = claims.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        Value::Object(known.map(|(name, value)| (name.clone(), value.clone())).collect())
+    });
+    Ok(claims.collect())
 }
 
 /// A flag, or Apple's text for one.

@@ -10,7 +10,7 @@ pub mod create_auth_uri;
 pub mod delete;
 mod entry;
 pub mod grant;
-mod idp;
+pub mod idp;
 pub mod import;
 pub mod lookup;
 mod mask;

@@ -93,6 +93,13 @@ pub struct Request {
     valid_since: Option<String>,
 }
 
+impl Request {
+    /// To do what a code from an email is for.
+    pub fn of_code(oob_code: &str) -> Self {
+        Self { oob_code: Some(oob_code.to_owned()), ..Self::default() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Attribute {
