@@ -465,7 +465,7 @@ mod tests {
             json!({"hashAlgorithm": "PBKDF2_SHA256", "rounds": 1}),
             "passwd",
             &base64(b"salt"),
-            "VawEblPjCJ/sFpHCJUS2BflBhSFt3QRl5o9XwgrayrxJyozM8XmxRZkTZPsXfe83YwwotPORKE7/4+l/WXIHgw==",
+            "VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLxJypzM8Xm2RZkWZLOdd+8xfHG4RbHjC9UJESBB06GXgw==",
         );
         check(
             json!({
@@ -474,7 +474,7 @@ mod tests {
             }),
             "password",
             &base64(b"NaCl"),
-            "/bq+HJ00cgB4VucZDQHp/nxq17vII4gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA==",
+            "/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA==",
         );
     }
 
