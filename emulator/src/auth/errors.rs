@@ -161,9 +161,12 @@ impl Refusal {
                 Error::NotImplemented(_) => {
                     (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
                 }
-                Error::NoUnusedId | Error::Signing(_) | Error::Hashing(_) | Error::Errands(_) | Error::Store(_) => {
-                    internal
-                }
+                Error::NoUnusedId
+                | Error::Signing(_)
+                | Error::Hashing(_)
+                | Error::Errands(_)
+                | Error::Kept(_)
+                | Error::Store(_) => internal,
             },
             Self::Service(ServiceError::Busy | ServiceError::Stopped) | Self::Body(BodyError::Busy) => unavailable,
             Self::Body(BodyError::TooLarge) => {

@@ -471,7 +471,7 @@ where
 
     fn reply(self: Box<Self>, outcome: Result<(), String>) {
         let result = match (self.result, outcome) {
-            (Some(result), Ok(())) => result,
+            (Some(result), Ok(())) => result.map_err(Error::into_inner),
             // A refusal doesn't stand either: it may have been for what another operation wrote, which isn't kept.
             (_, Err(error)) => Err(StoreError(error).into()),
             (None, Ok(())) => Err(StoreError("the operation did not run".to_owned()).into()),

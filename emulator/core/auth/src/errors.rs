@@ -268,6 +268,9 @@ pub enum Error {
     /// A password could not be hashed. The cause is for the log.
     #[error("INTERNAL_ERROR : The password cannot be hashed")]
     Hashing(String),
+    /// A refusal after something was written that is to be kept.
+    #[error("{0}")]
+    Kept(Box<Error>),
     /// Something has to be done first; see [`crate::errand`]. Never for the wire.
     #[error("INTERNAL_ERROR : Something is still to be done")]
     Errands(Vec<Errand>),
@@ -279,7 +282,18 @@ pub enum Error {
 impl Error {
     /// Whether what an operation wrote before it was refused is kept all the same.
     pub fn keeps_what_was_written(&self) -> bool {
-        matches!(self, Self::InvalidCode | Self::RefreshTokenReused | Self::TooManyAttempts)
+        matches!(self, Self::Kept(_) | Self::RefreshTokenReused)
+    }
+
+    /// The refusal itself.
+    #[must_use]
+    pub fn into_inner(self) -> Self {
+        if let Self::Kept(error) = self { *error } else { self }
+    }
+
+    /// The refusal, and that what was written is kept.
+    pub(crate) fn kept(self) -> Self {
+        Self::Kept(Box::new(self))
     }
 
     /// The refusal of a request's field that is known but not there yet.

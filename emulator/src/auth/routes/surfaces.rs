@@ -72,7 +72,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts:update", "accounts.update", UPDATE),
             (POST, "/accounts:verifyIosClient", "accounts.verifyIosClient", NOT_YET),
             (GET, "/projects", "getProjects", PROJECTS),
-            (GET, "/recaptchaParams", "getRecaptchaParams", NOT_YET),
+            (GET, "/recaptchaParams", "getRecaptchaParams", RECAPTCHA_PARAMS),
         ],
     },
     // The public keys, where Google has them.
@@ -103,7 +103,7 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::AdminOrKey,
         rows: &[
             (POST, "/accounts", "accounts", SIGN_UP),
-            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", BATCH_CREATE),
             (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
             (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
             (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
@@ -122,7 +122,7 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::AdminOrKey,
         rows: &[
             (POST, "/accounts", "accounts", SIGN_UP),
-            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", BATCH_CREATE),
             (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
             (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
             (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
@@ -249,7 +249,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/getAccountInfo", "accounts.lookup", LOOKUP),
             (POST, "/getOobConfirmationCode", "accounts.sendOobCode", SEND_OOB_CODE),
             (GET, "/getProjectConfig", "getProjects", PROJECTS),
-            (GET, "/getRecaptchaParam", "getRecaptchaParams", NOT_YET),
+            (GET, "/getRecaptchaParam", "getRecaptchaParams", RECAPTCHA_PARAMS),
             (POST, "/resetPassword", "accounts.resetPassword", RESET_PASSWORD),
             (POST, "/sendVerificationCode", "accounts.sendVerificationCode", SEND_VERIFICATION_CODE),
             (POST, "/setAccountInfo", "accounts.update", UPDATE),
@@ -259,7 +259,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/verifyPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
             (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", SIGN_IN_WITH_PHONE_NUMBER),
             (POST, "/downloadAccount", "projects.accounts.batchGet", DOWNLOAD),
-            (POST, "/uploadAccount", "projects.accounts.batchCreate", NOT_YET),
+            (POST, "/uploadAccount", "projects.accounts.batchCreate", UPLOAD),
         ],
     },
     // A former name that has no other.

@@ -7,7 +7,7 @@ use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{
-    Answer, Call, bulk, config, create_auth_uri, delete, grant, lookup, oob, phone, session_cookie,
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, oob, phone, session_cookie,
     sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number, sign_up, tenants,
     update,
 };
@@ -127,6 +127,15 @@ pub(super) const SIGN_IN_WITH_IDP: Run =
     Run::Operation(&writing(Source::Json, sign_in_idp::SCHEMA, |store, call, body| {
         sign_in_idp::sign_in(store, call, typed(body)?)
     }));
+pub(super) const BATCH_CREATE: Run = Run::Operation(&writing(Source::Json, import::SCHEMA, |store, call, body| {
+    import::batch_create(store, call, typed(body)?)
+}));
+pub(super) const UPLOAD: Run = Run::Operation(&writing(Source::Json, import::SCHEMA, |store, call, body| {
+    import::upload(store, call, typed(body)?)
+}));
+pub(super) const RECAPTCHA_PARAMS: Run = Run::Operation(&reading(Source::Nothing, &[], |store, call, body| {
+    config::recaptcha_params(store, call, typed(body)?)
+}));
 pub(super) const SEND_OOB_CODE: Run =
     Run::Operation(&writing(Source::Json, oob::SEND_SCHEMA, |store, call, body| oob::send(store, call, typed(body)?)));
 pub(super) const RESET_PASSWORD: Run =

@@ -1,6 +1,6 @@
 //! What a project tells its clients, and the settings that the emulator's own API changes.
 
-use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing, mask};
+use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing, mask, policy};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::settings::{BlockingFunctions, MFA_CONFIG, MfaConfig, PASSWORD_POLICY_CONFIG, PasswordPolicyConfig};
@@ -193,6 +193,21 @@ fn answer(config: &Config) -> Answer {
     Answer::default()
         .with("signIn", super::json(&config.sign_in))
         .with("emailPrivacyConfig", super::json(&config.email_privacy_config))
+}
+
+/// What apps show a service that tells people from machines; nobody here asks one, and the values say so.
+///
+/// # Errors
+/// The store failed.
+pub fn recaptcha_params(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
+    policy::of(store, call)?;
+    Ok(Answer::kind("identitytoolkit#GetRecaptchaParamResponse")
+        .with(
+            "recaptchaStoken",
+            "This-is-a-fake-token__Dont-send-this-to-the-Recaptcha-service__The-Auth-Emulator-does-not-support-\
+             Recaptcha",
+        )
+        .with("recaptchaSiteKey", "Fake-key__Do-not-send-this-to-Recaptcha_"))
 }
 
 #[cfg(test)]

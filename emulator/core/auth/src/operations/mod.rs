@@ -11,6 +11,7 @@ pub mod delete;
 mod entry;
 pub mod grant;
 mod idp;
+pub mod import;
 pub mod lookup;
 mod mask;
 pub mod oob;
@@ -245,7 +246,7 @@ mod tests {
             let delivers = Delivers { emails: true, texts: true };
             let call =
                 Call { scope, privileged, emulator: true, now: *now, entropy, tokens, passwords, origin, delivers };
-            operation(store, &call, serde_json::from_value(body).unwrap())
+            operation(store, &call, serde_json::from_value(body).unwrap()).map_err(Error::into_inner)
         }
 
         /// An anonymous sign-in: the account's id and its ID token.

@@ -87,8 +87,7 @@ pub(super) fn issue(
 
 /// The phone number whose code was shown; the code is used up.
 ///
-/// A server counts wrong digits (its caller keeps what was written, see [`Error::keeps_what_was_written`]): six of them
-/// are easily tried.
+/// A server counts wrong digits: six of them are easily tried.
 pub(super) fn verify(
     store: &mut dyn Store,
     call: &Call<'_>,
@@ -105,11 +104,11 @@ pub(super) fn verify(
             code.failures += 1;
             if code.failures >= MOST_FAILURES {
                 store.delete_code(call.scope, SmsCode::KIND, session_info)?;
-                return Err(Error::TooManyAttempts);
+                return Err(Error::TooManyAttempts.kept());
             }
             code::put(store, call.scope, session_info, &code, issued)?;
         }
-        return Err(Error::InvalidCode);
+        return Err(Error::InvalidCode.kept());
     }
     store.delete_code(call.scope, SmsCode::KIND, session_info)?;
     Ok(code.phone_number)

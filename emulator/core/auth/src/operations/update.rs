@@ -55,7 +55,8 @@ const DELETABLE: Kind = Kind::Name(&[
     "RAW_USER_INFO",
 ]);
 
-const PROVIDER_USER_INFO: Schema = &[
+/// The shape of what a provider says of a user.
+pub(super) const PROVIDER_USER_INFO: Schema = &[
     ("providerId", Kind::Text),
     ("rawId", Kind::Text),
     ("federatedId", Kind::Text),
@@ -221,7 +222,8 @@ fn apply_code(store: &mut dyn Store, call: &Call<'_>, oob_code: &str) -> Result<
     let code = oob::find(store, call, oob_code)?;
     oob::consume(store, call, oob_code)?;
     let is_free = |store: &dyn Store, email: &str| match store.by_email(call.scope, email)? {
-        Some(_) => Err(Error::EmailExists),
+        // The code is used up all the same.
+        Some(_) => Err(Error::EmailExists.kept()),
         None => Ok(()),
     };
     let mut changed =
