@@ -16,12 +16,13 @@ use ctr::cipher::{KeyIvInit, StreamCipher};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use pbkdf2::pbkdf2_hmac;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 /// How a kept secret begins that is one of these.
-const MARK: &str = "$imported$";
+pub(super) const MARK: &str = "$imported$";
 /// Firebase's scrypt makes a key of so many bytes, of which the first half is used.
 const SCRYPT_KEY: usize = 64;
 /// The most memory that a hash may take, in bytes.
@@ -52,22 +53,22 @@ pub struct Parameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub salt_separator: Option<String>,
     /// How often.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number")]
     pub rounds: Option<u32>,
     /// Firebase's scrypt: the binary logarithm of its cost.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number")]
     pub memory_cost: Option<u32>,
     /// Plain scrypt: its cost.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number")]
     pub cpu_mem_cost: Option<u32>,
     /// Plain scrypt: its parallelism.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number")]
     pub parallelization: Option<u32>,
     /// Plain scrypt: the size of its blocks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number")]
     pub block_size: Option<u32>,
     /// Plain scrypt: bytes of the hash.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number")]
     pub dk_len: Option<u32>,
     /// Whether salt or password come first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,6 +161,21 @@ enum Function {
     Sha1,
     Sha256,
     Sha512,
+}
+
+/// A number, or the text of one.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Wire {
+        Number(u32),
+        Text(String),
+    }
+    match Option::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Wire::Number(number)) => Ok(Some(number)),
+        Some(Wire::Text(text)) => text.parse().map(Some).map_err(|_| D::Error::custom("must be a number")),
+    }
 }
 
 /// Bytes in either alphabet of base64.
