@@ -146,6 +146,7 @@ impl Refusal {
                 | Error::TenantNotFound
                 | Error::InvalidBlockingFunction(_)
                 | Error::ProjectNotFound
+                | Error::UnusableHashing(_)
                 | Error::RefreshTokenReused
                 | Error::SessionExpired
                 | Error::TenantIdMismatch

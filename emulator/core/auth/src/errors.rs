@@ -232,6 +232,9 @@ pub enum Error {
     /// A blocking function cannot be had; why.
     #[error("INVALID_BLOCKING_FUNCTION : (({0}))")]
     InvalidBlockingFunction(&'static str),
+    /// Passwords cannot be imported as they were hashed.
+    #[error(transparent)]
+    UnusableHashing(crate::password::imported::Unusable),
     /// The project is not this server's.
     #[error("PROJECT_NOT_FOUND")]
     ProjectNotFound,

@@ -181,3 +181,43 @@ async fn a_cookie_is_no_id_token_and_an_id_token_no_cookie() {
     let got = house.post("projects/demo:createSessionCookie", json!({"idToken": token})).await;
     assert_eq!(got.status.as_u16(), 400);
 }
+
+#[tokio::test]
+async fn passwords_from_firebase_sign_in_and_are_hashed_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::self_host();
+    let holder = Holder::of(&house, &folder.path().join("key.json")).await;
+    let admin = exchange(&house, &holder.statement(|_, _| ())).await.text("access_token");
+    let send = async |path: &str, body: Value| {
+        let request = Request::post(format!("{V1}/projects/demo/{path}"));
+        house.send(request.header("authorization", format!("Bearer {admin}")), body.to_string()).await
+    };
+    // Firebase's own example of its scrypt.
+    let user = json!({
+        "localId": "u", "email": "a@b", "salt": "42xEC-ixf3L2lw==",
+        "passwordHash": "lSrfV15cpx95_sZS2W9c9Kp6i_LVgQNDNC_qzrCnh1SAyZvqmZqAjTdn3aoItz-VHjoZilo78198JAdRuid5lQ==",
+    });
+    let parameters = json!({
+        "hashAlgorithm": "SCRYPT", "saltSeparator": "Bw==", "rounds": 8, "memoryCost": 14, "users": [user],
+        "signerKey": "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==",
+    });
+    assert_eq!(
+        send("accounts:batchCreate", json!({"users": parameters["users"]})).await.error(),
+        (400, "MISSING_HASH_ALGORITHM".to_owned())
+    );
+    let got = send("accounts:batchCreate", parameters).await;
+    assert_eq!(got.json()["error"], json!([]), "{}", got.text);
+    let kept =
+        async || send("accounts:lookup", json!({"localId": ["u"]})).await.json()["users"][0]["passwordHash"].clone();
+    assert!(kept().await.as_str().unwrap().starts_with("$imported$"));
+    let sign_in = async |password: &str| {
+        house.post("accounts:signInWithPassword", json!({"email": "a@b", "password": password})).await
+    };
+    assert_eq!(sign_in("user2password").await.status.as_u16(), 400);
+    let got = sign_in("user1password").await;
+    assert_eq!(got.text("localId"), "u");
+    assert!(kept().await.as_str().unwrap().starts_with("$argon2id$"), "hashed anew");
+    assert_eq!(sign_in("user1password").await.text("localId"), "u");
+    let user = house.post("accounts:lookup", json!({"idToken": got.text("idToken")})).await.json()["users"][0].clone();
+    assert_eq!((user.get("passwordHash"), user.get("salt")), (None, None), "users do not see hashes");
+}

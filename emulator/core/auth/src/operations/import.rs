@@ -5,7 +5,8 @@ use super::update::PROVIDER_USER_INFO;
 use super::{Answer, Call, given, policy};
 use crate::account::{Account, MfaEnrollment, PASSWORD, PHONE, ProviderUserInfo, is_email, is_phone_number, iso};
 use crate::errors::Error;
-use crate::password::{Password, Secret};
+use crate::password::imported::{Parameters, Unusable};
+use crate::password::{self, Password, Secret};
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use crate::token::claims;
@@ -16,6 +17,10 @@ use std::collections::HashSet;
 /// The request's shape.
 pub const SCHEMA: Schema = &[
     ("allowOverwrite", Kind::Flag),
+    (
+        "argon2Parameters",
+        Kind::Object(&[("associatedData", Kind::Text), ("hashType", Kind::Text), ("version", Kind::Text)]),
+    ),
     ("blockSize", Kind::Any),
     ("cpuMemCost", Kind::Any),
     ("delegatedProjectNumber", Kind::Int64),
@@ -23,7 +28,7 @@ pub const SCHEMA: Schema = &[
     ("hashAlgorithm", Kind::Text),
     ("memoryCost", Kind::Any),
     ("parallelization", Kind::Any),
-    ("passwordHashOrder", Kind::Any),
+    ("passwordHashOrder", Kind::Name(&["UNSPECIFIED_ORDER", "SALT_AND_PASSWORD", "PASSWORD_AND_SALT"])),
     ("rounds", Kind::Any),
     ("saltSeparator", Kind::Text),
     ("sanityCheck", Kind::Flag),
@@ -69,6 +74,9 @@ pub struct Request {
     allow_overwrite: bool,
     sanity_check: bool,
     users: Vec<User>,
+    /// How the passwords of the users were hashed.
+    #[serde(flatten)]
+    hashing: Parameters,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -104,11 +112,12 @@ pub fn batch_create(store: &mut dyn Store, call: &Call<'_>, request: Request) ->
     }
     let one_account_per_email = request.sanity_check && !policy.duplicate_emails;
     check_whole(&request, one_account_per_email)?;
+    check_hashing(call, &request)?;
     let mut secrets = hashed(call, &request.users)?.into_iter();
     let mut errors = Vec::new();
     for (index, user) in request.users.into_iter().enumerate() {
         let secret = if needs_hashing(&user) { secrets.next() } else { None };
-        match account(store, call, &user, secret, request.allow_overwrite, one_account_per_email)? {
+        match account(store, call, &user, secret, &request.hashing, request.allow_overwrite, one_account_per_email)? {
             Ok(account) => store.put(call.scope, &account)?,
             Err(message) => errors.push(json!({"index": index, "message": message})),
         }
@@ -123,6 +132,19 @@ fn needs_hashing(user: &User) -> bool {
 fn hashed(call: &Call<'_>, users: &[User]) -> Result<Vec<Secret>, Error> {
     let raw = users.iter().filter(|user| needs_hashing(user)).filter_map(|user| given(&user.raw_password));
     call.passwords.hash_all(raw.map(Password::tried).collect(), call.entropy)
+}
+
+/// Whether the passwords can be verified later. An emulator keeps what it cannot verify, as the official one does.
+fn check_hashing(call: &Call<'_>, request: &Request) -> Result<(), Error> {
+    let hashes = request.users.iter().filter_map(|user| given(&user.password_hash));
+    if hashes.filter(|hash| !password::says_how_it_was_made(hash)).count() == 0 {
+        return Ok(());
+    }
+    match request.hashing.check() {
+        Ok(()) => Ok(()),
+        Err(Unusable::NoAlgorithm) if call.emulator => Ok(()),
+        Err(unusable) => Err(Error::UnusableHashing(unusable)),
+    }
 }
 
 /// What may not come twice in one request.
@@ -159,6 +181,7 @@ fn account(
     call: &Call<'_>,
     user: &User,
     secret: Option<Secret>,
+    hashing: &Parameters,
     allow_overwrite: bool,
     one_account_per_email: bool,
 ) -> Result<Result<Account, String>, Error> {
@@ -181,7 +204,13 @@ fn account(
         tenant_id: call.scope.tenant.clone(),
         ..Account::default()
     };
-    let kept = given(&user.password_hash).map(|hash| Secret { hash: hash.to_owned(), salt: user.salt.clone() });
+    let kept = given(&user.password_hash).map(|hash| {
+        if hashing.are_given() && !password::says_how_it_was_made(hash) {
+            hashing.secret(hash, given(&user.salt))
+        } else {
+            Secret { hash: hash.to_owned(), salt: user.salt.clone() }
+        }
+    });
     if let Some(secret) = kept.or(secret) {
         account.set_secret(secret, call.now);
     }

@@ -3,6 +3,8 @@
 use super::{Password, Secret, Verdict};
 use crate::entropy::{Entropy, alphanumeric};
 
+/// How a hash begins.
+pub(super) const MARK: &str = "fakeHash:";
 /// Characters of a salt after its mark.
 const SALT: usize = 20;
 
