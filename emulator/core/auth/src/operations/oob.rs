@@ -73,8 +73,14 @@ pub fn send(store: &mut dyn Store, call: &Call<'_>, request: Send) -> Result<Ans
     if request.return_oob_link && !call.privileged {
         return Err(Error::InsufficientPermission);
     }
-    if given(&request.continue_url).is_some_and(|url| Uri::parse(url).is_none()) {
-        return Err(Error::InvalidContinueUrl);
+    if let Some(url) = given(&request.continue_url) {
+        let uri = Uri::parse(url).ok_or(Error::InvalidContinueUrl)?;
+        // The link hands its code on to that host: nobody may have an email sent that tells a stranger's host.
+        let is_known =
+            || store.config(&call.scope.project).map(|config| config.domains().iter().any(|d| d == uri.host()));
+        if !call.emulator && !call.privileged && !is_known()? {
+            return Err(Error::UnauthorizedDomain);
+        }
     }
     if !request.return_oob_link && !call.delivers.emails {
         return Err(Error::NoEmailDelivery);

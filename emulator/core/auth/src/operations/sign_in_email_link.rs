@@ -59,13 +59,14 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
     {
         return Err(Error::EmailExists);
     }
+    let is_own = of_token.is_some();
     let known = of_token.or(of_email);
     let is_new = known.is_none();
     let mut account = match known {
         Some(account) => account,
         None => new_account(store, call, None)?,
     };
-    if !call.emulator && account.email_verified != Some(true) {
+    if !call.emulator && !is_own && !is_new && account.email_verified != Some(true) {
         // Whoever set a password or linked a provider before had not shown that the email is theirs.
         account.close_other_ways_in(call.now);
         store.revoke_refresh_tokens(call.scope, &account.local_id, call.now / 1000 * 1000)?;
