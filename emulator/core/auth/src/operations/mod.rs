@@ -218,6 +218,8 @@ mod tests {
         pub(super) store: Memory,
         pub(super) scope: Scope,
         pub(super) now: Millis,
+        pub(super) emulator: bool,
+        pub(super) delivers: Delivers,
         entropy: Counting,
         tokens: Tokens,
     }
@@ -228,9 +230,16 @@ mod tests {
                 store: Memory::default(),
                 scope: Scope::project("demo"),
                 now: 1_893_456_000_000,
+                emulator: true,
+                delivers: Delivers { emails: true, texts: true },
                 entropy: Counting::default(),
                 tokens: Tokens::Unsigned,
             }
+        }
+
+        /// One that takes nobody at their word.
+        pub(super) fn self_host() -> Self {
+            Self { emulator: false, ..Self::new() }
         }
 
         /// Calls `operation` with a body in JSON.
@@ -240,12 +249,11 @@ mod tests {
             operation: fn(&mut dyn Store, &Call<'_>, R) -> Result<Answer, Error>,
             body: Value,
         ) -> Result<Answer, Error> {
-            let Self { store, scope, now, entropy, tokens } = self;
+            let Self { store, scope, now, emulator, delivers, entropy, tokens } = self;
             let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
             let origin = "http://127.0.0.1:9099";
-            let delivers = Delivers { emails: true, texts: true };
-            let call =
-                Call { scope, privileged, emulator: true, now: *now, entropy, tokens, passwords, origin, delivers };
+            let (now, emulator, delivers) = (*now, *emulator, *delivers);
+            let call = Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers };
             operation(store, &call, serde_json::from_value(body).unwrap()).map_err(Error::into_inner)
         }
 
