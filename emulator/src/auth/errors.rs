@@ -145,6 +145,20 @@ impl Refusal {
                 | Error::InvalidTenantId
                 | Error::TenantNotFound
                 | Error::InvalidBlockingFunction(_)
+                | Error::NoSmsFactors
+                | Error::NoTotpFactors
+                | Error::IneligibleFirstFactor
+                | Error::UnverifiedEmail
+                | Error::MissingPhoneEnrollmentInfo
+                | Error::MissingPhoneVerificationInfo
+                | Error::SecondFactorExists
+                | Error::MfaEnrollmentNotFound
+                | Error::MissingMfaPendingCredential
+                | Error::MissingMfaEnrollmentId
+                | Error::MissingCredential
+                | Error::MfaProviderNotSupported
+                | Error::InvalidMfaPendingCredential
+                | Error::ForeignMfaPendingCredential
                 | Error::ProjectNotFound
                 | Error::UnusableHashing(_)
                 | Error::RefreshTokenReused

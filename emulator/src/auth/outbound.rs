@@ -54,6 +54,8 @@ fn text(message: &Message) -> String {
         }
         Message::Text { phone_number, code, purpose } => match purpose {
             Purpose::FirstFactor => format!("To verify the phone number {phone_number}, use the code {code}."),
+            Purpose::Enrollment => format!("To enroll MFA with {phone_number}, use the code {code}."),
+            Purpose::SecondFactor => format!("To sign in with MFA using {phone_number}, use the code {code}."),
         },
     }
 }

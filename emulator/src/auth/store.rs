@@ -8,7 +8,9 @@ use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::config::Config;
 use hearth_auth::settings::Tenant;
-use hearth_auth::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
+use hearth_auth::store::{
+    AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor,
+};
 use hearth_auth::token::refresh::RefreshToken;
 use hearth_auth::token::session::{Family, Hash};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
@@ -83,6 +85,16 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX refresh_family_account ON refresh_family (project, tenant, local_id);
+    CREATE TABLE totp_factor (
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        id TEXT NOT NULL,
+        secret TEXT NOT NULL,
+        used INTEGER,
+        PRIMARY KEY (project, tenant, local_id, id),
+        FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE tenant (
         project TEXT NOT NULL,
         id TEXT NOT NULL,
@@ -278,6 +290,14 @@ impl Accounts for SqliteStore<'_> {
         self.one("SELECT key_id, expires_at FROM access_token WHERE id = ?1", params![id], |row| {
             Ok(AccessToken { key_id: row.get(0)?, expires_at: restored(row.get(1)?) })
         })
+    }
+
+    fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
+        self.one(
+            "SELECT secret, used FROM totp_factor WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND id = ?4",
+            params![scope.project, tenant(scope), local_id, id],
+            |row| Ok(TotpFactor { secret: row.get(0)?, used: row.get::<_, Option<i64>>(1)?.map(restored) }),
+        )
     }
 
     fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError> {
@@ -506,6 +526,28 @@ impl Store for SqliteStore<'_> {
 
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
         self.run("DELETE FROM access_token WHERE expires_at <= ?1", [stored(now)])?;
+        Ok(())
+    }
+
+    fn put_totp_factor(
+        &mut self,
+        scope: &Scope,
+        local_id: &str,
+        id: &str,
+        factor: &TotpFactor,
+    ) -> Result<(), StoreError> {
+        self.run(
+            "INSERT OR REPLACE INTO totp_factor VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![scope.project, tenant(scope), local_id, id, factor.secret, factor.used.map(stored)],
+        )?;
+        Ok(())
+    }
+
+    fn delete_totp_factor(&mut self, scope: &Scope, local_id: &str, id: &str) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM totp_factor WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND id = ?4",
+            params![scope.project, tenant(scope), local_id, id],
+        )?;
         Ok(())
     }
 

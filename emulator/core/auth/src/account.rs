@@ -110,7 +110,14 @@ pub struct MfaEnrollment {
     /// The phone number in clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unobfuscated_phone_info: Option<String>,
+    /// Whether it is an authenticator app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totp_info: Option<TotpInfo>,
 }
+
+/// What is shown of an authenticator app: that it is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotpInfo {}
 
 /// Who the owner of an account is at a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,6 +24,10 @@ pub enum Kind {
     Sms,
     /// The proof that a code from a text message was right.
     Proof,
+    /// A sign-in between its two factors.
+    PendingSignIn,
+    /// An authenticator app that is being enrolled.
+    TotpSession,
 }
 
 impl Kind {
@@ -33,6 +37,8 @@ impl Kind {
             Self::Oob => "oob",
             Self::Sms => "sms",
             Self::Proof => "proof",
+            Self::PendingSignIn => "pending_sign_in",
+            Self::TotpSession => "totp_session",
         }
     }
 }
@@ -176,6 +182,63 @@ impl Code for TemporaryProof {
 
     fn lifetime(&self) -> Millis {
         HOUR
+    }
+}
+
+/// A sign-in between its two factors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingSignIn {
+    /// What the app shows.
+    pub credential: String,
+    /// Who has shown the first factor, and how.
+    pub pending: serde_json::Value,
+    /// How often something wrong was shown for the second.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+}
+
+impl Code for PendingSignIn {
+    const KIND: Kind = Kind::PendingSignIn;
+
+    fn key(&self) -> &str {
+        &self.credential
+    }
+
+    fn sealed(self) -> Self {
+        Self { credential: String::new(), ..self }
+    }
+
+    fn lifetime(&self) -> Millis {
+        10 * MINUTE
+    }
+}
+
+/// An authenticator app that is being enrolled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TotpSession {
+    /// What the app shows.
+    pub session_info: String,
+    /// Whose it will be.
+    pub local_id: String,
+    /// Its secret, in base32.
+    pub secret: String,
+}
+
+impl Code for TotpSession {
+    const KIND: Kind = Kind::TotpSession;
+
+    fn key(&self) -> &str {
+        &self.session_info
+    }
+
+    fn sealed(self) -> Self {
+        Self { session_info: String::new(), ..self }
+    }
+
+    fn lifetime(&self) -> Millis {
+        5 * MINUTE
     }
 }
 

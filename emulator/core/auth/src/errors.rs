@@ -238,6 +238,48 @@ pub enum Error {
     /// Passwords cannot be imported as they were hashed.
     #[error(transparent)]
     UnusableHashing(crate::password::imported::Unusable),
+    /// There are no phone numbers as second factors.
+    #[error("OPERATION_NOT_ALLOWED : SMS based MFA not enabled.")]
+    NoSmsFactors,
+    /// There are no authenticator apps as second factors.
+    #[error("OPERATION_NOT_ALLOWED : TOTP based MFA not enabled.")]
+    NoTotpFactors,
+    /// Who signs in like this has no second factor.
+    #[error("UNSUPPORTED_FIRST_FACTOR : MFA is not available for the given first factor.")]
+    IneligibleFirstFactor,
+    /// The account's email is not verified.
+    #[error("UNVERIFIED_EMAIL : Need to verify email first before enrolling second factors.")]
+    UnverifiedEmail,
+    /// It is not said which number is to be enrolled.
+    #[error("INVALID_ARGUMENT : ((Missing phoneEnrollmentInfo.))")]
+    MissingPhoneEnrollmentInfo,
+    /// No factor is shown.
+    #[error("INVALID_ARGUMENT : ((Missing phoneVerificationInfo.))")]
+    MissingPhoneVerificationInfo,
+    /// The number is a second factor already.
+    #[error("SECOND_FACTOR_EXISTS : Phone number already enrolled as second factor for this account.")]
+    SecondFactorExists,
+    /// The account has no such factor.
+    #[error("MFA_ENROLLMENT_NOT_FOUND")]
+    MfaEnrollmentNotFound,
+    /// Nothing says who has shown the first factor.
+    #[error("MISSING_MFA_PENDING_CREDENTIAL : Request does not have MFA pending credential.")]
+    MissingMfaPendingCredential,
+    /// It is not said which factor is to be shown.
+    #[error("MISSING_MFA_ENROLLMENT_ID : No second factor identifier is provided.")]
+    MissingMfaEnrollmentId,
+    /// Nothing says who has shown the first factor.
+    #[error("MISSING_CREDENTIAL : Please set MFA Pending Credential.")]
+    MissingCredential,
+    /// The factor is of another kind.
+    #[error("INVALID_ARGUMENT : MFA provider not supported!")]
+    MfaProviderNotSupported,
+    /// What should say who has shown the first factor says nothing, or no longer.
+    #[error("INVALID_MFA_PENDING_CREDENTIAL")]
+    InvalidMfaPendingCredential,
+    /// Who has shown the first factor has done so elsewhere.
+    #[error("INVALID_PROJECT_ID : Project ID does not match MFA pending credential.")]
+    ForeignMfaPendingCredential,
     /// The project is not this server's.
     #[error("PROJECT_NOT_FOUND")]
     ProjectNotFound,

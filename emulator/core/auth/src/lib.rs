@@ -14,6 +14,7 @@ pub mod schema;
 pub mod settings;
 pub mod store;
 pub mod token;
+pub mod totp;
 pub mod uri;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
-use crate::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store};
+use crate::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor};
 use crate::token::session::{Family, Hash};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +32,7 @@ pub(crate) struct Memory {
     accounts: HashMap<Scope, BTreeMap<String, Account>>,
     refresh_families: HashMap<Hash, Family>,
     signing_keys: Vec<KeptKey>,
+    totp_factors: HashMap<(Scope, String, String), TotpFactor>,
     tenants: BTreeMap<(String, String), Tenant>,
     service_account_keys: Vec<ServiceAccountKey>,
     access_tokens: HashMap<Hash, AccessToken>,
@@ -106,6 +107,10 @@ impl Accounts for Memory {
 
     fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
         Ok(self.access_tokens.get(id).cloned())
+    }
+
+    fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
+        Ok(self.totp_factors.get(&(scope.clone(), local_id.to_owned(), id.to_owned())).cloned())
     }
 
     fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError> {
@@ -227,6 +232,22 @@ impl Store for Memory {
 
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
         self.access_tokens.retain(|_, token| token.expires_at > now);
+        Ok(())
+    }
+
+    fn put_totp_factor(
+        &mut self,
+        scope: &Scope,
+        local_id: &str,
+        id: &str,
+        factor: &TotpFactor,
+    ) -> Result<(), StoreError> {
+        self.totp_factors.insert((scope.clone(), local_id.to_owned(), id.to_owned()), factor.clone());
+        Ok(())
+    }
+
+    fn delete_totp_factor(&mut self, scope: &Scope, local_id: &str, id: &str) -> Result<(), StoreError> {
+        self.totp_factors.remove(&(scope.clone(), local_id.to_owned(), id.to_owned()));
         Ok(())
     }
 

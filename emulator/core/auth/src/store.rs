@@ -66,6 +66,21 @@ pub struct ServiceAccountKey {
     pub public: Vec<u8>,
 }
 
+/// What is kept of an authenticator app.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TotpFactor {
+    /// Its secret, in base32.
+    pub secret: String,
+    /// The interval of the last password that was shown.
+    pub used: Option<u64>,
+}
+
+impl fmt::Debug for TotpFactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TotpFactor").field("used", &self.used).finish_non_exhaustive()
+    }
+}
+
 /// An access token, which is kept under its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
@@ -157,6 +172,12 @@ pub trait Accounts {
     /// # Errors
     /// The store failed.
     fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError>;
+
+    /// The authenticator app that an account has enrolled under this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError>;
 
     /// The project's tenant with this id.
     ///
@@ -311,6 +332,24 @@ pub trait Store: Accounts {
     /// # Errors
     /// The store failed.
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
+
+    /// Keeps an authenticator app of an account that is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_totp_factor(
+        &mut self,
+        scope: &Scope,
+        local_id: &str,
+        id: &str,
+        factor: &TotpFactor,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets an authenticator app.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_totp_factor(&mut self, scope: &Scope, local_id: &str, id: &str) -> Result<(), StoreError>;
 
     /// Keeps a tenant's settings.
     ///

@@ -8,7 +8,7 @@ use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{
-    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, oob, phone, session_cookie,
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, phone, session_cookie,
     sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number, sign_up, tenants,
     update,
 };
@@ -208,6 +208,25 @@ pub(super) const UPDATE_TENANT: Run =
     }));
 pub(super) const DELETE_TENANT: Run =
     Run::Operation(&writing(Source::Nothing, &[], |store, call, body| tenants::delete(store, call, typed(body)?)));
+pub(super) const START_MFA_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::start_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const FINALIZE_MFA_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::finalize_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const WITHDRAW_MFA_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::withdraw_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const START_MFA_SIGN_IN: Run = Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+    mfa::start_sign_in(store, call, typed(body)?)
+}));
+pub(super) const FINALIZE_MFA_SIGN_IN: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::finalize_sign_in(store, call, typed(body)?)
+    }));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
 pub(super) const GET_CONFIG: Run =

@@ -287,11 +287,6 @@ const NOT_YET: &str = "
     POST {v1}/accounts:signInWithGameCenter identitytoolkit.accounts.signInWithGameCenter
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
-    POST {v2}/accounts/mfaEnrollment:finalize identitytoolkit.accounts.mfaEnrollment.finalize
-    POST {v2}/accounts/mfaEnrollment:start identitytoolkit.accounts.mfaEnrollment.start
-    POST {v2}/accounts/mfaEnrollment:withdraw identitytoolkit.accounts.mfaEnrollment.withdraw
-    POST {v2}/accounts/mfaSignIn:finalize identitytoolkit.accounts.mfaSignIn.finalize
-    POST {v2}/accounts/mfaSignIn:start identitytoolkit.accounts.mfaSignIn.start
     POST {v2}/accounts/passkeyEnrollment:finalize identitytoolkit.accounts.passkeyEnrollment.finalize
     POST {v2}/accounts/passkeyEnrollment:start identitytoolkit.accounts.passkeyEnrollment.start
     POST {v2}/accounts/passkeySignIn:finalize identitytoolkit.accounts.passkeySignIn.finalize

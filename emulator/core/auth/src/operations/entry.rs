@@ -6,6 +6,7 @@ use super::{Answer, Call, NewTokens, json, second_factors, sign_in};
 use crate::account::Account;
 use crate::errors::Error;
 use crate::store::Store;
+use crate::token::refresh::SecondFactor;
 use serde_json::{Map, Value};
 
 /// How a user came in.
@@ -48,16 +49,37 @@ pub(super) fn enter(
     }
     if entry.second_factors && second_factors::are_wanted(policy, account) {
         store.put(call.scope, account)?;
-        let credential = second_factors::pending(account, call.scope, entry.provider);
+        let credential = second_factors::pending(store, call, account, entry.provider, entry.claims)?;
         let shown: Vec<_> = account.mfa_info.iter().flatten().map(second_factors::shown).collect();
         return Ok(Entered::SecondFactor { credential, factors: json(&shown) });
     }
-    account.last_login_at = Some(call.now.to_string());
-    let mut tokens = sign_in(store, call, account, entry.provider, entry.claims)?;
+    let passed = Passed { provider: entry.provider, claims: entry.claims, factor: None };
+    let mut tokens = let_in(store, call, account, passed)?;
     if let (Some(attributes), Some(Value::Object(firebase))) = (entry.attributes, tokens.claims.get_mut("firebase")) {
         firebase.insert("sign_in_attributes".to_owned(), attributes);
     }
     Ok(Entered::Tokens(tokens))
+}
+
+/// What somebody has shown who may come in.
+pub(super) struct Passed<'e> {
+    /// The provider that tokens name.
+    pub(super) provider: &'e str,
+    /// Claims that go into this session's tokens.
+    pub(super) claims: Map<String, Value>,
+    /// The second factor.
+    pub(super) factor: Option<SecondFactor>,
+}
+
+/// Lets an account's owner in who has shown all that has to be shown.
+pub(super) fn let_in(
+    store: &mut dyn Store,
+    call: &Call<'_>,
+    account: &mut Account,
+    passed: Passed<'_>,
+) -> Result<NewTokens, Error> {
+    account.last_login_at = Some(call.now.to_string());
+    sign_in(store, call, account, passed.provider, passed.claims, passed.factor)
 }
 
 impl Answer {

@@ -60,7 +60,8 @@ pub fn grant(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result
     };
     account.last_refresh_at = Some(iso(call.now));
     store.put(scope, &account)?;
-    let claims = claims::of(&account, scope, &token.provider, &token.extra_claims, call.now);
+    let mut claims = claims::of(&account, scope, &token.provider, &token.extra_claims, call.now);
+    claims::add_second_factor(&mut claims, token.second_factor.as_ref());
     let mut answer = Answer::default()
         .with("expires_in", LIFETIME.to_string())
         .with("refresh_token", refresh_token)

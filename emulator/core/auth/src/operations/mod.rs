@@ -14,6 +14,7 @@ pub mod idp;
 pub mod import;
 pub mod lookup;
 mod mask;
+pub mod mfa;
 pub mod oob;
 pub mod phone;
 mod policy;
@@ -35,7 +36,7 @@ use crate::entropy::Entropy;
 use crate::errand::Passwords;
 use crate::errors::Error;
 use crate::store::{Accounts, Scope, Store};
-use crate::token::refresh::RefreshToken;
+use crate::token::refresh::{RefreshToken, SecondFactor};
 use crate::token::{LIFETIME, Purpose, Tokens, claims, session};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -132,6 +133,13 @@ impl Answer {
         }
     }
 
+    /// As [`Answer::with_tokens`], without saying how long they last.
+    fn with_bare_tokens(self, tokens: NewTokens) -> Self {
+        let mut answer = self.with_tokens(Some(tokens));
+        answer.body.shift_remove("expiresIn");
+        answer
+    }
+
     fn with_tokens(self, tokens: Option<NewTokens>) -> Self {
         let Some(tokens) = tokens else { return self };
         let at = self.body.len();
@@ -148,19 +156,26 @@ struct NewTokens {
     refresh_token: String,
 }
 
-/// Keeps `account` and issues tokens to it. `extra_claims` go into all tokens of the session.
+/// Keeps `account` and issues tokens to it. `extra_claims` and the second factor go into all tokens of the session.
 fn sign_in(
     store: &mut dyn Store,
     call: &Call<'_>,
     account: &mut Account,
     provider: &str,
     extra_claims: Map<String, Value>,
+    second_factor: Option<SecondFactor>,
 ) -> Result<NewTokens, Error> {
     account.last_refresh_at = Some(iso(call.now));
     store.put(call.scope, account)?;
-    let claims = claims::of(account, call.scope, provider, &extra_claims, call.now);
-    let local_id = account.local_id.clone();
-    let refresh = RefreshToken { scope: call.scope.clone(), local_id, provider: provider.to_owned(), extra_claims };
+    let mut claims = claims::of(account, call.scope, provider, &extra_claims, call.now);
+    claims::add_second_factor(&mut claims, second_factor.as_ref());
+    let refresh = RefreshToken {
+        scope: call.scope.clone(),
+        local_id: account.local_id.clone(),
+        provider: provider.to_owned(),
+        extra_claims,
+        second_factor,
+    };
     let refresh_token = if call.tokens.are_unsigned() {
         refresh.encode()
     } else {
@@ -249,12 +264,18 @@ mod tests {
             operation: fn(&mut dyn Store, &Call<'_>, R) -> Result<Answer, Error>,
             body: Value,
         ) -> Result<Answer, Error> {
+            let body = serde_json::from_value(body).unwrap();
+            self.with_call(|store, call| operation(store, &Call { privileged, ..*call }, body))
+                .map_err(Error::into_inner)
+        }
+
+        /// Does something as a client.
+        pub(super) fn with_call<T>(&mut self, run: impl FnOnce(&mut dyn Store, &Call<'_>) -> T) -> T {
             let Self { store, scope, now, emulator, delivers, entropy, tokens } = self;
             let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
             let origin = "http://127.0.0.1:9099";
-            let (now, emulator, delivers) = (*now, *emulator, *delivers);
-            let call = Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers };
-            operation(store, &call, serde_json::from_value(body).unwrap()).map_err(Error::into_inner)
+            let (privileged, now, emulator, delivers) = (false, *now, *emulator, *delivers);
+            run(store, &Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers })
         }
 
         /// An anonymous sign-in: the account's id and its ID token.

@@ -42,6 +42,10 @@ pub struct Send {
 pub enum Purpose {
     /// To show that a phone number is one's own, or to sign in with it.
     FirstFactor,
+    /// To make it a second factor.
+    Enrollment,
+    /// To sign in with it as the second factor.
+    SecondFactor,
 }
 
 /// Sends a code by text message.

@@ -1,21 +1,26 @@
 //! Second factors as records: what requests may say of them, what is shown, and the credential between the two factors.
 //! Must not know: text messages.
 
+use super::Call;
 use super::policy::Policy;
 use crate::account::{Account, MfaEnrollment, is_phone_number};
-use crate::entropy::{Entropy, alphanumeric};
+use crate::code::{self, Code, PendingSignIn};
+use crate::entropy::{Entropy, alphanumeric, base64url};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
-use crate::store::Scope;
+use crate::store::Store;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// Characters of a factor's id.
 const ID: usize = 28;
 /// Digits of a phone number that are shown.
 const SHOWN_DIGITS: usize = 4;
+/// Characters of a server's credential between two factors.
+const CREDENTIAL: usize = 86;
 /// What the official emulator writes into its own credentials.
 const MARK: &str = "DO NOT MODIFY";
 
@@ -113,23 +118,76 @@ pub(super) struct Pending {
     /// The account's tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) tenant_id: Option<String>,
+    /// The claims of the session.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) claims: Map<String, Value>,
 }
 
-/// The emulator's credential between two factors, which says everything itself.
-pub(super) fn pending(account: &Account, scope: &Scope, provider: &str) -> String {
+/// The credential between two factors. The emulator's says everything itself; a server keeps what it stands for.
+pub(super) fn pending(
+    store: &mut dyn Store,
+    call: &Call<'_>,
+    account: &Account,
+    provider: &str,
+    claims: Map<String, Value>,
+) -> Result<String, Error> {
     let pending = Pending {
         mark: MARK.to_owned(),
         local_id: account.local_id.clone(),
         sign_in_provider: provider.to_owned(),
-        project_id: scope.project.clone(),
-        tenant_id: scope.tenant.clone(),
+        project_id: call.scope.project.clone(),
+        tenant_id: call.scope.tenant.clone(),
+        claims,
     };
-    // Text cannot fail to become JSON.
-    STANDARD.encode(serde_json::to_vec(&pending).unwrap_or_default())
+    if call.emulator {
+        // Text cannot fail to become JSON.
+        return Ok(STANDARD.encode(serde_json::to_vec(&pending).unwrap_or_default()));
+    }
+    let credential = base64url(call.entropy, CREDENTIAL);
+    let kept = PendingSignIn { credential: credential.clone(), pending: super::json(&pending), failures: 0 };
+    code::keep(store, call.scope, kept, call.now, true)?;
+    Ok(credential)
+}
+
+/// What a credential stands for.
+pub(super) fn read_pending(store: &dyn Store, call: &Call<'_>, credential: &str) -> Result<Pending, Error> {
+    let pending: Option<Pending> = if call.emulator {
+        STANDARD.decode(credential).ok().and_then(|json| serde_json::from_slice(&json).ok())
+    } else {
+        let kept = code::find::<PendingSignIn>(store, call.scope, credential)?;
+        let in_time = kept.filter(|(kept, issued)| issued.saturating_add(kept.lifetime()) > call.now);
+        in_time.and_then(|(kept, _)| serde_json::from_value(kept.pending).ok())
+    };
+    let pending = pending.filter(|pending| !pending.mark.is_empty()).ok_or(Error::InvalidMfaPendingCredential)?;
+    let tenant = call.scope.tenant.as_ref();
+    if pending.project_id != call.scope.project
+        || tenant.is_some_and(|tenant| pending.tenant_id.as_ref() != Some(tenant))
+    {
+        return Err(Error::ForeignMfaPendingCredential);
+    }
+    Ok(pending)
+}
+
+/// Counts that something wrong was shown with a credential; how often that was by now. An emulator does not count.
+pub(super) fn count_failure(store: &mut dyn Store, call: &Call<'_>, credential: &str) -> Result<u32, Error> {
+    if call.emulator {
+        return Ok(0);
+    }
+    let kept = code::find::<PendingSignIn>(store, call.scope, credential)?;
+    let (kept, issued) = kept.ok_or(Error::InvalidMfaPendingCredential)?;
+    let failures = kept.failures + 1;
+    code::put(store, call.scope, credential, &PendingSignIn { failures, ..kept }, issued)?;
+    Ok(failures)
+}
+
+/// A server's credential is good for one sign-in.
+pub(super) fn forget_pending(store: &mut dyn Store, call: &Call<'_>, credential: &str) -> Result<(), Error> {
+    Ok(store.delete_code(call.scope, PendingSignIn::KIND, credential)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::House;
     use super::*;
     use crate::memory::Counting;
 
@@ -168,9 +226,12 @@ mod tests {
 
     #[test]
     fn the_credential_is_the_emulators() {
-        let account = Account { local_id: "u".to_owned(), ..Account::default() };
-        let text = STANDARD.decode(pending(&account, &Scope::project("demo"), "password")).unwrap();
-        let expected = r#"{"_AuthEmulatorMfaPendingCredential":"DO NOT MODIFY","localId":"u","signInProvider":"password","projectId":"demo"}"#;
-        assert_eq!(std::str::from_utf8(&text), Ok(expected));
+        let mut house = House::new();
+        let id = house.sign_up().0;
+        let account = house.account(&id);
+        let text = house.with_call(|store, call| pending(store, call, &account, "password", Map::new()).unwrap());
+        let expected = r#"{"_AuthEmulatorMfaPendingCredential":"DO NOT MODIFY","localId":"ID","signInProvider":"password","projectId":"demo"}"#;
+        let json = STANDARD.decode(text).unwrap();
+        assert_eq!(std::str::from_utf8(&json), Ok(expected.replace("ID", &id).as_str()));
     }
 }

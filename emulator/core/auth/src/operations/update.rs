@@ -136,7 +136,7 @@ pub fn update(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resul
     account.mirror_providers();
 
     let tokens = match provider.as_deref().filter(|_| revokes) {
-        Some(provider) => Some(sign_in(store, call, &mut account, provider, Map::new())?),
+        Some(provider) => Some(sign_in(store, call, &mut account, provider, Map::new(), None)?),
         None => {
             store.put(call.scope, &account)?;
             None

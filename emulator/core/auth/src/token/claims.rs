@@ -1,6 +1,7 @@
 //! The claims of an ID token, in Firebase's order. Must not know: how a token is encoded or signed.
 
 use super::LIFETIME;
+use super::refresh::SecondFactor;
 use crate::Millis;
 use crate::account::{ANONYMOUS, Account, PASSWORD};
 use crate::errors::Error;
@@ -82,6 +83,14 @@ pub fn of(
     set("iss", Some(issuer(&scope.project).into()));
     set("sub", Some(account.local_id.clone().into()));
     claims
+}
+
+/// Says which second factor was shown.
+pub fn add_second_factor(claims: &mut Map<String, Value>, factor: Option<&SecondFactor>) {
+    if let (Some(factor), Some(Value::Object(firebase))) = (factor, claims.get_mut("firebase")) {
+        firebase.insert("second_factor_identifier".to_owned(), factor.identifier.clone().into());
+        firebase.insert("sign_in_second_factor".to_owned(), factor.provider.clone().into());
+    }
 }
 
 /// The email, and who the account is at each provider. The password provider's id is the email, which is there.
