@@ -704,6 +704,7 @@ mod tests {
             local_id: id.to_owned(),
             provider: "anonymous".to_owned(),
             extra_claims: extra_claims.clone(),
+            second_factor: None,
         };
         for id in ["a", "b"] {
             store.put(&scope, &account(id, |_| {})).unwrap();

@@ -49,7 +49,7 @@ async fn known_operations_that_are_not_there_say_so() {
     let house = House::emulator();
     for (path, id) in [
         ("accounts:signInWithGameCenter", "identitytoolkit.accounts.signInWithGameCenter"),
-        ("/identitytoolkit.googleapis.com/v2/projects/demo/tenants", "identitytoolkit.projects.tenants.create"),
+        ("accounts:verifyIosClient", "identitytoolkit.accounts.verifyIosClient"),
         ("/www.googleapis.com/identitytoolkit/v3/relyingparty/signOutUser", "signOutUser"),
     ] {
         let got = house.admin("POST", path, json!({})).await;
