@@ -255,3 +255,10 @@ async fn an_admin_of_a_server_hands_out_links_that_people_can_open() {
     let late = house.post("accounts:resetPassword", json!({"oobCode": code, "newPassword": "another"})).await;
     assert_eq!(late.error(), (400, "EXPIRED_OOB_CODE".to_owned()));
 }
+
+#[tokio::test]
+async fn nobody_is_asked_to_be_no_machine() {
+    let got = House::emulator().get(&format!("{V1}/recaptchaParams?key=k")).await;
+    assert_eq!(got.text("kind"), "identitytoolkit#GetRecaptchaParamResponse");
+    assert!(got.text("recaptchaSiteKey").starts_with("Fake-key") && got.text("recaptchaStoken").len() == 107);
+}
