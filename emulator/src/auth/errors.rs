@@ -159,6 +159,7 @@ impl Refusal {
                 | Error::MfaProviderNotSupported
                 | Error::InvalidMfaPendingCredential
                 | Error::ForeignMfaPendingCredential
+                | Error::BlockingFunction(_)
                 | Error::ProjectNotFound
                 | Error::UnusableHashing(_)
                 | Error::RefreshTokenReused
@@ -176,7 +177,8 @@ impl Refusal {
                 Error::NotImplemented(_) => {
                     (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
                 }
-                Error::NoUnusedId
+                Error::BlockingFunctionFailed(_)
+                | Error::NoUnusedId
                 | Error::Signing(_)
                 | Error::Hashing(_)
                 | Error::Errands(_)

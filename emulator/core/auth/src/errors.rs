@@ -277,6 +277,12 @@ pub enum Error {
     /// Who has shown the first factor has done so elsewhere.
     #[error("INVALID_PROJECT_ID : Project ID does not match MFA pending credential.")]
     ForeignMfaPendingCredential,
+    /// A blocking function refused, or answered something that cannot be used.
+    #[error("BLOCKING_FUNCTION_ERROR_RESPONSE : (({0}))")]
+    BlockingFunction(String),
+    /// A blocking function did not answer.
+    #[error("BLOCKING_FUNCTION_ERROR_RESPONSE : (({0}))")]
+    BlockingFunctionFailed(String),
     /// The project is not this server's.
     #[error("PROJECT_NOT_FOUND")]
     ProjectNotFound,
