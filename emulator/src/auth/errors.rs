@@ -160,6 +160,10 @@ impl Refusal {
                 | Error::InvalidMfaPendingCredential
                 | Error::ForeignMfaPendingCredential
                 | Error::BlockingFunction(_)
+                | Error::MissingAuthenticatorResponse
+                | Error::InvalidCredentialId
+                | Error::CredentialAlreadyInUse
+                | Error::PasskeyNotFound
                 | Error::ProjectNotFound
                 | Error::UnusableHashing(_)
                 | Error::RefreshTokenReused

@@ -390,9 +390,7 @@ mod tests {
     }
 
     fn password(secret: &Value, now: u64) -> String {
-        let tried = (0..1_000_000).map(|number| format!("{number:06}"));
-        let right = |digits: &String| totp::matching_interval(secret.as_str().unwrap(), digits, now, 0, None).is_some();
-        tried.into_iter().find(right).unwrap()
+        totp::password(secret.as_str().unwrap(), now)
     }
 
     #[test]

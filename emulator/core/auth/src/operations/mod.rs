@@ -17,6 +17,7 @@ pub mod lookup;
 mod mask;
 pub mod mfa;
 pub mod oob;
+pub mod passkeys;
 pub mod phone;
 mod policy;
 mod second_factors;
