@@ -171,6 +171,7 @@ impl Refusal {
                 | Error::TenantIdMismatch
                 | Error::TokenExpired
                 | Error::TooManyAttempts
+                | Error::UnauthorizedDomain
                 | Error::UnexpectedUserId
                 | Error::UnsupportedFirstFactor
                 | Error::UnsupportedTenantOperation

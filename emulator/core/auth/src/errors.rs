@@ -217,6 +217,9 @@ pub enum Error {
     /// Too many codes were tried.
     #[error("TOO_MANY_ATTEMPTS_TRY_LATER")]
     TooManyAttempts,
+    /// A link in an email may not lead on to this host.
+    #[error("UNAUTHORIZED_DOMAIN : Domain not allowlisted by project")]
+    UnauthorizedDomain,
     /// Only admins may choose the account's id.
     #[error("UNEXPECTED_PARAMETER : User ID")]
     UnexpectedUserId,

@@ -13,6 +13,7 @@ const WITH_HOST: [&str; 5] = ["http", "https", "ftp", "ws", "wss"];
 pub struct Uri {
     /// Scheme, host and path.
     base: String,
+    host: String,
     /// The parameters of the query, in their order.
     parameters: Vec<(String, String)>,
     /// What comes behind `#`.
@@ -34,7 +35,7 @@ impl Uri {
             None => (rest, None),
         };
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let base = if WITH_HOST.contains(&scheme.as_str()) {
+        let (base, host) = if WITH_HOST.contains(&scheme.as_str()) {
             let path = path.trim_start_matches(['/', '\\']);
             let (authority, path) = path.split_at_checked(path.find(['/', '\\']).unwrap_or(path.len()))?;
             let (user, host) = match authority.rsplit_once('@') {
@@ -50,15 +51,21 @@ impl Uri {
                 }
                 Some(_) | None => host,
             };
-            if name.is_empty() || name.contains([' ', '<', '>', '^', '|', '%']) {
+            if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control() || "<>^|%".contains(c)) {
                 return None;
             }
-            let path = if path.is_empty() { "/" } else { path };
-            format!("{scheme}://{user}{}{path}", host.to_lowercase())
+            // Browsers take one for the other.
+            let path = if path.is_empty() { "/".to_owned() } else { path.replace('\\', "/") };
+            (format!("{scheme}://{user}{}{path}", host.to_lowercase()), name.to_lowercase())
         } else {
-            format!("{scheme}:{path}")
+            (format!("{scheme}:{path}"), String::new())
         };
-        Some(Self { base, parameters: parameters(query), fragment })
+        Some(Self { base, host, parameters: parameters(query), fragment })
+    }
+
+    /// The host, without a port; empty where the scheme needs none.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// The first parameter of this name.
@@ -147,6 +154,20 @@ mod tests {
             ("1http://a", None),
         ] {
             assert_eq!(Uri::parse(text).map(|uri| uri.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_what_a_browser_goes_to() {
+        for (text, expected) in [
+            ("https://App.example:8443/x", "app.example"),
+            ("https://good.example@evil.example/", "evil.example"),
+            ("https://evil.example\\@good.example/", "evil.example"),
+            ("http://[::1]:80/", "[::1]"),
+            ("http://[::1]/", "[::1]"),
+            ("my-app:callback", ""),
+        ] {
+            assert_eq!(Uri::parse(text).unwrap().host(), expected, "{text}");
         }
     }
 

@@ -238,6 +238,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (GET, "emulator/auth/gapi.js", "auth.gapi", GAPI),
         ],
     },
+    Surface { base: "/__/auth", ids: "auth.", auth: Auth::Anyone, rows: &[(GET, "/action", "action", LINK)] },
     // The former names, which old SDKs and some Admin SDKs call.
     Surface {
         base: "/www.googleapis.com/identitytoolkit/v3/relyingparty",

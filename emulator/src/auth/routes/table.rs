@@ -96,6 +96,7 @@ fn typed<'v, T: Deserialize<'v>>(body: &'v Value) -> Result<T, Error> {
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
 pub(super) const ACTION: Run = Run::Page(Page::Action);
+pub(super) const LINK: Run = Run::Page(Page::Link);
 pub(super) const HANDLER: Run = Run::Page(Page::Handler);
 pub(super) const IFRAME: Run = Run::Page(Page::Iframe);
 pub(super) const GAPI: Run = Run::Page(Page::Gapi);

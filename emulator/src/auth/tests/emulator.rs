@@ -59,8 +59,8 @@ async fn errors_of_operations_have_no_status() {
   }
 }"#;
     assert_eq!((got.status.as_u16(), got.text.as_str()), (400, expected));
-    let got = house.post("accounts:signUp", json!({"email": "a@b", "password": "secret"})).await;
-    assert_eq!(got.error(), (501, "password is not implemented yet.".to_owned()));
+    let got = house.post("accounts:update", json!({"idToken": "x", "provider": []})).await;
+    assert_eq!(got.error(), (501, "provider is not implemented yet.".to_owned()));
     assert_eq!(got.json()["error"]["status"], "NOT_IMPLEMENTED");
 }
 

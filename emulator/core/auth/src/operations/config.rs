@@ -6,7 +6,7 @@ use crate::schema::{Kind, Schema};
 use crate::settings::{BlockingFunctions, MFA_CONFIG, MfaConfig, PASSWORD_POLICY_CONFIG, PasswordPolicyConfig};
 use crate::store::{Accounts, Store};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A project's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +18,22 @@ pub struct Config {
     pub blocking_functions: BlockingFunctions,
     /// What is said of emails.
     pub email_privacy_config: EmailPrivacyConfig,
+    /// Hosts to which links in emails may lead on, beside this machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorized_domains: Vec<String>,
     /// Second factors; all of them, unless it is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa: Option<MfaConfig>,
     /// What passwords must be like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_policy_config: Option<PasswordPolicyConfig>,
+}
+
+impl Config {
+    /// Hosts to which links in emails may lead on.
+    pub fn domains(&self) -> Vec<String> {
+        std::iter::once("localhost".to_owned()).chain(self.authorized_domains.iter().cloned()).collect()
+    }
 }
 
 /// How users sign in.
@@ -50,6 +60,7 @@ pub const SCHEMA: Schema = &[
 
 /// The shape of an admin's change.
 pub const ADMIN_SCHEMA: Schema = &[
+    ("authorizedDomains", Kind::List(&Kind::Text)),
     (
         "blockingFunctions",
         Kind::Object(&[
@@ -94,11 +105,12 @@ struct EmailPrivacyChange {
 ///
 /// # Errors
 /// A tenant has none of it.
-pub fn projects(_: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
+pub fn projects(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
     if call.scope.tenant.is_some() {
         return Err(Error::UnsupportedTenantOperation);
     }
-    Ok(Answer::default().with("projectId", PROJECT_NUMBER).with("authorizedDomains", json!(["localhost"])))
+    let domains = store.config(&call.scope.project)?.domains();
+    Ok(Answer::default().with("projectId", PROJECT_NUMBER).with("authorizedDomains", domains))
 }
 
 /// The settings, for admins.
@@ -214,6 +226,7 @@ pub fn recaptcha_params(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: No
 mod tests {
     use super::super::tests::House;
     use super::*;
+    use serde_json::json;
 
     fn check(house: &mut House, change: Value, duplicates: bool, privacy: bool) {
         let expected = json!({

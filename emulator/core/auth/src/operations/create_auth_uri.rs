@@ -103,3 +103,57 @@ fn password_ways(account: &Account) -> Vec<String> {
     let link = (account.email_link_signin == Some(true)).then_some(EMAIL_LINK);
     [password, link].into_iter().flatten().map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::super::{config, sign_up, update};
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn run(house: &mut House, body: Value) -> Result<Answer, Error> {
+        house.call(false, |store, call, request| create_auth_uri(store, call, request), body)
+    }
+
+    #[test]
+    fn complaints_have_an_order() {
+        let mut house = House::new();
+        for (body, expected) in [
+            (json!({"providerId": "x"}), Error::NotImplemented("Sign-in with IDP is not yet supported.".to_owned())),
+            (json!({}), Error::MissingIdentifier),
+            (json!({"identifier": "x"}), Error::MissingContinueUri),
+            (json!({"identifier": "x", "continueUri": "y"}), Error::InvalidIdentifier),
+            (json!({"identifier": "a@b", "continueUri": "y"}), Error::InvalidContinueUri),
+        ] {
+            assert_eq!(run(&mut house, body.clone()), Err(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_emails_ways_in_are_told_unless_emails_are_private() {
+        let mut house = House::new();
+        house.call(true, sign_up::sign_up, json!({"localId": "u", "email": "a@b", "password": "secret"})).unwrap();
+        let link = json!({"providerId": "google.com", "rawId": "g", "email": "g@b"});
+        house.call(true, update::update, json!({"localId": "u", "linkProviderUserInfo": link})).unwrap();
+        let ask = |house: &mut House, email: &str| {
+            run(house, json!({"identifier": email, "continueUri": "http://a", "sessionId": "s"})).unwrap().body
+        };
+        for (email, registered, ways) in [
+            ("A@b", true, json!(["google.com", "password"])),
+            ("g@b", true, json!(["google.com", "password"])),
+            ("x@b", false, json!([])),
+        ] {
+            let body = ask(&mut house, email);
+            assert_eq!(body["registered"], registered, "{email}");
+            let mut told = body["signinMethods"].as_array().unwrap().clone();
+            told.sort_by_key(ToString::to_string);
+            assert_eq!(Value::Array(told), ways, "{email}");
+        }
+        house.call(true, config::update, json!({"signIn": {"allowDuplicateEmails": true}})).unwrap();
+        assert_eq!(ask(&mut house, "a@b")["signinMethods"], json!(["password"]));
+        let privacy = json!({"emailPrivacyConfig": {"enableImprovedEmailPrivacy": true}});
+        house.call(true, config::update, privacy).unwrap();
+        let private = r#"{"kind":"identitytoolkit#CreateAuthUriResponse","sessionId":"s"}"#;
+        assert_eq!(Value::Object(ask(&mut house, "a@b")).to_string(), private);
+    }
+}

@@ -235,6 +235,8 @@ mod tests {
         pub(super) store: Memory,
         pub(super) scope: Scope,
         pub(super) now: Millis,
+        pub(super) emulator: bool,
+        pub(super) delivers: Delivers,
         entropy: Counting,
         tokens: Tokens,
     }
@@ -245,9 +247,16 @@ mod tests {
                 store: Memory::default(),
                 scope: Scope::project("demo"),
                 now: 1_893_456_000_000,
+                emulator: true,
+                delivers: Delivers { emails: true, texts: true },
                 entropy: Counting::default(),
                 tokens: Tokens::Unsigned,
             }
+        }
+
+        /// One that takes nobody at their word.
+        pub(super) fn self_host() -> Self {
+            Self { emulator: false, ..Self::new() }
         }
 
         /// Calls `operation` with a body in JSON.
@@ -264,12 +273,11 @@ mod tests {
 
         /// Does something as a client.
         pub(super) fn with_call<T>(&mut self, run: impl FnOnce(&mut dyn Store, &Call<'_>) -> T) -> T {
-            let Self { store, scope, now, entropy, tokens } = self;
+            let Self { store, scope, now, emulator, delivers, entropy, tokens } = self;
             let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
             let origin = "http://127.0.0.1:9099";
-            let delivers = Delivers { emails: true, texts: true };
-            let (privileged, emulator) = (false, true);
-            run(store, &Call { scope, privileged, emulator, now: *now, entropy, tokens, passwords, origin, delivers })
+            let (privileged, now, emulator, delivers) = (false, *now, *emulator, *delivers);
+            run(store, &Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers })
         }
 
         /// An anonymous sign-in: the account's id and its ID token.

@@ -73,8 +73,14 @@ pub fn send(store: &mut dyn Store, call: &Call<'_>, request: Send) -> Result<Ans
     if request.return_oob_link && !call.privileged {
         return Err(Error::InsufficientPermission);
     }
-    if given(&request.continue_url).is_some_and(|url| Uri::parse(url).is_none()) {
-        return Err(Error::InvalidContinueUrl);
+    if let Some(url) = given(&request.continue_url) {
+        let uri = Uri::parse(url).ok_or(Error::InvalidContinueUrl)?;
+        // The link hands its code on to that host: nobody may have an email sent that tells a stranger's host.
+        let is_known =
+            || store.config(&call.scope.project).map(|config| config.domains().iter().any(|d| d == uri.host()));
+        if !call.emulator && !is_known()? {
+            return Err(Error::UnauthorizedDomain);
+        }
     }
     if !request.return_oob_link && !call.delivers.emails {
         return Err(Error::NoEmailDelivery);
@@ -264,4 +270,147 @@ fn set_password(
 pub fn list(store: &(impl Accounts + ?Sized), call: &Call<'_>) -> Result<Answer, Error> {
     let codes = code::list::<OobCode>(store, call.scope)?;
     Ok(Answer::default().with("oobCodes", codes.iter().map(json).collect::<Vec<Value>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::super::{config, sign_up, update};
+    use super::*;
+    use serde_json::json;
+
+    fn house() -> House {
+        let mut house = House::new();
+        for (id, email) in [("u", "a@b"), ("v", "c@d")] {
+            house.call(true, sign_up::sign_up, json!({"localId": id, "email": email, "password": "secret"})).unwrap();
+        }
+        house
+    }
+
+    fn token(house: &mut House, id: &str) -> String {
+        house.forge(json!({"user_id": id, "iat": house.now / 1000, "firebase": {}}))
+    }
+
+    /// The code that was sent, or answered.
+    fn code(house: &mut House, privileged: bool, body: Value) -> OobCode {
+        let answer = house.call(privileged, send, body).unwrap();
+        match answer.messages.as_slice() {
+            [Message::Email(code)] => code.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn senders_hear_the_first_complaint() {
+        let mut house = house();
+        let token = token(&mut house, "u");
+        for (privileged, body, expected) in [
+            (false, json!({}), Error::MissingRequestType),
+            (false, json!({"requestType": "OOB_REQ_TYPE_UNSPECIFIED"}), Error::MissingRequestType),
+            (false, json!({"requestType": "VERIFY_EMAIL", "returnOobLink": true}), Error::InsufficientPermission),
+            (false, json!({"requestType": "EMAIL_SIGNIN", "continueUrl": "x"}), Error::InvalidContinueUrl),
+            (false, json!({"requestType": "EMAIL_SIGNIN"}), Error::MissingEmail),
+            (false, json!({"requestType": "PASSWORD_RESET"}), Error::MissingEmail),
+            (false, json!({"requestType": "PASSWORD_RESET", "email": "x@y"}), Error::EmailNotFound),
+            (false, json!({"requestType": "VERIFY_EMAIL", "email": "a@b"}), Error::InvalidIdToken),
+            (true, json!({"requestType": "VERIFY_EMAIL", "returnOobLink": true, "email": "x@y"}), Error::UserNotFound),
+            (false, json!({"requestType": "VERIFY_AND_CHANGE_EMAIL"}), Error::MissingNewEmail),
+            (false, json!({"requestType": "VERIFY_AND_CHANGE_EMAIL", "newEmail": "x@y"}), Error::MissingIdToken),
+            (
+                false,
+                json!({"requestType": "VERIFY_AND_CHANGE_EMAIL", "newEmail": "C@d", "idToken": token}),
+                Error::EmailExists,
+            ),
+            (false, json!({"requestType": "OLD_EMAIL_AGREE"}), Error::NotImplemented("OLD_EMAIL_AGREE".to_owned())),
+        ] {
+            assert_eq!(house.call(privileged, send, body.clone()), Err(expected), "{body}");
+        }
+        assert_eq!(code::list::<OobCode>(&house.store, &house.scope), Ok(vec![]), "nothing was made");
+    }
+
+    #[test]
+    fn a_link_says_everything() {
+        let mut house = house();
+        house.scope.tenant = Some("t".to_owned());
+        let body = json!({"requestType": "EMAIL_SIGNIN", "email": "New@b", "continueUrl": "http://app/?a=b c"});
+        let code = code(&mut house, false, body);
+        assert_eq!(code.oob_code.len(), CODE);
+        assert_eq!(
+            code.oob_link,
+            format!(
+                "http://127.0.0.1:9099/emulator/action?mode=signIn&lang=en&oobCode={}&apiKey=fake-api-key&continueUrl=\
+                 http%3A%2F%2Fapp%2F%3Fa%3Db+c&tenantId=t",
+                code.oob_code
+            )
+        );
+        let admin = json!({"requestType": "EMAIL_SIGNIN", "email": "new@b", "returnOobLink": true});
+        let answer = house.call(true, send, admin).unwrap();
+        assert!(answer.messages.is_empty() && answer.body["oobLink"].is_string(), "whoever is told sends it");
+        let listed = house.call(true, |store, call, _: Value| list(store, call), json!({})).unwrap();
+        assert_eq!(listed.body["oobCodes"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn privacy_hides_who_is_unknown() {
+        let mut house = house();
+        let privacy = json!({"emailPrivacyConfig": {"enableImprovedEmailPrivacy": true}});
+        house.call(true, config::update, privacy).unwrap();
+        let known = house.call(false, send, json!({"requestType": "PASSWORD_RESET", "email": "a@b"})).unwrap();
+        let unknown = house.call(false, send, json!({"requestType": "PASSWORD_RESET", "email": "x@y"})).unwrap();
+        assert_eq!(known.body.keys().collect::<Vec<_>>(), unknown.body.keys().collect::<Vec<_>>());
+        assert_eq!((known.messages.len(), unknown.messages.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_password_is_reset_once_and_closes_other_ways_in() {
+        let mut house = house();
+        let link = json!({"providerId": "google.com", "rawId": "g"});
+        house.call(true, update::update, json!({"localId": "u", "linkProviderUserInfo": link})).unwrap();
+        let code = code(&mut house, false, json!({"requestType": "PASSWORD_RESET", "email": "A@b"}));
+        let mut reset =
+            |body: Value| house.call(false, reset_password, body).map(|answer| Value::Object(answer.body).to_string());
+        let told = r#"{"kind":"identitytoolkit#ResetPasswordResponse","requestType":"PASSWORD_RESET","email":"a@b"}"#;
+        assert_eq!(reset(json!({"newPassword": "another"})), Err(Error::MissingOobCode));
+        assert_eq!(reset(json!({"oobCode": "x"})), Err(Error::InvalidOobCode));
+        assert_eq!(reset(json!({"oobCode": code.oob_code, "newPassword": "short"})), Err(Error::WeakPassword));
+        assert_eq!(reset(json!({"oobCode": code.oob_code})).as_deref(), Ok(told), "looking does not use it up");
+        assert_eq!(reset(json!({"oobCode": code.oob_code, "newPassword": "another"})).as_deref(), Ok(told));
+        assert_eq!(reset(json!({"oobCode": code.oob_code})), Err(Error::InvalidOobCode));
+        let account = house.account("u");
+        assert_eq!(account.providers().iter().map(|info| info.provider_id.as_str()).collect::<Vec<_>>(), ["password"]);
+        assert_eq!(account.email_verified, Some(true));
+        assert!(account.password_hash.unwrap().ends_with(":password=another"));
+    }
+
+    #[test]
+    fn a_servers_codes_have_their_time() {
+        for (request_type, lifetime) in [("PASSWORD_RESET", 3_600_000), ("EMAIL_SIGNIN", 6 * 3_600_000)] {
+            let mut house = House::self_host();
+            house.call(true, sign_up::sign_up, json!({"email": "a@b"})).unwrap();
+            let code = code(&mut house, false, json!({"requestType": request_type, "email": "a@b"}));
+            let look = json!({"oobCode": code.oob_code});
+            house.now += lifetime - 1;
+            assert!(house.call(false, reset_password, look.clone()).is_ok(), "{request_type}");
+            house.now += 1;
+            assert_eq!(house.call(false, reset_password, look), Err(Error::ExpiredOobCode), "{request_type}");
+        }
+    }
+
+    #[test]
+    fn a_server_sends_nothing_it_cannot_and_leads_nowhere_strange() {
+        let mut house = House::self_host();
+        let body = |url: &str| json!({"requestType": "EMAIL_SIGNIN", "email": "a@b", "continueUrl": url});
+        assert!(house.call(false, send, body("http://localhost:3000/")).is_ok());
+        assert_eq!(house.call(false, send, body("https://evil.example/")), Err(Error::UnauthorizedDomain));
+        let domains = json!({"authorizedDomains": ["app.example"]});
+        house.call(true, config::update_all, domains).unwrap();
+        assert!(house.call(false, send, body("https://App.example/x")).is_ok());
+        house.delivers.emails = false;
+        assert_eq!(house.call(false, send, body("https://app.example/")), Err(Error::NoEmailDelivery));
+        let admin = json!({"requestType": "EMAIL_SIGNIN", "email": "a@b", "returnOobLink": true});
+        let answer = house.call(true, send, admin).unwrap();
+        assert!(
+            answer.body["oobLink"].as_str().unwrap().starts_with("http://127.0.0.1:9099/__/auth/action?mode=signIn")
+        );
+    }
 }

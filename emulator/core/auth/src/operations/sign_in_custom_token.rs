@@ -108,3 +108,63 @@ fn primitive(value: &Value) -> Option<String> {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::super::update;
+    use super::*;
+    use serde_json::json;
+
+    fn run(house: &mut House, token: &str) -> Result<Answer, Error> {
+        house.call(false, sign_in, json!({"token": token}))
+    }
+
+    #[test]
+    fn complaints_have_an_order() {
+        let mut house = House::new();
+        let strict = "((Auth Emulator only accepts strict JSON or JWTs as fake custom tokens.))";
+        let foreign = house.forge(json!({"uid": "u", "aud": "other"}));
+        let audience = "((Invalid aud (audience): other Note: Firebase ID Tokens / third-party tokens cannot be used \
+                        with signInWithCustomToken.))";
+        for (token, expected) in [
+            ("", Error::MissingCustomToken),
+            ("{'uid': 1}", Error::InvalidCustomToken(strict.to_owned())),
+            ("nonsense", Error::InvalidCustomToken("Invalid assertion format".to_owned())),
+            (&foreign, Error::InvalidCustomToken(audience.to_owned())),
+            ("{}", Error::MissingIdentifier),
+            (r#"{"uid": {}}"#, Error::MissingIdentifier),
+            (r#"{"uid": "u", "claims": 5}"#, Error::InvalidClaims),
+            (r#"{"uid": "u", "claims": {"sub": 1}}"#, Error::ForbiddenClaim("sub")),
+        ] {
+            assert_eq!(run(&mut house, token), Err(expected), "{token}");
+        }
+        house.scope.tenant = Some("t".to_owned());
+        let other = house.forge(json!({"uid": "u", "aud": AUDIENCE, "tenant_id": "x"}));
+        assert_eq!(run(&mut house, &other), Err(Error::TenantIdMismatch));
+    }
+
+    #[test]
+    fn claims_go_into_every_token_of_the_session() {
+        let mut house = House::new();
+        let token = house.forge(json!({"user_id": 7, "aud": AUDIENCE, "claims": {"role": "host"}, "exp": 1}));
+        let answer = run(&mut house, &token).unwrap();
+        assert_eq!((&answer.body["isNewUser"], answer.body.get("localId")), (&json!(true), None));
+        let claims = answer.id_token.unwrap().claims;
+        assert_eq!((&claims["sub"], &claims["role"]), (&json!("7"), &json!("host")));
+        assert_eq!(claims["firebase"]["sign_in_provider"], "custom");
+        assert_eq!(house.account("7").custom_auth, Some(true));
+        assert_eq!(run(&mut house, r#"{"uid": "7"}"#).unwrap().body["isNewUser"], false);
+        house.call(true, update::update, json!({"localId": "7", "disableUser": true})).unwrap();
+        assert_eq!(run(&mut house, r#"{"uid": "7"}"#), Err(Error::UserDisabled));
+    }
+
+    #[test]
+    fn a_server_takes_nobody_at_their_word() {
+        let mut house = House::self_host();
+        let unsigned = house.forge(json!({"uid": "u", "aud": AUDIENCE}));
+        for token in [r#"{"uid": "u"}"#, &unsigned] {
+            assert!(matches!(run(&mut house, token), Err(Error::InvalidCustomToken(_))), "{token}");
+        }
+    }
+}

@@ -241,3 +241,101 @@ fn describe(account: &mut Account, assertion: &Assertion) {
     account.photo_url.clone_from(&assertion.photo_url);
     account.screen_name.clone_from(&assertion.screen_name);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::super::{config, sign_up, update};
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn body(claims: Value) -> Value {
+        let post_body = format!("providerId=google.com&id_token={claims}");
+        json!({"requestUri": "http://localhost", "postBody": post_body})
+    }
+
+    fn run(house: &mut House, body: Value) -> Result<serde_json::Map<String, Value>, Error> {
+        house.call(false, sign_in, body).map(|answer| answer.body)
+    }
+
+    #[test]
+    fn an_identity_becomes_an_account_and_opens_it_again() {
+        let mut house = House::new();
+        let claims = json!({"sub": "7", "email": "A@b", "name": "N", "picture": "P"});
+        let first = run(&mut house, body(claims.clone())).unwrap();
+        let again = run(&mut house, body(claims)).unwrap();
+        assert_eq!((&first["isNewUser"], again.get("isNewUser")), (&json!(true), None));
+        assert_eq!(first["localId"], again["localId"]);
+        let account = house.account(first["localId"].as_str().unwrap());
+        assert_eq!((account.email.as_deref(), account.email_verified), (Some("a@b"), Some(false)));
+        assert_eq!((account.display_name.as_deref(), account.photo_url.as_deref()), (Some("N"), Some("P")));
+        assert_eq!(account.providers().len(), 1);
+    }
+
+    #[test]
+    fn an_email_joins_only_if_the_provider_vouches_for_it() {
+        for (verified_before, verified_there, joins, password_stays) in [
+            (false, false, false, true),
+            (true, false, false, true),
+            (false, true, true, false),
+            (true, true, true, true),
+        ] {
+            let mut house = House::new();
+            let known = json!({
+                "localId": "u", "email": "a@b", "password": "secret", "emailVerified": verified_before, "phoneNumber": "+1",
+            });
+            house.call(true, sign_up::sign_up, known).unwrap();
+            let got =
+                run(&mut house, body(json!({"sub": "7", "email": "a@b", "email_verified": verified_there}))).unwrap();
+            assert_eq!(got["localId"], "u");
+            assert_eq!(got.get("needConfirmation").is_some(), !joins, "{verified_before} {verified_there}");
+            assert_eq!(got.get("refreshToken").is_some(), joins, "{verified_before} {verified_there}");
+            let account = house.account("u");
+            assert_eq!(
+                (account.secret().is_some(), account.phone_number.is_some()),
+                (password_stays, password_stays),
+                "{verified_before} {verified_there}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_links() {
+        let mut house = House::new();
+        house.call(true, sign_up::sign_up, json!({"localId": "taken", "email": "taken@b"})).unwrap();
+        let link = json!({"providerId": "google.com", "rawId": "known"});
+        house.call(true, update::update, json!({"localId": "taken", "linkProviderUserInfo": link})).unwrap();
+        let (id, token) = house.sign_up();
+        for (claims, expected) in [
+            (json!({"sub": "known"}), "FEDERATED_USER_ID_ALREADY_LINKED"),
+            (json!({"sub": "7", "email": "taken@b"}), "EMAIL_EXISTS"),
+        ] {
+            let mut request = body(claims);
+            request["idToken"] = token.clone().into();
+            assert_eq!(run(&mut house, request.clone()).unwrap_err().to_string(), expected);
+            request["returnIdpCredential"] = true.into();
+            let told = run(&mut house, request).unwrap();
+            assert_eq!((&told["errorMessage"], told.get("idToken")), (&json!(expected), None));
+        }
+        let mut request = body(json!({"sub": "7", "email": "new@b"}));
+        request["idToken"] = token.into();
+        assert_eq!(run(&mut house, request).unwrap()["localId"].as_str(), Some(id.as_str()));
+        assert_eq!(house.account(&id).email.as_deref(), Some("new@b"));
+    }
+
+    #[test]
+    fn emails_may_come_twice_where_that_is_allowed() {
+        let mut house = House::new();
+        house.call(true, sign_up::sign_up, json!({"email": "a@b"})).unwrap();
+        house.call(true, config::update, json!({"signIn": {"allowDuplicateEmails": true}})).unwrap();
+        let got = run(&mut house, body(json!({"sub": "7", "email": "a@b", "email_verified": true}))).unwrap();
+        assert_eq!(got["isNewUser"], true);
+        assert_eq!(house.account(got["localId"].as_str().unwrap()).email, None);
+    }
+
+    #[test]
+    fn a_server_knows_no_providers() {
+        let mut house = House::self_host();
+        assert_eq!(run(&mut house, body(json!({"sub": "7"}))), Err(Error::NoIdentityProviders));
+    }
+}

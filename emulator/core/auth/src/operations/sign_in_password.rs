@@ -64,7 +64,12 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
         false => [Error::EmailNotFound, Error::InvalidPassword],
     };
     let email = email.to_lowercase();
-    let mut account = store.by_email(call.scope, &email)?.ok_or(unknown)?;
+    let found = store.by_email(call.scope, &email)?;
+    if found.as_ref().and_then(Account::secret).is_none() && policy.email_privacy {
+        // Nobody learns by the time it takes that there is nothing to compare with.
+        call.passwords.hash(password.clone(), call.entropy)?;
+    }
+    let mut account = found.ok_or(unknown)?;
     if account.disabled == Some(true) {
         return Err(Error::UserDisabled);
     }

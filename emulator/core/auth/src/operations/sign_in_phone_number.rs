@@ -94,3 +94,100 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
         .with("localId", account.local_id)
         .with_entered(entered))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::super::{Message, update};
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A session, and its digits.
+    fn code(house: &mut House, number: &str) -> (String, String) {
+        let answer = house.call(false, phone::send, json!({"phoneNumber": number})).unwrap();
+        let session = answer.body["sessionInfo"].as_str().unwrap().to_owned();
+        match answer.messages.as_slice() {
+            [Message::Text { code, .. }] => (session, code.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn run(house: &mut House, body: Value) -> Result<Answer, Error> {
+        house.call(false, sign_in, body)
+    }
+
+    fn enter(house: &mut House, number: &str) -> Answer {
+        let (session, code) = code(house, number);
+        run(house, json!({"sessionInfo": session, "code": code})).unwrap()
+    }
+
+    #[test]
+    fn complaints_have_an_order() {
+        let mut house = House::new();
+        for number in ["", "15555550100"] {
+            let result = house.call(false, phone::send, json!({"phoneNumber": number}));
+            assert_eq!(result, Err(Error::InvalidPhoneNumber));
+        }
+        let (session, digits) = code(&mut house, "+1");
+        assert_eq!((session.len(), digits.len()), (226, 6));
+        for (body, expected) in [
+            (json!({}), Error::MissingSessionInfo),
+            (json!({"sessionInfo": session}), Error::MissingCode),
+            (json!({"sessionInfo": "x", "code": digits}), Error::InvalidSessionInfo),
+            (json!({"sessionInfo": session, "code": "x"}), Error::InvalidCode),
+            (json!({"temporaryProof": "x"}), Error::MissingPhoneNumber),
+            (json!({"temporaryProof": "x", "phoneNumber": "+1"}), Error::InvalidTemporaryProof),
+        ] {
+            assert_eq!(run(&mut house, body.clone()), Err(expected), "{body}");
+        }
+        house.scope.tenant = Some("t".to_owned());
+        assert_eq!(run(&mut house, json!({})), Err(Error::UnsupportedTenantOperation));
+    }
+
+    #[test]
+    fn a_number_makes_an_account_and_opens_it_again() {
+        let mut house = House::new();
+        let first = enter(&mut house, "+1");
+        let again = enter(&mut house, "+1");
+        assert_eq!((&first.body["isNewUser"], &again.body["isNewUser"]), (&json!(true), &json!(false)));
+        assert_eq!(first.body["localId"], again.body["localId"]);
+        let id = first.body["localId"].as_str().unwrap().to_owned();
+        house.call(true, update::update, json!({"localId": id, "disableUser": true})).unwrap();
+        let (session, digits) = code(&mut house, "+1");
+        assert_eq!(run(&mut house, json!({"sessionInfo": session, "code": digits})), Err(Error::UserDisabled));
+    }
+
+    #[test]
+    fn another_accounts_number_is_proven_and_not_taken() {
+        let mut house = House::new();
+        let owner = enter(&mut house, "+1").body["localId"].clone();
+        let (_, token) = house.sign_up();
+        let (session, digits) = code(&mut house, "+1");
+        let proof = run(&mut house, json!({"sessionInfo": session, "code": digits, "idToken": token})).unwrap().body;
+        assert_eq!(proof.keys().collect::<Vec<_>>(), ["phoneNumber", "temporaryProof", "temporaryProofExpiresIn"]);
+        let with = |number: &str| json!({"phoneNumber": number, "temporaryProof": proof["temporaryProof"]});
+        assert_eq!(run(&mut house, with("+2")), Err(Error::InvalidTemporaryProof));
+        let mut linking = with("+1");
+        linking["idToken"] = token.into();
+        assert_eq!(run(&mut house, linking), Err(Error::PhoneNumberExists));
+        assert_eq!(run(&mut house, with("+1")).unwrap().body["localId"], owner);
+    }
+
+    #[test]
+    fn a_server_lets_nobody_guess() {
+        let mut house = House::self_host();
+        let (session, digits) = code(&mut house, "+1");
+        let guess = json!({"sessionInfo": session, "code": "x"});
+        for _ in 0..4 {
+            assert_eq!(run(&mut house, guess.clone()), Err(Error::InvalidCode));
+        }
+        assert_eq!(run(&mut house, guess), Err(Error::TooManyAttempts));
+        let right = json!({"sessionInfo": session, "code": digits});
+        assert_eq!(run(&mut house, right), Err(Error::InvalidSessionInfo), "the code is gone");
+        let (session, digits) = code(&mut house, "+1");
+        house.now += 300_000;
+        assert_eq!(run(&mut house, json!({"sessionInfo": session, "code": digits})), Err(Error::SessionExpired));
+        house.delivers.texts = false;
+        assert_eq!(house.call(false, phone::send, json!({"phoneNumber": "+1"})), Err(Error::NoSmsDelivery));
+    }
+}

@@ -518,4 +518,66 @@ mod tests {
         let account = house.account(&id);
         assert_eq!((account.initial_email, account.display_name.as_deref()), (None, Some("N")));
     }
+
+    /// The code of the first email that was sent.
+    fn sent(house: &mut House, body: Value) -> String {
+        let answer = house.call(false, oob::send, body).unwrap();
+        match answer.messages.as_slice() {
+            [Message::Email(code)] => code.oob_code.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn token(house: &House) -> String {
+        house.forge(json!({"user_id": "u", "iat": house.now / 1000, "firebase": {"sign_in_provider": "password"}}))
+    }
+
+    #[test]
+    fn codes_from_emails_do_what_they_are_for() {
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"localId": "u", "email": "a@b", "password": "secret"})).unwrap();
+        let token = token(&house);
+        let verify = sent(&mut house, json!({"requestType": "VERIFY_EMAIL", "idToken": token}));
+        house.call(false, update, json!({"oobCode": verify})).unwrap();
+        assert_eq!(house.account("u").email_verified, Some(true));
+        check(&mut house, false, json!({"oobCode": verify}), Error::InvalidOobCode);
+
+        let change = json!({"requestType": "VERIFY_AND_CHANGE_EMAIL", "idToken": token, "newEmail": "N@b"});
+        let change = sent(&mut house, change);
+        let answer = house.call(false, update, json!({"oobCode": change})).unwrap();
+        assert_eq!((&answer.body["newEmail"], &answer.body["email"]), (&json!("n@b"), &json!("n@b")));
+
+        let late = json!({"requestType": "VERIFY_AND_CHANGE_EMAIL", "idToken": token, "newEmail": "late@b"});
+        let late = sent(&mut house, late);
+        house.call(true, sign_up, json!({"email": "late@b"})).unwrap();
+        check(&mut house, false, json!({"oobCode": late}), Error::EmailExists);
+        check(&mut house, false, json!({"oobCode": late}), Error::InvalidOobCode);
+    }
+
+    #[test]
+    fn a_former_email_can_be_put_back() {
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"localId": "u", "email": "a@b", "password": "secret"})).unwrap();
+        let token = token(&house);
+        let answer = house.call(false, update, json!({"idToken": token, "email": "thief@b"})).unwrap();
+        let [Message::Email(code)] = answer.messages.as_slice() else { panic!("{:?}", answer.messages) };
+        assert_eq!((code.request_type, code.email.as_str()), (RequestType::RecoverEmail, "a@b"));
+        let code = code.oob_code.clone();
+        let answer = house.call(false, update, json!({"oobCode": code})).unwrap();
+        assert_eq!(answer.body["email"], "a@b");
+        assert_eq!(house.account("u").email_verified, Some(true));
+    }
+
+    #[test]
+    fn a_password_belongs_to_an_email() {
+        let mut house = House::new();
+        let (id, token) = house.sign_up();
+        let answer =
+            house.call(false, update, json!({"idToken": token, "email": "a@b", "password": "secret"})).unwrap();
+        assert!(answer.id_token.is_some(), "the caller's own token has been revoked");
+        let providers = |house: &House| house.account(&id).providers().len();
+        assert_eq!(providers(&house), 1);
+        house.call(true, update, json!({"localId": id, "deleteProvider": ["password"]})).unwrap();
+        assert_eq!((providers(&house), house.account(&id).secret(), house.account(&id).email), (0, None, None));
+    }
 }
