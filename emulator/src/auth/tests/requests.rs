@@ -287,10 +287,6 @@ const NOT_YET: &str = "
     POST {v1}/accounts:signInWithGameCenter identitytoolkit.accounts.signInWithGameCenter
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
-    POST {v2}/accounts/passkeyEnrollment:finalize identitytoolkit.accounts.passkeyEnrollment.finalize
-    POST {v2}/accounts/passkeyEnrollment:start identitytoolkit.accounts.passkeyEnrollment.start
-    POST {v2}/accounts/passkeySignIn:finalize identitytoolkit.accounts.passkeySignIn.finalize
-    POST {v2}/accounts/passkeySignIn:start identitytoolkit.accounts.passkeySignIn.start
     GET {v2}/defaultSupportedIdps identitytoolkit.defaultSupportedIdps.list
     GET {v2}/passwordPolicy identitytoolkit.getPasswordPolicy
     GET {v2}/recaptchaConfig identitytoolkit.getRecaptchaConfig

@@ -1,5 +1,6 @@
 //! `accounts:signUp` and `projects.accounts`: anonymous sign-in, and accounts that an admin creates.
 
+use super::blocking::Told;
 use super::entry::{Entry, enter};
 use super::{Answer, Call, given, policy, second_factors, signed_in};
 use crate::account::{self, ANONYMOUS, Account, MfaEnrollment, PASSWORD};
@@ -85,7 +86,10 @@ fn register(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<
         account.email_verified = account.email_verified.filter(|_| !is_new).or(Some(false));
         account.email = email;
     }
-    let entry = Entry { provider, ..Entry::default() };
+    // Whoever adds a password to an account has come in before.
+    let asks = provider == PASSWORD && id_token.is_none();
+    let told = asks.then(|| Told { method: PASSWORD.to_owned(), ..Told::default() });
+    let entry = Entry { provider, is_new: asks, told, ..Entry::default() };
     let entered = enter(store, call, &policy, &mut account, entry)?;
     Ok(answer(&account).with_entered(entered))
 }
