@@ -221,3 +221,62 @@ async fn passwords_from_firebase_sign_in_and_are_hashed_anew() {
     let user = house.post("accounts:lookup", json!({"idToken": got.text("idToken")})).await.json()["users"][0].clone();
     assert_eq!((user.get("passwordHash"), user.get("salt")), (None, None), "users do not see hashes");
 }
+
+#[tokio::test]
+async fn only_the_holders_custom_tokens_sign_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::self_host();
+    let holder = Holder::of(&house, &folder.path().join("key.json")).await;
+    let other = Holder::of(&House::self_host(), &folder.path().join("other.json")).await;
+    let custom = |claims: &mut Value| {
+        claims["aud"] = json!(hearth_auth::token::assertion::CUSTOM_TOKEN_AUDIENCE);
+        claims["sub"] = claims["iss"].clone();
+        claims["uid"] = json!("u");
+    };
+    let made = |holder: &Holder, change: &dyn Fn(&mut Value, &mut Value)| {
+        holder.statement(|header, claims| {
+            custom(claims);
+            change(header, claims);
+        })
+    };
+    let sign_in = async |token: &str| house.post("accounts:signInWithCustomToken", json!({"token": token})).await;
+    let got = sign_in(&made(&holder, &|_, claims| claims["claims"] = json!({"role": "dj"}))).await;
+    let token = got.text("idToken");
+    assert_eq!(house.verify(&token).await, Ok("u".to_owned()));
+    assert_eq!(serde_json::from_str::<Value>(&part(&token, 1)).unwrap()["role"], "dj");
+    let now = MANUAL_START / 1000;
+    let unsigned =
+        format!("{}.", made(&holder, &|header, _| header["alg"] = json!("none")).rsplit_once('.').unwrap().0);
+    for (name, token, starts) in [
+        ("strict JSON", r#"{"uid":"u"}"#.to_owned(), "INVALID_CUSTOM_TOKEN"),
+        ("unsigned", unsigned, "INVALID_CUSTOM_TOKEN"),
+        ("another server's", made(&other, &|_, _| ()), "INVALID_CUSTOM_TOKEN"),
+        ("for access", holder.statement(|_, claims| claims["uid"] = json!("u")), "INVALID_CUSTOM_TOKEN"),
+        ("expired", made(&holder, &|_, claims| claims["exp"] = json!(now)), "INVALID_CUSTOM_TOKEN"),
+        ("an ID token", token.clone(), "INVALID_CUSTOM_TOKEN"),
+        ("nobody's", made(&holder, &|_, claims| claims["uid"] = json!("")), "MISSING_IDENTIFIER"),
+        ("too long", made(&holder, &|_, claims| claims["uid"] = json!("u".repeat(129))), "MISSING_IDENTIFIER"),
+        ("a tenant's", made(&holder, &|_, claims| claims["tenant_id"] = json!("t")), "TENANT_ID_MISMATCH"),
+        ("reserved", made(&holder, &|_, claims| claims["claims"] = json!({"sub": "v"})), "FORBIDDEN_CLAIM"),
+    ] {
+        let (status, message) = sign_in(&token).await.error();
+        assert!(status == 400 && message.starts_with(starts), "{name}: {status} {message}");
+    }
+    // Nor is a custom token an ID token.
+    assert_eq!(house.verify(&made(&holder, &|_, _| ())).await, Err(TokenRefused::Signature));
+}
+
+#[tokio::test]
+async fn nobody_learns_which_emails_have_an_account() {
+    let house = House::self_host();
+    let sign_up = json!({"email": "a@b", "password": "correct horse"});
+    assert_eq!(house.post("accounts:signUp", sign_up).await.status.as_u16(), 200);
+    for email in ["a@b", "x@y"] {
+        let got = house.post("accounts:signInWithPassword", json!({"email": email, "password": "wrong!"})).await;
+        assert_eq!(got.error(), (400, "INVALID_LOGIN_CREDENTIALS".to_owned()), "{email}");
+        let asked = json!({"identifier": email, "continueUri": "http://localhost"});
+        let got = house.post("accounts:createAuthUri", asked).await.json();
+        let fields: Vec<_> = got.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(fields, ["kind", "sessionId"], "{email}");
+    }
+}

@@ -7,7 +7,8 @@ use crate::account::CUSTOM;
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
-use crate::token::{claims, payload};
+use crate::token::assertion::{self, Audience, Disbelieved};
+use crate::token::{LONGEST_LOCAL_ID, claims, payload};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -39,7 +40,7 @@ pub struct Request {
 pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
     let policy = policy::of(store, call)?;
     let token = given(&request.token).ok_or(Error::MissingCustomToken)?;
-    let payload = if call.emulator { unverified(call, token)? } else { return Err(not_accepted()) };
+    let payload = if call.emulator { unverified(call, token)? } else { verified(store, call, token)? };
     let text = |name: &str| payload.get(name).and_then(primitive).filter(|text| !text.is_empty());
     let local_id = text("uid").or_else(|| text("user_id")).ok_or(Error::MissingIdentifier)?;
     let claims = match payload.get("claims") {
@@ -64,8 +65,22 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
     Ok(Answer::kind("identitytoolkit#VerifyCustomTokenResponse").with("isNewUser", is_new).with_entered(entered))
 }
 
-fn not_accepted() -> Error {
-    Error::InvalidCustomToken("This server accepts no custom tokens.".to_owned())
+/// What a token says that the holder of a service-account key has signed.
+fn verified(store: &dyn Store, call: &Call<'_>, token: &str) -> Result<Map<String, Value>, Error> {
+    let (payload, _) = match assertion::verify(store, token, Audience::CustomToken, call.now) {
+        Ok(believed) => believed,
+        Err(Disbelieved::Store(error)) => return Err(error.into()),
+        Err(refused) => return Err(Error::InvalidCustomToken(refused.to_string())),
+    };
+    let tenant = payload.get("tenant_id").and_then(Value::as_str);
+    if tenant != call.scope.tenant.as_deref() {
+        return Err(Error::TenantIdMismatch);
+    }
+    let uid = payload.get("uid").and_then(Value::as_str).unwrap_or_default();
+    if !(1..=LONGEST_LOCAL_ID).contains(&uid.len()) {
+        return Err(Error::MissingIdentifier);
+    }
+    Ok(payload)
 }
 
 /// What an emulator's token says: strict JSON, or a JWT whoever made it and whenever.

@@ -30,7 +30,7 @@ pub const LONGEST_COOKIE: u64 = 14 * 24 * 3600;
 /// Seconds another server's clock may be ahead.
 const SKEW: u64 = 60;
 /// The longest account id, in bytes.
-const LONGEST_LOCAL_ID: usize = 128;
+pub const LONGEST_LOCAL_ID: usize = 128;
 
 /// What a token is for. Each purpose has an issuer and keys of its own, so that none passes for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
