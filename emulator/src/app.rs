@@ -3,7 +3,7 @@
 //! It takes the ports, opens the data, builds each service with what it needs of the others, and serves them until
 //! told to stop. Must not know: the command line, or what any service answers.
 
-use crate::auth::{self, AuthService};
+use crate::auth::{self, AuthService, KeyRotation};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
 use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, Settings};
@@ -23,11 +23,16 @@ use hearth_functions::ports::Publisher;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// The file of the first service-account key, in the project's folder of data.
+const SERVICE_ACCOUNT_FILE: &str = "service-account.json";
+/// What a service-account key names if Auth has no port: the place Admin SDKs know.
+const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// Functions whose clients have gone have this long to end.
 const LAST_CALLS: Duration = Duration::from_millis(100);
 /// Changes that nobody waits for any more have this long to be stored; a larger one is left out whole.
@@ -77,6 +82,9 @@ pub enum StartError {
     /// The generated session secret cannot be kept.
     #[error("the generated jwt.secret cannot be kept: {0}")]
     Secret(io::Error),
+    /// The admin's first service-account key cannot be issued.
+    #[error(transparent)]
+    ServiceAccount(#[from] auth::IssueError),
     /// The system has no random source.
     #[error("the system has no random bytes")]
     Entropy,
@@ -122,6 +130,15 @@ impl App {
 
         let auth =
             AuthService::open(&storage, &settings.project, settings.auth, clock.clone(), entropy.stream("auth"))?;
+        if settings.mode == Mode::SelfHost
+            && let Some(path) = first_key_file(&auth, &storage).await?
+        {
+            let port = addresses.get(&Service::Auth).and_then(|all| all.first());
+            let token_uri = port.map_or_else(|| TOKEN_URI.to_owned(), |address| format!("http://{address}/token"));
+            auth.issue_service_account_key(&token_uri, &path).await?;
+            notices.push(format!("auth: wrote the admin's service-account key to {}; keep it secret", path.display()));
+        }
+        agenda.add(KeyRotation::new(Arc::clone(&auth)));
         let databases = Databases::open(
             storage.clone(),
             &settings.project,
@@ -255,6 +272,25 @@ impl App {
             tracing::warn!("a large change is still being stored; it was not acknowledged and is left out");
         }
     }
+}
+
+/// Opens the accounts of a server that is not running, for a command.
+///
+/// # Errors
+/// They cannot be opened, or the server is running.
+pub fn open_auth(settings: &Settings) -> Result<Arc<AuthService>, StartError> {
+    let storage = match &settings.data {
+        Some(path) => Storage::directory(path, settings.durability)?,
+        None => Storage::memory(),
+    };
+    let entropy = Entropy::from_system().map_err(|_| StartError::Entropy)?;
+    Ok(AuthService::open(&storage, &settings.project, settings.auth, Clock::system(), entropy.stream("auth"))?)
+}
+
+/// Where the first service-account key goes, if there is none yet.
+async fn first_key_file(auth: &AuthService, storage: &Storage) -> Result<Option<PathBuf>, StartError> {
+    let keys = auth.service_account_keys().await.map_err(auth::IssueError::from)?;
+    Ok(storage.path().filter(|_| keys.is_empty()).map(|folder| folder.join(SERVICE_ACCOUNT_FILE)))
 }
 
 async fn take_ports(settings: &Settings) -> Result<BTreeMap<Service, Bound>, StartError> {

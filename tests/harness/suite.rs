@@ -40,6 +40,7 @@ pub fn settings(mode: Mode, folder: &Path) -> Settings {
         ports: Service::ALL.into_iter().map(|service| (service, 0)).collect(),
         data_dir: None,
         ephemeral: true,
+        signed_tokens: false,
         unsafe_network: false,
         clock: ClockSettings::Manual { start: MANUAL_START },
         seed: Some(7),

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 
 const SERVICES = ['auth', 'functions', 'database', 'pushStream', 'hub'];
 const READY = 'All emulators ready! It is now safe to connect your app.';
+const SERVER_READY = 'Hearth is ready.';
 
 /** The binary under test; `cargo xtask test` names it. */
 export const BINARY = process.env.HEARTH_BIN ?? '../../target/debug/hearth';
@@ -24,6 +25,16 @@ export const ENFORCED = {
  *   stop: (signal?: string) => Promise<number>, output: () => string}>}
  */
 export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk' } = {}) {
+  return start('emulators:start', READY, { runtime, args, project });
+}
+
+/** The same for `hearth serve`; `folder` is where firebase.json is, and beside it the data. */
+export async function startServer({ args = [], project = 'sdk-server' } = {}) {
+  const runtime = { ...ENFORCED, pubsub: { secret: 'another secret for tests' } };
+  return start('serve', SERVER_READY, { runtime, args, project });
+}
+
+async function start(command, sign, { runtime, args, project }) {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
   const emulators = Object.fromEntries(SERVICES.map((service) => [service, { port: 0 }]));
   await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators }));
@@ -31,14 +42,14 @@ export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk'
   const portsFile = join(folder, 'ports.json');
   const child = spawn(
     BINARY,
-    ['emulators:start', '--project', project, '--config', folder, '--ports-file', portsFile, ...args],
+    [command, '--project', project, '--config', folder, '--ports-file', portsFile, ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';
   const ready = new Promise((resolve, reject) => {
     const read = (chunk) => {
       output += chunk;
-      if (output.includes(READY)) resolve();
+      if (output.includes(sign)) resolve();
     };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
@@ -49,6 +60,7 @@ export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk'
   const ports = JSON.parse(await readFile(portsFile, 'utf8'));
   return {
     project,
+    folder,
     ports,
     url: (service) => `http://${ports[service].host}:${ports[service].port}`,
     output: () => output,

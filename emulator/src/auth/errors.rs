@@ -6,6 +6,8 @@ use super::service::ServiceError;
 use crate::server::body::BodyError;
 use axum::response::{IntoResponse, Response};
 use hearth_auth::Error;
+use hearth_auth::operations::access_token::Denied;
+use hearth_auth::token::assertion::Disbelieved;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderName, StatusCode};
 use serde_json::{Value, json};
@@ -75,43 +77,118 @@ impl Refusal {
         let unavailable = (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE"), Reason::Global("backendError"));
         match self {
             Self::Service(ServiceError::Refused(error)) => match error {
-                Error::ClaimsTooLarge
+                Error::AdminOnlyOperation
+                | Error::ClaimsTooLarge
+                | Error::DuplicateEmail(_)
                 | Error::DuplicateLocalId
+                | Error::ImportedTwice(_)
+                | Error::DuplicateMfaEnrollmentId
+                | Error::DuplicateRawId { .. }
                 | Error::EmailExists
+                | Error::EmailNotFound
+                | Error::ExpiredOobCode
                 | Error::FederatedUserIdAlreadyLinked
                 | Error::ForbiddenClaim(_)
                 | Error::InsufficientPermission
                 | Error::ForeignProject
                 | Error::InvalidClaims
+                | Error::InvalidDuration
+                | Error::InvalidCode
+                | Error::InvalidContinueUri
+                | Error::InvalidContinueUrl
+                | Error::InvalidCredentialOrProviderId(_)
+                | Error::InvalidCustomToken(_)
                 | Error::InvalidEmail
+                | Error::OtherEmail
                 | Error::InvalidGrantType
+                | Error::InvalidIdentifier
                 | Error::InvalidIdToken
+                | Error::InvalidIdpResponse(_)
+                | Error::InvalidLoginCredentials
+                | Error::InvalidMfaEnrollmentId
+                | Error::InvalidMfaPhoneNumber
+                | Error::InvalidOobCode
+                | Error::InvalidPassword
                 | Error::InvalidPhoneNumber
                 | Error::InvalidRefreshToken
                 | Error::InvalidReqType
+                | Error::InvalidRequestUri
+                | Error::InvalidSessionInfo
+                | Error::InvalidTemporaryProof
                 | Error::LocalIdListExceedsLimit
+                | Error::MissingCode
+                | Error::MissingContinueUri
+                | Error::MissingCustomToken
                 | Error::MissingEmail
                 | Error::MissingGrantType
+                | Error::MissingIdentifier
                 | Error::MissingIdToken
                 | Error::MissingLocalId
+                | Error::MissingNewEmail
+                | Error::MissingOobCode
                 | Error::MissingPassword
+                | Error::MissingPhoneNumber
                 | Error::MissingProviderId
                 | Error::MissingRawId
                 | Error::MissingRefreshToken
+                | Error::MissingRequestType
+                | Error::MissingRequestUri
+                | Error::MissingSessionInfo
+                | Error::MissingUserAccount
                 | Error::OperationNotAllowed
+                | Error::NoEmailDelivery
+                | Error::NoIdentityProviders
+                | Error::NoSmsDelivery
+                | Error::PasswordLoginDisabled
                 | Error::PhoneNumberExists
+                | Error::ProjectDisabled
+                | Error::InvalidTenantId
+                | Error::TenantNotFound
+                | Error::InvalidBlockingFunction(_)
+                | Error::NoSmsFactors
+                | Error::NoTotpFactors
+                | Error::IneligibleFirstFactor
+                | Error::UnverifiedEmail
+                | Error::MissingPhoneEnrollmentInfo
+                | Error::MissingPhoneVerificationInfo
+                | Error::SecondFactorExists
+                | Error::MfaEnrollmentNotFound
+                | Error::MissingMfaPendingCredential
+                | Error::MissingMfaEnrollmentId
+                | Error::MissingCredential
+                | Error::MfaProviderNotSupported
+                | Error::InvalidMfaPendingCredential
+                | Error::ForeignMfaPendingCredential
+                | Error::BlockingFunction(_)
+                | Error::MissingAuthenticatorResponse
+                | Error::InvalidCredentialId
+                | Error::CredentialAlreadyInUse
+                | Error::PasskeyNotFound
+                | Error::ProjectNotFound
+                | Error::UnusableHashing(_)
+                | Error::RefreshTokenReused
+                | Error::SessionExpired
                 | Error::TenantIdMismatch
                 | Error::TokenExpired
+                | Error::TooManyAttempts
+                | Error::UnauthorizedDomain
                 | Error::UnexpectedUserId
+                | Error::UnsupportedFirstFactor
                 | Error::UnsupportedTenantOperation
                 | Error::UserDisabled
                 | Error::UserNotFound
                 | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
                 Error::InvalidPayload(_) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID),
-                Error::NotImplemented(_) | Error::NoTenants => {
+                Error::NotImplemented(_) => {
                     (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
                 }
-                Error::NoUnusedId | Error::Signing(_) | Error::Store(_) => internal,
+                Error::BlockingFunctionFailed(_)
+                | Error::NoUnusedId
+                | Error::Signing(_)
+                | Error::Hashing(_)
+                | Error::Errands(_)
+                | Error::Kept(_)
+                | Error::Store(_) => internal,
             },
             Self::Service(ServiceError::Busy | ServiceError::Stopped) | Self::Body(BodyError::Busy) => unavailable,
             Self::Body(BodyError::TooLarge) => {
@@ -169,6 +246,27 @@ impl IntoResponse for Refusal {
         }
         (code, pretty(&self.body(code, status, &reason))).into_response()
     }
+}
+
+/// What OAuth2 says of a refusal (RFC 6749, section 5.2).
+pub(super) fn denied(denied: &Denied) -> Response {
+    let (code, error) = match denied {
+        Denied::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Denied::UnsupportedGrantType(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        Denied::InvalidGrant(
+            Disbelieved::Form
+            | Disbelieved::Signature
+            | Disbelieved::Issuer
+            | Disbelieved::Audience
+            | Disbelieved::Time,
+        ) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+        Denied::InvalidGrant(Disbelieved::Store(cause)) | Denied::Store(cause) => {
+            tracing::error!(%cause, "no access token can be given");
+            (StatusCode::INTERNAL_SERVER_ERROR, "server_error")
+        }
+    };
+    let body = json!({"error": error, "error_description": denied.to_string()});
+    (code, pretty(&body)).into_response()
 }
 
 /// JSON for people: errors and the status page.

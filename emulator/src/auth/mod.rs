@@ -3,16 +3,26 @@
 //! A request goes from `routes` to the [`AuthService`] to the store; what it means is decided by `hearth_auth`. Must not
 //! know: the database, the functions, the push stream.
 
+mod blocking_functions;
 mod errors;
+mod hashing_pool;
+mod key_file;
+mod outbound;
+mod rerun;
+mod rotation;
 mod routes;
+mod rsa;
 mod service;
-mod signing_key;
+mod service_accounts;
+mod signing_keys;
 mod store;
 mod verified;
 mod writer;
 
+pub use rotation::KeyRotation;
 pub use routes::router;
 pub use service::{AuthService, OpenError, ServiceError};
+pub use service_accounts::IssueError;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,11 @@
 //!
 //! Stands between the routes and the store. Must not know: HTTP.
 
-use super::signing_key;
+use super::blocking_functions::BlockingFunctions;
+use super::hashing_pool::HashingPool;
+use super::outbound::Outbound;
+use super::rerun::Rerun;
+use super::signing_keys;
 use super::store::{MIGRATIONS, SqliteStore};
 use super::verified::Verified;
 use super::writer::{self, Job, Message};
@@ -12,13 +16,17 @@ use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
 use crate::storage::{Readers, Storage, StorageError};
 use futures_util::future::BoxFuture;
 use hearth_auth::Error;
+use hearth_auth::errand::{Errand, Outcome, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
-use hearth_auth::operations::Call;
+use hearth_auth::operations::tenants::{self, Admission};
+use hearth_auth::operations::{self, Call};
+use hearth_auth::password::Hashing;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
-use hearth_auth::token::{Refused, Tokens};
+use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +34,8 @@ use tokio::sync::{mpsc, oneshot};
 const LONGEST_QUEUE: usize = 4096;
 /// About so much memory is spent on tokens that need not be verified again: some 8,000 of them.
 const MOST_VERIFIED_BYTES: usize = 32 * 1024 * 1024;
+/// An operation is run so often at most: each time it may want something else done first.
+const MOST_RUNS: usize = 8;
 /// So many accounts are purged in one step; others may write between two steps.
 const PURGE_STEP: usize = 500;
 
@@ -41,11 +51,11 @@ pub enum OpenError {
     /// The file cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The signing key cannot be read or kept.
-    #[error("the signing key cannot be read or kept: {0}")]
-    SigningKey(rusqlite::Error),
-    /// The signing key is there but is none.
-    #[error("the signing key in the accounts' file is damaged")]
+    /// The signing keys cannot be read or kept.
+    #[error("the signing keys cannot be read or kept: {0}")]
+    SigningKeys(#[from] StoreError),
+    /// A signing key is there but is none.
+    #[error("a signing key in the accounts' file is damaged")]
     UnreadableKey,
     /// No signing key can be made.
     #[error("no signing key can be made")]
@@ -69,11 +79,39 @@ pub enum ServiceError {
     Stopped,
 }
 
+/// For whom, by whom and through which address an operation is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) scope: Scope,
+    /// Whether an admin asks.
+    pub(super) privileged: bool,
+    /// Scheme and host, by which links lead back here.
+    pub(super) origin: String,
+}
+
+impl Asked {
+    /// What the server itself asks for.
+    pub(super) fn itself(scope: Scope) -> Self {
+        Self { scope, privileged: true, origin: String::new() }
+    }
+}
+
+/// An operation that may have to be run again.
+struct Attempt<F> {
+    asked: Asked,
+    operation: F,
+    rerun: Rerun,
+}
+
 /// What every call needs, but for the time.
 struct House {
     project: String,
-    tokens: Tokens,
-    /// Of `tokens` and this project, which never change while the service lives.
+    emulator: bool,
+    /// Changed as a whole when keys do.
+    tokens: RwLock<Arc<Tokens>>,
+    hashing: Hashing,
+    outbound: Outbound,
+    /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
     clock: Clock,
     entropy: Entropy,
@@ -83,7 +121,11 @@ struct House {
 /// The accounts of one server.
 pub struct AuthService {
     house: Arc<House>,
+    hashing: HashingPool,
+    functions: BlockingFunctions,
     inbox: mpsc::Sender<Message>,
+    /// When keys change.
+    next_turn: AtomicU64,
     writer: Mutex<Option<(JoinHandle<()>, oneshot::Receiver<()>)>>,
 }
 
@@ -107,10 +149,11 @@ impl AuthService {
         entropy: Entropy,
     ) -> Result<Arc<Self>, OpenError> {
         let file = storage.open("auth", MIGRATIONS)?;
-        let tokens = if settings.unsigned_tokens {
-            Tokens::Unsigned
+        let (tokens, next_turn) = if settings.unsigned_tokens {
+            (Arc::new(Tokens::Unsigned), Millis::MAX)
         } else {
-            Tokens::Signed(signing_key::load(&file.writer, clock.now())?)
+            let turn = signing_keys::load(&mut SqliteStore(&file.writer), clock.now())?;
+            (turn.tokens, turn.next)
         };
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
@@ -124,8 +167,26 @@ impl AuthService {
         });
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
         let verified = Verified::new(MOST_VERIFIED_BYTES);
-        let house = House { project: project.to_owned(), tokens, verified, clock, entropy, readers: file.readers };
-        Ok(Arc::new(Self { house: Arc::new(house), inbox, writer }))
+        let house = House {
+            project: project.to_owned(),
+            emulator: settings.emulator,
+            tokens: RwLock::new(tokens),
+            hashing: if settings.emulator { Hashing::Fake } else { Hashing::Argon2id },
+            outbound: if settings.emulator { Outbound::Log } else { Outbound::Nowhere },
+            verified,
+            clock,
+            entropy,
+            readers: file.readers,
+        };
+        let next_turn = AtomicU64::new(next_turn);
+        Ok(Arc::new(Self {
+            house: Arc::new(house),
+            hashing: HashingPool::default(),
+            functions: BlockingFunctions::default(),
+            inbox,
+            next_turn,
+            writer,
+        }))
     }
 
     /// Does what has been asked so far, then stops writing. Later operations answer [`ServiceError::Stopped`].
@@ -151,7 +212,7 @@ impl AuthService {
             let step = PURGE_STEP.min(limit - deleted);
             let scope = Scope::project(&self.house.project);
             let gone = self
-                .write(scope, true, move |store, call| Ok(store.delete_anonymous(call.scope, before, step)?))
+                .write(Asked::itself(scope), move |store, call| Ok(store.delete_anonymous(call.scope, before, step)?))
                 .await?;
             deleted += gone;
             if gone < step {
@@ -161,36 +222,112 @@ impl AuthService {
         Ok(deleted)
     }
 
+    /// Lets a request go on, unless its tenant is not there or disabled. An emulator's tenants spring up by being named.
+    pub(super) async fn admit(&self, scope: &Scope, privileged: bool, uses: bool) -> Result<(), ServiceError> {
+        if scope.tenant.is_none() {
+            return Ok(());
+        }
+        let emulator = self.house.emulator;
+        match self.look(|store, _| tenants::admit(store, scope, emulator, privileged, uses))? {
+            Admission::Known => Ok(()),
+            Admission::SpringsUp => {
+                self.write(Asked::itself(scope.clone()), |store, call| tenants::spring_up(store, call.scope)).await
+            }
+        }
+    }
+
+    /// A look at the store, and the time.
+    pub(super) fn look<T>(&self, read: impl FnOnce(&dyn Accounts, Millis) -> Result<T, Error>) -> Result<T, Error> {
+        self.house.look(|store| read(store, self.house.clock.now()))
+    }
+
     /// The project that API keys stand for.
     pub(super) fn project(&self) -> &str {
         &self.house.project
     }
 
-    /// Emulator mode: tokens are unsigned, and whoever says so is an admin.
+    /// Emulator mode: whoever says so is an admin.
     pub(super) fn is_emulator(&self) -> bool {
-        self.house.tokens.are_unsigned()
+        self.house.emulator
     }
 
-    /// The ID token with these claims. A signature takes a millisecond, for which no connection has to wait.
-    pub(super) async fn encode(&self, claims: Map<String, Value>) -> Result<String, ServiceError> {
-        if self.is_emulator() {
-            return Ok(self.house.tokens.encode(&claims)?);
+    /// Sends what operations want sent.
+    pub(super) fn send(&self, messages: &[operations::Message]) {
+        messages.iter().for_each(|message| self.house.outbound.send(message));
+    }
+
+    /// The policy for tokens, with the keys of this moment.
+    pub(super) fn tokens(&self) -> Arc<Tokens> {
+        self.house.tokens()
+    }
+
+    /// The token with these claims. A signature takes a millisecond, for which no connection has to wait.
+    pub(super) async fn encode(&self, purpose: Purpose, claims: Map<String, Value>) -> Result<String, ServiceError> {
+        let tokens = self.tokens();
+        if tokens.are_unsigned() {
+            return Ok(tokens.encode_for(purpose, &claims)?);
         }
-        let house = Arc::clone(&self.house);
-        let sign = move || house.tokens.encode(&claims);
+        let sign = move || tokens.encode_for(purpose, &claims);
         Ok(tokio::task::spawn_blocking(sign).await.map_err(|_| ServiceError::Stopped)??)
     }
 
-    /// Runs an operation that writes, and answers once it is durable.
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        scope: Scope,
-        privileged: bool,
-        operation: impl FnOnce(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, ServiceError> {
+    /// When [`AuthService::turn_keys`] has something to do; never where nothing is signed.
+    pub(super) fn next_turn(&self) -> Option<Millis> {
+        Some(self.next_turn.load(Ordering::Relaxed)).filter(|next| *next != Millis::MAX)
+    }
+
+    /// Makes, changes and forgets signing keys, as the time wants it.
+    pub(super) async fn turn_keys(&self, now: Millis) -> Result<(), ServiceError> {
+        let tokens = self.tokens();
+        let next = move || signing_keys::next(&tokens, now);
+        let Some(turn) = tokio::task::spawn_blocking(next).await.map_err(|_| ServiceError::Stopped)? else {
+            return Ok(());
+        };
+        let turn = Arc::new(turn.map_err(|error| Error::Signing(error.to_string()))?);
+        let kept = Arc::clone(&turn);
+        self.write(Asked::itself(Scope::project(&self.house.project)), move |store, _| Ok(kept.write(store)?)).await?;
+        *self.house.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&turn.tokens);
+        self.next_turn.store(turn.next, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// After a turn that failed: when to try again.
+    pub(super) fn put_turn_off(&self, until: Millis) {
+        self.next_turn.store(until, Ordering::Relaxed);
+    }
+
+    /// Runs an operation that writes, and answers once it is durable. What it wants done first is done beside the
+    /// writer; then it is run again.
+    pub(super) async fn write<T, F>(&self, asked: Asked, operation: F) -> Result<T, ServiceError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + Sync + 'static,
+    {
+        let attempt = Arc::new(Attempt { asked, operation, rerun: Rerun::default() });
+        for _ in 0..MOST_RUNS {
+            match self.write_once(Arc::clone(&attempt)).await {
+                Err(ServiceError::Refused(Error::Errands(errands))) => {
+                    self.run_errands(errands, &attempt.rerun).await?
+                }
+                result => return result,
+            }
+        }
+        Err(Error::Errands(Vec::new()).into())
+    }
+
+    async fn write_once<T, F>(&self, attempt: Arc<Attempt<F>>) -> Result<T, ServiceError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + Sync + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let house = Arc::clone(&self.house);
-        let body = move |store: &mut dyn Store| operation(store, &house.call(&scope, privileged));
+        let body = move |store: &mut dyn Store| {
+            let tokens = house.tokens();
+            attempt.rerun.run(&house.clock, &house.entropy, |now, entropy, outcomes| {
+                (attempt.operation)(store, &house.call(&attempt.asked, &tokens, now, entropy, outcomes))
+            })
+        };
         let job = Task { body: Some(body), result: None, reply };
         self.inbox.try_send(Message::Run(Box::new(job))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
@@ -199,22 +336,59 @@ impl AuthService {
         Ok(answer.await.map_err(|_| ServiceError::Stopped)??)
     }
 
+    /// Does what an operation cannot do by itself.
+    async fn run_errands(&self, errands: Vec<Errand>, rerun: &Rerun) -> Result<(), ServiceError> {
+        for errand in errands {
+            let outcome = match &errand {
+                Errand::Ask(question) => Outcome::Replied(self.functions.ask(question).await),
+                Errand::Hash(_) | Errand::Verify(..) => {
+                    self.hashing.run(errand.clone(), self.house.hashing, self.house.entropy.clone()).await?
+                }
+            };
+            rerun.learn(errand, outcome);
+        }
+        Ok(())
+    }
+
     /// Runs an operation that only reads, beside the writer.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        scope: Scope,
-        privileged: bool,
+        asked: Asked,
         operation: impl FnOnce(&dyn Accounts, &Call<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let house = Arc::clone(&self.house);
-        let read = move || house.look(|store| operation(store, &house.call(&scope, privileged)));
+        let read = move || {
+            let (tokens, now, outcomes) = (house.tokens(), house.clock.now(), Outcomes::default());
+            house.look(|store| operation(store, &house.call(&asked, &tokens, now, &house.entropy, &outcomes)))
+        };
         Ok(tokio::task::spawn_blocking(read).await.map_err(|_| ServiceError::Stopped)??)
     }
 }
 
 impl House {
-    fn call<'a>(&'a self, scope: &'a Scope, privileged: bool) -> Call<'a> {
-        Call { scope, privileged, now: self.clock.now(), entropy: &self.entropy, tokens: &self.tokens }
+    fn call<'a>(
+        &'a self,
+        asked: &'a Asked,
+        tokens: &'a Tokens,
+        now: Millis,
+        entropy: &'a dyn hearth_auth::entropy::Entropy,
+        outcomes: &'a Outcomes,
+    ) -> Call<'a> {
+        Call {
+            scope: &asked.scope,
+            privileged: asked.privileged,
+            emulator: self.emulator,
+            now,
+            entropy,
+            tokens,
+            passwords: Passwords { hashing: self.hashing, outcomes },
+            origin: &asked.origin,
+            delivers: self.outbound.delivers(),
+        }
+    }
+
+    fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn look<T>(&self, read: impl FnOnce(&dyn Accounts) -> Result<T, Error>) -> Result<T, Error> {
@@ -228,7 +402,7 @@ impl House {
         let known = self.verified.get(token);
         let genuine = match &known {
             Some(genuine) => Arc::clone(genuine),
-            None => Arc::new(self.tokens.authenticate(token, &self.project)?),
+            None => Arc::new(self.tokens().authenticate(token, &self.project)?),
         };
         genuine.valid_at(self.clock.now())?;
         if known.is_none() {
@@ -245,7 +419,7 @@ impl House {
     }
 
     fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
-        let (uid, claims) = self.tokens.claimed(token)?;
+        let (uid, claims) = self.tokens().claimed(token)?;
         match self.standing(&uid, &claims)? {
             None => Ok(IdToken { uid, claims: Arc::new(claims) }),
             Some(_) => Err(TokenRefused::Account),
@@ -270,6 +444,10 @@ impl IdTokens for AuthService {
 
     fn made_up<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async { self.house.made_up(token) })
+    }
+
+    fn access_token<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Millis, TokenRefused>> {
+        Box::pin(async { self.admin_until(token) })
     }
 }
 
@@ -298,12 +476,16 @@ where
 {
     fn run(&mut self, store: &mut dyn Store) -> bool {
         self.result = self.body.take().map(|body| body(store));
-        matches!(self.result, Some(Ok(_)))
+        match &self.result {
+            Some(Ok(_)) => true,
+            Some(Err(error)) => error.keeps_what_was_written(),
+            None => false,
+        }
     }
 
     fn reply(self: Box<Self>, outcome: Result<(), String>) {
         let result = match (self.result, outcome) {
-            (Some(result), Ok(())) => result,
+            (Some(result), Ok(())) => result.map_err(Error::into_inner),
             // A refusal doesn't stand either: it may have been for what another operation wrote, which isn't kept.
             (_, Err(error)) => Err(StoreError(error).into()),
             (None, Ok(())) => Err(StoreError("the operation did not run".to_owned()).into()),

@@ -4,17 +4,22 @@
 use crate::storage::Migration;
 use hearth_auth::Millis;
 use hearth_auth::account::Account;
+use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::config::Config;
-use hearth_auth::store::{Accounts, Order, Scope, Standing, Store};
+use hearth_auth::settings::Tenant;
+use hearth_auth::store::{
+    AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor,
+};
 use hearth_auth::token::refresh::RefreshToken;
+use hearth_auth::token::session::{Family, Hash};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// The schema. The tenant is `''` for the project itself; times are milliseconds, `valid_since` is seconds.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration(
-    "CREATE TABLE account (
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration(
+        "CREATE TABLE account (
         project TEXT NOT NULL,
         tenant TEXT NOT NULL,
         local_id TEXT NOT NULL,
@@ -61,7 +66,91 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration(
         created_at INTEGER NOT NULL,
         pkcs1 BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;",
-)];
+    ),
+    // Refresh tokens change with each use: a row to a sign-in, and the tokens known by its hashes. Signing keys have a
+    // purpose.
+    Migration(
+        "DROP TABLE refresh_token;
+    CREATE TABLE refresh_family (
+        id BLOB NOT NULL PRIMARY KEY,
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        of TEXT NOT NULL,
+        issued_at INTEGER NOT NULL,
+        seed BLOB NOT NULL,
+        current BLOB NOT NULL,
+        previous BLOB,
+        used_at INTEGER,
+        FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX refresh_family_account ON refresh_family (project, tenant, local_id);
+    CREATE TABLE passkey (
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        credential_id TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        PRIMARY KEY (project, tenant, credential_id),
+        FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX passkey_account ON passkey (project, tenant, local_id);
+    CREATE TABLE totp_factor (
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        id TEXT NOT NULL,
+        secret TEXT NOT NULL,
+        used INTEGER,
+        PRIMARY KEY (project, tenant, local_id, id),
+        FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE tenant (
+        project TEXT NOT NULL,
+        id TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (project, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE service_account_key (
+        id TEXT NOT NULL PRIMARY KEY,
+        email TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        public BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE access_token (
+        id BLOB NOT NULL PRIMARY KEY,
+        key_id TEXT NOT NULL REFERENCES service_account_key ON DELETE CASCADE,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX access_token_expiry ON access_token (expires_at);
+    CREATE INDEX access_token_key ON access_token (key_id);
+    ALTER TABLE signing_key ADD COLUMN purpose TEXT NOT NULL DEFAULT 'id_token';",
+    ),
+    Migration(
+        "ALTER TABLE account ADD COLUMN initial_email TEXT;
+    CREATE INDEX account_initial_email ON account (project, tenant, initial_email) WHERE initial_email IS NOT NULL;
+
+    ALTER TABLE provider ADD COLUMN email TEXT;
+    CREATE INDEX provider_email ON provider (project, tenant, email) WHERE email IS NOT NULL;
+    UPDATE account SET initial_email = record ->> '$.initialEmail' WHERE record ->> '$.initialEmail' IS NOT NULL;
+    UPDATE provider SET email = (
+        SELECT info.value ->> '$.email'
+        FROM account, json_each(account.record, '$.providerUserInfo') AS info
+        WHERE account.project = provider.project AND account.tenant = provider.tenant
+            AND account.local_id = provider.local_id AND info.value ->> '$.providerId' = provider.provider_id);
+
+    CREATE TABLE code (
+        seq INTEGER PRIMARY KEY,
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        issued_at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        UNIQUE (project, tenant, kind, hash)
+    ) STRICT;
+    CREATE INDEX code_issued_at ON code (project, tenant, issued_at);",
+    ),
+];
 
 /// The tables, through a connection. One that only reads refuses to write.
 pub(super) struct SqliteStore<'c>(pub(super) &'c Connection);
@@ -87,6 +176,12 @@ impl SqliteStore<'_> {
     fn account(&self, sql: &str, params: impl Params) -> Result<Option<Account>, StoreError> {
         let record = self.one(sql, params, |row| row.get::<_, String>(0))?;
         record.map(|record| serde_json::from_str(&record).map_err(failed)).transpose()
+    }
+
+    fn accounts(&self, sql: &str, params: impl Params) -> Result<Vec<Account>, StoreError> {
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let records = query.query_map(params, |row| row.get::<_, String>(0)).map_err(failed)?;
+        records.map(|record| serde_json::from_str(&record.map_err(failed)?).map_err(failed)).collect()
     }
 
     fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
@@ -151,13 +246,7 @@ impl Accounts for SqliteStore<'_> {
         };
         // Negative limits are none; no id is empty.
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
-        let records = query
-            .query_map(params![scope.project, tenant(scope), after.unwrap_or_default(), limit], |row| {
-                row.get::<_, String>(0)
-            })
-            .map_err(failed)?;
-        records.map(|record| serde_json::from_str(&record.map_err(failed)?).map_err(failed)).collect()
+        self.accounts(sql, params![scope.project, tenant(scope), after.unwrap_or_default(), limit])
     }
 
     fn count(&self, scope: &Scope) -> Result<u64, StoreError> {
@@ -169,21 +258,119 @@ impl Accounts for SqliteStore<'_> {
         Ok(count.map_or(0, restored))
     }
 
-    fn refresh_token(&self, token: &str) -> Result<Option<(RefreshToken, Millis)>, StoreError> {
+    fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError> {
         let found = self.one(
-            "SELECT project, tenant, local_id, provider, extra_claims, issued_at FROM refresh_token WHERE hash = ?1",
-            params![hash(token)],
+            "SELECT of, issued_at, seed, current, previous, used_at FROM refresh_family WHERE id = ?1",
+            params![id],
             |row| {
-                let tenant: String = row.get(1)?;
-                let scope = Scope { project: row.get(0)?, tenant: Some(tenant).filter(|tenant| !tenant.is_empty()) };
-                let extra_claims = Map::new();
-                let token = RefreshToken { scope, local_id: row.get(2)?, provider: row.get(3)?, extra_claims };
-                Ok((token, row.get::<_, String>(4)?, restored(row.get(5)?)))
+                let previous = row.get::<_, Option<Hash>>(4)?.zip(row.get::<_, Option<i64>>(5)?);
+                let family = Family {
+                    of: RefreshToken::default(),
+                    issued_at: restored(row.get(1)?),
+                    seed: row.get(2)?,
+                    current: row.get(3)?,
+                    previous: previous.map(|(hash, used)| (hash, restored(used))),
+                };
+                Ok((row.get::<_, String>(0)?, family))
             },
         )?;
-        let Some((mut token, extra_claims, issued)) = found else { return Ok(None) };
-        token.extra_claims = serde_json::from_str(&extra_claims).map_err(failed)?;
-        Ok(Some((token, issued)))
+        let Some((of, family)) = found else { return Ok(None) };
+        Ok(Some(Family {
+            of: RefreshToken::decode(&of).ok_or_else(|| failed("a refresh token is damaged"))?,
+            ..family
+        }))
+    }
+
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
+        self.one(
+            "SELECT id, email, created_at, public FROM service_account_key WHERE id = ?1",
+            [id],
+            service_account_key,
+        )
+    }
+
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
+        let sql = "SELECT id, email, created_at, public FROM service_account_key ORDER BY created_at, id";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        query.query_map([], service_account_key).and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
+        self.one("SELECT key_id, expires_at FROM access_token WHERE id = ?1", params![id], |row| {
+            Ok(AccessToken { key_id: row.get(0)?, expires_at: restored(row.get(1)?) })
+        })
+    }
+
+    fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError> {
+        self.account(
+            "SELECT record FROM passkey JOIN account USING (project, tenant, local_id)
+             WHERE project = ?1 AND tenant = ?2 AND credential_id = ?3",
+            params![scope.project, tenant(scope), credential_id],
+        )
+    }
+
+    fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
+        self.one(
+            "SELECT secret, used FROM totp_factor WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND id = ?4",
+            params![scope.project, tenant(scope), local_id, id],
+            |row| Ok(TotpFactor { secret: row.get(0)?, used: row.get::<_, Option<i64>>(1)?.map(restored) }),
+        )
+    }
+
+    fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError> {
+        let value = self.one("SELECT value FROM tenant WHERE project = ?1 AND id = ?2", [project, id], |row| {
+            row.get::<_, String>(0)
+        })?;
+        value.map(|value| serde_json::from_str(&value).map_err(failed)).transpose()
+    }
+
+    fn tenants(&self, project: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<Tenant>, StoreError> {
+        let sql = "SELECT value FROM tenant WHERE project = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        // Negative limits are none; no id is empty.
+        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let values = query.query_map(params![project, after.unwrap_or_default(), limit], |row| row.get::<_, String>(0));
+        values.map_err(failed)?.map(|value| serde_json::from_str(&value.map_err(failed)?).map_err(failed)).collect()
+    }
+
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
+        self.account(
+            "SELECT record FROM account WHERE project = ?1 AND tenant = ?2 AND initial_email = ?3
+             ORDER BY local_id LIMIT 1",
+            params![scope.project, tenant(scope), email],
+        )
+    }
+
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError> {
+        self.accounts(
+            "SELECT record FROM account WHERE project = ?1 AND tenant = ?2 AND local_id IN (
+                 SELECT local_id FROM provider WHERE project = ?1 AND tenant = ?2 AND email = ?3)
+             ORDER BY local_id",
+            params![scope.project, tenant(scope), email],
+        )
+    }
+
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError> {
+        self.accounts(
+            "SELECT record FROM provider JOIN account USING (project, tenant, local_id)
+             WHERE project = ?1 AND tenant = ?2 AND provider_id = ?3 ORDER BY raw_id LIMIT ?4",
+            params![scope.project, tenant(scope), provider_id, i64::try_from(limit).unwrap_or(i64::MAX)],
+        )
+    }
+
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError> {
+        self.one(
+            "SELECT issued_at, record FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND hash = ?4",
+            params![scope.project, tenant(scope), kind.name(), hash(key)],
+            kept,
+        )
+    }
+
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError> {
+        let sql = "SELECT issued_at, record FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 ORDER BY seq";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let codes = query.query_map(params![scope.project, tenant(scope), kind.name()], kept).map_err(failed)?;
+        codes.collect::<Result<_, _>>().map_err(failed)
     }
 
     fn config(&self, project: &str) -> Result<Config, StoreError> {
@@ -198,10 +385,11 @@ impl Store for SqliteStore<'_> {
         let (project, tenant, local_id) = (&scope.project, tenant(scope), &account.local_id);
         self.run(
             "INSERT INTO account VALUES (:project, :tenant, :local_id, :record, :email, :phone_number, :disabled,
-                 :valid_since, :anonymous, :last_seen)
+                 :valid_since, :anonymous, :last_seen, :initial_email)
              ON CONFLICT (project, tenant, local_id) DO UPDATE SET record = excluded.record, email = excluded.email,
                  phone_number = excluded.phone_number, disabled = excluded.disabled,
-                 valid_since = excluded.valid_since, anonymous = excluded.anonymous, last_seen = excluded.last_seen",
+                 valid_since = excluded.valid_since, anonymous = excluded.anonymous, last_seen = excluded.last_seen,
+                 initial_email = excluded.initial_email",
             named_params! {
                 ":project": project,
                 ":tenant": tenant,
@@ -213,6 +401,7 @@ impl Store for SqliteStore<'_> {
                 ":valid_since": account.valid_since_seconds(),
                 ":anonymous": account.is_anonymous(),
                 ":last_seen": stored(account.last_seen()),
+                ":initial_email": account.initial_email,
             },
         )?;
         self.run(
@@ -221,9 +410,22 @@ impl Store for SqliteStore<'_> {
         )?;
         for info in account.providers() {
             self.run(
-                "INSERT INTO provider VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![project, tenant, info.provider_id, info.raw_id, local_id],
+                "INSERT INTO provider VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![project, tenant, info.provider_id, info.raw_id, local_id, info.email],
             )?;
+        }
+        // Few accounts have any, or had.
+        if let Some(passkeys) = &account.passkey_info {
+            self.run(
+                "DELETE FROM passkey WHERE project = ?1 AND tenant = ?2 AND local_id = ?3",
+                params![project, tenant, local_id],
+            )?;
+            for passkey in passkeys {
+                self.run(
+                    "INSERT INTO passkey VALUES (?1, ?2, ?3, ?4)",
+                    params![project, tenant, passkey.credential_id, local_id],
+                )?;
+            }
         }
         Ok(())
     }
@@ -251,20 +453,142 @@ impl Store for SqliteStore<'_> {
         )
     }
 
-    fn keep_refresh_token(&mut self, token: &str, of: &RefreshToken, now: Millis) -> Result<(), StoreError> {
-        let claims = Value::Object(of.extra_claims.clone()).to_string();
+    fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError> {
+        let RefreshToken { scope, local_id, .. } = &family.of;
+        let (previous, used_at) = family.previous.unzip();
         self.run(
-            "INSERT INTO refresh_token VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![hash(token), of.scope.project, tenant(&of.scope), of.local_id, of.provider, claims, stored(now)],
+            "INSERT OR REPLACE INTO refresh_family VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                id,
+                scope.project,
+                tenant(scope),
+                local_id,
+                family.of.encode(),
+                stored(family.issued_at),
+                family.seed,
+                family.current,
+                previous,
+                used_at.map(stored),
+            ],
         )?;
+        Ok(())
+    }
+
+    fn delete_refresh_family(&mut self, id: &Hash) -> Result<(), StoreError> {
+        self.run("DELETE FROM refresh_family WHERE id = ?1", params![id])?;
         Ok(())
     }
 
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError> {
         self.run(
-            "DELETE FROM refresh_token WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND issued_at < ?4",
+            "DELETE FROM refresh_family WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND issued_at < ?4",
             params![scope.project, tenant(scope), local_id, stored(before)],
         )?;
+        Ok(())
+    }
+
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO code (project, tenant, kind, hash, issued_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (project, tenant, kind, hash)
+             DO UPDATE SET issued_at = excluded.issued_at, record = excluded.record",
+            params![scope.project, tenant(scope), kind.name(), hash(key), stored(code.issued), code.record],
+        )?;
+        Ok(())
+    }
+
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        let sql = "SELECT id, purpose, created_at, pkcs1 FROM signing_key ORDER BY created_at, id";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let keys = query.query_map([], |row| {
+            let created_at = restored(row.get(2)?);
+            Ok(KeptKey { id: row.get(0)?, purpose: row.get(1)?, created_at, private: row.get(3)? })
+        });
+        keys.and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO signing_key (id, purpose, created_at, pkcs1) VALUES (?1, ?2, ?3, ?4)",
+            params![key.id, key.purpose, stored(key.created_at), key.private],
+        )?;
+        Ok(())
+    }
+
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND hash = ?4",
+            params![scope.project, tenant(scope), kind.name(), hash(key)],
+        )?;
+        Ok(())
+    }
+
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
+        self.run("DELETE FROM signing_key WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
+        let ServiceAccountKey { id, email, created_at, public } = key;
+        self.run(
+            "INSERT INTO service_account_key VALUES (?1, ?2, ?3, ?4)",
+            params![id, email, stored(*created_at), public],
+        )?;
+        Ok(())
+    }
+
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND issued_at < ?3",
+            params![scope.project, tenant(scope), stored(before)],
+        )?;
+        Ok(())
+    }
+
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.run("DELETE FROM service_account_key WHERE id = ?1", [id])? > 0)
+    }
+
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
+        self.run("INSERT INTO access_token VALUES (?1, ?2, ?3)", params![id, token.key_id, stored(token.expires_at)])?;
+        Ok(())
+    }
+
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.run("DELETE FROM access_token WHERE expires_at <= ?1", [stored(now)])?;
+        Ok(())
+    }
+
+    fn put_totp_factor(
+        &mut self,
+        scope: &Scope,
+        local_id: &str,
+        id: &str,
+        factor: &TotpFactor,
+    ) -> Result<(), StoreError> {
+        self.run(
+            "INSERT OR REPLACE INTO totp_factor VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![scope.project, tenant(scope), local_id, id, factor.secret, factor.used.map(stored)],
+        )?;
+        Ok(())
+    }
+
+    fn delete_totp_factor(&mut self, scope: &Scope, local_id: &str, id: &str) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM totp_factor WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND id = ?4",
+            params![scope.project, tenant(scope), local_id, id],
+        )?;
+        Ok(())
+    }
+
+    fn put_tenant(&mut self, project: &str, tenant: &Tenant) -> Result<(), StoreError> {
+        let value = serde_json::to_string(tenant).map_err(failed)?;
+        self.run("INSERT OR REPLACE INTO tenant VALUES (?1, ?2, ?3)", params![project, tenant.tenant_id, value])?;
+        Ok(())
+    }
+
+    fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError> {
+        self.run("DELETE FROM tenant WHERE project = ?1 AND id = ?2", [project, id])?;
         Ok(())
     }
 
@@ -275,6 +599,20 @@ impl Store for SqliteStore<'_> {
     }
 }
 
+fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    Ok(Kept { issued: restored(row.get(0)?), record: row.get(1)? })
+}
+
+fn service_account_key(row: &Row<'_>) -> rusqlite::Result<ServiceAccountKey> {
+    let created_at = restored(row.get(2)?);
+    Ok(ServiceAccountKey { id: row.get(0)?, email: row.get(1)?, created_at, public: row.get(3)? })
+}
+
+/// What a code is found by, as it is kept: a plain hash cannot be turned back, since codes are random and long.
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
 /// SQLite's integers have a sign.
 fn stored(time: Millis) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
@@ -283,11 +621,6 @@ fn stored(time: Millis) -> i64 {
 /// The way back.
 fn restored(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
-}
-
-/// Opaque tokens are 256 random bits: a plain hash cannot be turned back.
-fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
 }
 
 #[cfg(test)]
@@ -390,40 +723,45 @@ mod tests {
     }
 
     #[test]
-    fn refresh_tokens_are_hashed_and_end_with_their_account() {
+    fn refresh_tokens_end_with_their_account() {
         let file = open();
         file.writer.pragma_update(None, "foreign_keys", true).unwrap();
         let mut store = SqliteStore(&file.writer);
         let scope = Scope::project("demo");
-        let extra_claims = serde_json::from_str(r#"{"b":1,"a":2}"#).unwrap();
+        let extra_claims: serde_json::Map<_, _> = serde_json::from_str(r#"{"b":1,"a":2}"#).unwrap();
         let token = |id: &str| RefreshToken {
             scope: scope.clone(),
             local_id: id.to_owned(),
             provider: "anonymous".to_owned(),
-            extra_claims: Map::clone(&extra_claims),
+            extra_claims: extra_claims.clone(),
+            second_factor: None,
         };
         for id in ["a", "b"] {
             store.put(&scope, &account(id, |_| {})).unwrap();
         }
-        store.keep_refresh_token("one", &token("a"), 5).unwrap();
-        store.keep_refresh_token("two", &token("a"), 6).unwrap();
-        store.keep_refresh_token("three", &token("b"), 5).unwrap();
-        let text: i64 = file
-            .writer
-            .query_row("SELECT count(*) FROM refresh_token WHERE instr(hash, 'one') > 0", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(text, 0);
-        assert_eq!(store.refresh_token("one"), Ok(Some((token("a"), 5))));
+        let family = |id: &str, issued_at: Millis| Family {
+            of: token(id),
+            issued_at,
+            seed: [1; 32],
+            current: [2; 32],
+            previous: Some(([3; 32], 9)),
+        };
+        let [one, two, three] = [[1; 32], [2; 32], [3; 32]];
+        store.put_refresh_family(&one, &Family { previous: None, ..family("a", 5) }).unwrap();
+        store.put_refresh_family(&one, &family("a", 5)).unwrap();
+        store.put_refresh_family(&two, &family("a", 6)).unwrap();
+        store.put_refresh_family(&three, &family("b", 5)).unwrap();
+        assert_eq!(store.refresh_family(&one), Ok(Some(family("a", 5))));
         store.put(&scope, &account("a", |account| account.disabled = Some(true))).unwrap();
-        assert!(store.refresh_token("one").unwrap().is_some(), "a change of the account keeps its tokens");
+        assert!(store.refresh_family(&one).unwrap().is_some(), "a change of the account keeps its tokens");
         store.revoke_refresh_tokens(&scope, "a", 6).unwrap();
-        assert_eq!(store.refresh_token("one"), Ok(None));
-        assert_eq!(store.refresh_token("two"), Ok(Some((token("a"), 6))));
+        assert_eq!(store.refresh_family(&one), Ok(None));
+        assert_eq!(store.refresh_family(&two), Ok(Some(family("a", 6))));
         store.delete(&scope, "a").unwrap();
-        assert_eq!(store.refresh_token("two"), Ok(None));
-        assert!(store.refresh_token("three").unwrap().is_some());
+        assert_eq!(store.refresh_family(&two), Ok(None));
+        assert!(store.refresh_family(&three).unwrap().is_some());
         store.delete_all(&scope).unwrap();
-        assert_eq!(store.refresh_token("three"), Ok(None));
+        assert_eq!(store.refresh_family(&three), Ok(None));
     }
 
     #[test]

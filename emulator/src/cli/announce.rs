@@ -47,6 +47,8 @@ fn unsafe_things(settings: &Settings) -> String {
     let mut things = Vec::new();
     if settings.auth.unsigned_tokens {
         things.push("unsigned ID tokens");
+    }
+    if settings.auth.emulator {
         things.push("\"Bearer owner\" is an admin");
     }
     if settings.database.open {

@@ -31,6 +31,74 @@ pub enum Command {
     RulesTest(RulesTestArguments),
     /// Serve in earnest: signed tokens, enforced auth, secrets required.
     Serve(ServeArguments),
+    /// Issue a service-account key, with which Admin SDKs are admins of a server; the server must not be running.
+    #[command(name = "service-accounts:create")]
+    ServiceAccountsCreate(ServiceAccountsCreate),
+    /// List the service-account keys; the server must not be running.
+    #[command(name = "service-accounts:list")]
+    ServiceAccountsList(DataArguments),
+    /// Take a service-account key back; the server must not be running.
+    #[command(name = "service-accounts:revoke")]
+    ServiceAccountsRevoke(ServiceAccountsRevoke),
+}
+
+/// `service-accounts:create`.
+#[derive(Debug, Args)]
+pub struct ServiceAccountsCreate {
+    /// Whose data.
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// Write the key to this file, which must be kept secret.
+    #[arg(short, long, value_name = "FILE", default_value = "service-account.json")]
+    pub output: PathBuf,
+    /// What the key says of where to get access tokens: the server's Auth port, path /token.
+    #[arg(long, value_name = "URL")]
+    pub token_uri: Option<String>,
+}
+
+/// `service-accounts:revoke`.
+#[derive(Debug, Args)]
+pub struct ServiceAccountsRevoke {
+    /// Whose data.
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// The key's id, as `service-accounts:list` prints it and `private_key_id` in its file says.
+    #[arg(value_name = "KEY_ID")]
+    pub id: String,
+}
+
+/// Flags of commands that work on a server's data.
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    /// The project: an id, or an alias of .firebaserc.
+    #[arg(short = 'P', long, value_name = "ID")]
+    pub project: Option<String>,
+    /// Where firebase.json is; otherwise it is looked for here and upwards.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data is below this directory [default: .hearth beside firebase.json].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl DataArguments {
+    /// These flags as wishes for a server.
+    ///
+    /// # Errors
+    /// There is no working directory.
+    pub fn wishes(&self) -> io::Result<Wishes> {
+        let Self { project, config, data_dir } = self;
+        let common = CommonArguments {
+            project: project.clone(),
+            config: config.clone(),
+            only: None,
+            host: None,
+            ports: Vec::new(),
+            ports_file: None,
+            data_dir: data_dir.clone(),
+        };
+        common.wishes(Mode::SelfHost)
+    }
 }
 
 /// `emulators:start`.
@@ -126,6 +194,10 @@ pub struct EmulatorArguments {
     /// Make ids, codes and push ids repeatable: the same number, the same bytes.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Sign ID tokens with RS256 and publish the keys, as Firebase does, so that any library verifies them; unsigned
+    /// ones are refused then. The official SDKs expect unsigned ones of an emulator and cope with either.
+    #[arg(long)]
+    pub signed_tokens: bool,
     /// Allow a host that others can reach, although emulators accept unsigned tokens and open access.
     #[arg(long)]
     pub unsafe_network: bool,
@@ -146,6 +218,7 @@ impl CommonArguments {
             ports: self.ports.iter().copied().collect(),
             data_dir: self.data_dir.clone(),
             ephemeral: false,
+            signed_tokens: false,
             unsafe_network: false,
             clock: ClockSettings::System,
             seed: None,
@@ -165,6 +238,7 @@ impl EmulatorArguments {
     pub fn wishes(&self, common: &CommonArguments) -> io::Result<Wishes> {
         Ok(Wishes {
             ephemeral: self.ephemeral,
+            signed_tokens: self.signed_tokens,
             unsafe_network: self.unsafe_network,
             clock: self.clock,
             seed: self.seed,
@@ -256,6 +330,7 @@ mod tests {
             "serve --ephemeral",
             "serve --clock manual",
             "serve --seed 1",
+            "serve --signed-tokens",
             "deploy",
             "rules:test",
             "rules:test a.json --format pdf",

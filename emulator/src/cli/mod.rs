@@ -10,6 +10,7 @@ pub mod exit;
 mod open_files;
 mod report;
 mod rules_test;
+mod service_accounts;
 mod signals;
 mod start;
 
@@ -57,6 +58,9 @@ async fn run(command: Command) -> Exit {
             Err(error) => fail(Exit::System, error),
         },
         Command::RulesTest(arguments) => rules_test::run(&arguments),
+        Command::ServiceAccountsCreate(arguments) => service_accounts::create(&arguments).await,
+        Command::ServiceAccountsList(data) => service_accounts::list(&data).await,
+        Command::ServiceAccountsRevoke(arguments) => service_accounts::revoke(&arguments.data, arguments.id).await,
         Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
             Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
             Err(error) => fail(Exit::System, error),
@@ -73,7 +77,7 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
             StartError::Port { .. } => Exit::Port,
             StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
             StartError::Schedule(_) | StartError::Pubsub(_) => Exit::Config,
-            StartError::Entropy | StartError::Secret(_) => Exit::System,
+            StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Exit::System,
         };
         fail(exit, error)
     })?;

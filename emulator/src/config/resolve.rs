@@ -41,6 +41,8 @@ pub struct Wishes {
     pub data_dir: Option<PathBuf>,
     /// `--ephemeral`.
     pub ephemeral: bool,
+    /// `--signed-tokens`: ID tokens as Firebase signs them.
+    pub signed_tokens: bool,
     /// `--unsafe-network`: emulators on addresses that others can reach.
     pub unsafe_network: bool,
     /// `--clock`.
@@ -116,6 +118,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
         let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
         base.join(&project)
     });
+    settings.auth.unsigned_tokens &= !wishes.signed_tokens;
     settings.clock = wishes.clock;
     settings.seed = wishes.seed;
     choose_services(wishes, &firebase, &mut settings)?;
@@ -129,7 +132,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         data: None,
         durability: Durability::Process,
         services: BTreeMap::new(),
-        auth: AuthSettings { unsigned_tokens: true },
+        auth: AuthSettings { emulator: true, unsigned_tokens: true },
         database: DatabaseSettings {
             rules: BTreeMap::new(),
             open: true,
@@ -182,7 +185,7 @@ fn self_host_preset(
         data: None,
         durability: Durability::Power,
         services: BTreeMap::new(),
-        auth: AuthSettings { unsigned_tokens: false },
+        auth: AuthSettings { emulator: false, unsigned_tokens: false },
         database: DatabaseSettings {
             rules: BTreeMap::new(),
             open: false,

@@ -59,7 +59,10 @@ pub struct Endpoint {
 /// Settings of Auth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthSettings {
-    /// ID tokens carry no signature, and unsigned ones are accepted (emulator mode only).
+    /// Whoever says so is an admin, users are taken at their word, and there are endpoints for tests (emulator mode
+    /// only).
+    pub emulator: bool,
+    /// ID tokens carry no signature, and unsigned ones are accepted (emulator mode only, unless `--signed-tokens`).
     pub unsigned_tokens: bool,
 }
 

@@ -27,6 +27,7 @@ fn wishes(mode: Mode, directory: &Path) -> Wishes {
         ports: BTreeMap::new(),
         data_dir: None,
         ephemeral: false,
+        signed_tokens: false,
         unsafe_network: false,
         clock: ClockSettings::System,
         seed: None,

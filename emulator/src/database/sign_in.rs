@@ -1,7 +1,7 @@
 //! Who a session is: the credentials of `auth` and `gauth`, and what they make of the caller.
 //!
 //! The emulator takes any access token as an admin's, as over REST, and the made-up users of test libraries. Self-hosted,
-//! nobody is an admin here. Must not know: sessions.
+//! who has an access token of this server is an admin for as long as it lasts. Must not know: sessions.
 
 use crate::clock::{Clock, Millis};
 use crate::server::credentials::{Credentials, IdToken, TokenRefused};
@@ -34,18 +34,23 @@ impl SignIn {
     ) -> Result<(Authenticated, Option<Millis>), Refused> {
         let Credential { kind, token, auth_override } = credential;
         let trusts = self.credentials.trusts_bearer();
-        let is_admin = trusts && !token.is_empty() && (*kind == Kind::AccessToken || token == OWNER);
+        let mut is_admin = trusts && !token.is_empty() && (*kind == Kind::AccessToken || token == OWNER);
+        let mut until = None;
+        if !trusts && *kind == Kind::AccessToken {
+            until = Some(self.credentials.access_token(token).await.map_err(explain)?);
+            is_admin = true;
+        }
         match (is_admin, kind, auth_override) {
-            (true, _, None) => Ok((Authenticated { caller: Caller::Admin, auth: "null".to_owned() }, None)),
+            (true, _, None) => Ok((Authenticated { caller: Caller::Admin, auth: "null".to_owned() }, until)),
             (true, _, Some(auth)) => match serde_json::from_str(auth) {
-                Ok(Value::Null) => Ok((Authenticated { caller: Caller::ANYONE, auth: "null".to_owned() }, None)),
-                Ok(Value::Object(members)) => Ok((authenticated(Auth::given(members)), None)),
+                Ok(Value::Null) => Ok((Authenticated { caller: Caller::ANYONE, auth: "null".to_owned() }, until)),
+                Ok(Value::Object(members)) => Ok((authenticated(Auth::given(members)), until)),
                 Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
                     Err((Status::Failure, "authvar must be an object or null.".to_owned()))
                 }
             },
             (false, Kind::AccessToken, _) => {
-                Err((Status::InvalidToken, "This server has no access tokens; send an ID token with auth.".to_owned()))
+                Err((Status::InvalidToken, "An access token must not be empty.".to_owned()))
             }
             (false, Kind::IdToken, Some(_)) => {
                 Err((Status::InvalidToken, "authvar and noauth are for admin credentials only.".to_owned()))

@@ -2,6 +2,7 @@
 //!
 //! Must not know: how tokens are made (the auth room implements [`IdTokens`]), nor what a caller may do.
 
+use crate::clock::Millis;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -45,6 +46,14 @@ pub enum TokenRefused {
 pub trait IdTokens: Send + Sync {
     /// Checks everything about `token`: form, signature, project, times, account.
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>>;
+
+    /// Checks an access token: until when its holder is an admin, in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// It is none, or no longer. Unless this is implemented, always.
+    fn access_token<'a>(&'a self, _token: &'a str) -> BoxFuture<'a, Result<Millis, TokenRefused>> {
+        Box::pin(std::future::ready(Err(TokenRefused::Signature)))
+    }
 
     /// Accepts an unsigned token of somebody who has no account here, as test libraries make them up: with the project
     /// and the times that they please.
@@ -109,6 +118,17 @@ impl Credentials {
                 tokens.made_up(token).await.map_err(|_| refused)
             }
             (_, refused) => Err(refused),
+        }
+    }
+
+    /// Checks an access token that a service account was given: until when its holder is an admin.
+    ///
+    /// # Errors
+    /// See [`TokenRefused`].
+    pub async fn access_token(&self, token: &str) -> Result<Millis, TokenRefused> {
+        match &self.tokens {
+            Some(tokens) => tokens.access_token(token).await,
+            None => Err(TokenRefused::Unavailable),
         }
     }
 

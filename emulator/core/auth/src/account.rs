@@ -1,6 +1,7 @@
 //! The account, as lookups, lists and exports show it (the Identity Toolkit's `UserInfo`).
 
 use crate::Millis;
+use crate::password::Secret;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub const ANONYMOUS: &str = "anonymous";
 /// The provider of email addresses with a password or a sign-in link.
 pub const PASSWORD: &str = "password";
+/// The provider of custom tokens.
+pub const CUSTOM: &str = "custom";
 /// The provider of phone numbers.
 pub const PHONE: &str = "phone";
 
@@ -32,6 +35,15 @@ pub struct Account {
     /// The phone number, beginning with `+`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
+    /// What is kept of the password (see [`Secret`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_hash: Option<String>,
+    /// The salt of the password's hash, where it is not a part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
+    /// When the password was set; milliseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_updated_at: Option<Millis>,
     /// Seconds since the Unix epoch; tokens issued before are revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_since: Option<String>,
@@ -53,16 +65,73 @@ pub struct Account {
     /// Whether the account signed in with a custom token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_auth: Option<bool>,
+    /// Whether the account signed in with a link in an email.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_link_signin: Option<bool>,
     /// Who the owner is at the providers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_user_info: Option<Vec<ProviderUserInfo>>,
     /// The first email, which can be recovered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_email: Option<String>,
+    /// Its passkeys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passkey_info: Option<Vec<Passkey>>,
     /// The tenant the account belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
+    /// The second factors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa_info: Option<Vec<MfaEnrollment>>,
+    /// The day of birth that a provider gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date_of_birth: Option<String>,
+    /// The language that a provider gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// The user's handle at a provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screen_name: Option<String>,
 }
+
+/// A second factor: a phone number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MfaEnrollment {
+    /// Its id, unique in its account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa_enrollment_id: Option<String>,
+    /// The name to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// When it was enrolled; ISO 8601.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrolled_at: Option<String>,
+    /// The phone number; towards clients all but its last four digits are hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_info: Option<String>,
+    /// The phone number in clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unobfuscated_phone_info: Option<String>,
+    /// Whether it is an authenticator app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totp_info: Option<TotpInfo>,
+}
+
+/// A passkey.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Passkey {
+    /// Its id, unique in its scope.
+    pub credential_id: String,
+    /// The name to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What is shown of an authenticator app: that it is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotpInfo {}
 
 /// Who the owner of an account is at a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +205,11 @@ impl Account {
         }
     }
 
+    /// Removes those of the providers that are there.
+    pub fn delete_providers(&mut self, provider_ids: &[String]) {
+        provider_ids.iter().for_each(|provider_id| self.delete_provider(provider_id));
+    }
+
     /// Removes the provider, if it is there.
     pub fn delete_provider(&mut self, provider_id: &str) {
         if let Some(providers) = &mut self.provider_user_info {
@@ -143,8 +217,58 @@ impl Account {
         }
     }
 
-    /// Makes the entry of the provider `phone` agree with the phone number.
-    pub fn mirror_phone_number(&mut self) {
+    /// What is kept of the password, if there is one.
+    pub fn secret(&self) -> Option<Secret> {
+        let hash = self.password_hash.clone().filter(|hash| !hash.is_empty())?;
+        Some(Secret { hash, salt: self.salt.clone() })
+    }
+
+    /// Sets the password; tokens issued before are revoked.
+    pub fn set_secret(&mut self, secret: Secret, now: Millis) {
+        self.password_hash = Some(secret.hash);
+        self.salt = secret.salt;
+        self.password_updated_at = Some(now);
+        self.valid_since = Some((now / 1000).to_string());
+    }
+
+    /// Removes the password.
+    pub fn delete_secret(&mut self) {
+        self.password_hash = None;
+        self.salt = None;
+    }
+
+    /// Removes the email and what belongs to it, but not the password.
+    pub fn delete_email(&mut self) {
+        self.email = None;
+        self.email_verified = None;
+        self.email_link_signin = None;
+    }
+
+    /// Removes password, phone number and identities, and revokes all tokens: whoever brought them had not shown that the
+    /// email is theirs, and somebody else has.
+    pub fn close_other_ways_in(&mut self, now: Millis) {
+        self.delete_secret();
+        self.phone_number = None;
+        self.provider_user_info = self.provider_user_info.take().map(|_| Vec::new());
+        self.valid_since = Some((now / 1000).to_string());
+    }
+
+    /// Makes the entries of the providers `password` and `phone` agree with what the account has.
+    pub fn mirror_providers(&mut self) {
+        match self.email.clone() {
+            Some(email) if self.password_hash.is_some() || self.email_link_signin == Some(true) => {
+                self.upsert_provider(ProviderUserInfo {
+                    provider_id: PASSWORD.to_owned(),
+                    raw_id: email.clone(),
+                    federated_id: Some(email.clone()),
+                    email: Some(email),
+                    display_name: self.display_name.clone(),
+                    photo_url: self.photo_url.clone(),
+                    ..ProviderUserInfo::default()
+                });
+            }
+            Some(_) | None => self.delete_provider(PASSWORD),
+        }
         match self.phone_number.clone() {
             Some(number) => self.upsert_provider(ProviderUserInfo {
                 provider_id: PHONE.to_owned(),
@@ -204,14 +328,38 @@ mod tests {
     #[test]
     fn a_phone_number_is_a_provider_too() {
         let mut account = Account { phone_number: Some("+1".to_owned()), ..Account::default() };
-        account.mirror_phone_number();
+        account.mirror_providers();
         assert_eq!(
             serde_json::to_string(&account.provider_user_info).unwrap(),
             r#"[{"providerId":"phone","rawId":"+1","phoneNumber":"+1"}]"#
         );
         account.phone_number = None;
-        account.mirror_phone_number();
+        account.mirror_providers();
         assert_eq!(account.providers(), []);
+    }
+
+    #[test]
+    fn an_email_with_a_password_or_a_link_is_a_provider_too() {
+        let entry = r#"[{"providerId":"password","rawId":"a@b","federatedId":"a@b","email":"a@b","displayName":"N"}]"#;
+        for (email, password, link, expected) in [
+            (true, true, false, entry),
+            (true, false, true, entry),
+            (true, false, false, "null"),
+            (false, true, true, "null"),
+        ] {
+            let mut account = Account {
+                email: email.then(|| "a@b".to_owned()),
+                password_hash: password.then(|| "h".to_owned()),
+                email_link_signin: Some(link),
+                display_name: Some("N".to_owned()),
+                ..Account::default()
+            };
+            account.mirror_providers();
+            assert_eq!(serde_json::to_string(&account.provider_user_info).unwrap(), expected);
+            account.delete_email();
+            account.mirror_providers();
+            assert_eq!(account.providers(), []);
+        }
     }
 
     #[test]

@@ -1,7 +1,4 @@
-//! What is drawn at random: account ids and opaque refresh tokens. Must not know: where the random bytes come from.
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+//! What is drawn at random: account ids, and whatever fills bytes. Must not know: where the random bytes come from.
 
 /// A source of random bytes.
 pub trait Entropy {
@@ -12,29 +9,40 @@ pub trait Entropy {
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// Length of an account's id, as Firebase draws them.
 const LOCAL_ID: usize = 28;
-/// Bytes of an opaque refresh token.
-const REFRESH_TOKEN: usize = 32;
 
 /// 28 characters of A-Z, a-z, 0-9.
 pub fn local_id(entropy: &dyn Entropy) -> String {
-    // The largest multiple of 62 in a byte; what lies above would make some characters likelier.
-    const FAIR: u8 = 248;
-    let mut id = String::with_capacity(LOCAL_ID);
-    let mut bytes = [0; LOCAL_ID];
-    while id.len() < LOCAL_ID {
-        entropy.fill(&mut bytes);
-        let fair = bytes.iter().filter(|byte| **byte < FAIR);
-        let letters = fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 62)).copied().map(char::from));
-        id.extend(letters.take(LOCAL_ID - id.len()));
-    }
-    id
+    alphanumeric(entropy, LOCAL_ID)
 }
 
-/// 256 random bits in base64url.
-pub fn opaque_token(entropy: &dyn Entropy) -> String {
-    let mut bytes = [0; REFRESH_TOKEN];
-    entropy.fill(&mut bytes);
-    URL_SAFE_NO_PAD.encode(bytes)
+/// Characters of A-Z, a-z, 0-9.
+pub fn alphanumeric(entropy: &dyn Entropy, length: usize) -> String {
+    draw(entropy, ALPHABET, length)
+}
+
+/// Characters of base64url.
+pub fn base64url(entropy: &dyn Entropy, length: usize) -> String {
+    draw(entropy, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", length)
+}
+
+/// Decimal digits.
+pub fn digits(entropy: &dyn Entropy, length: usize) -> String {
+    draw(entropy, b"0123456789", length)
+}
+
+fn draw(entropy: &dyn Entropy, alphabet: &[u8], length: usize) -> String {
+    // What lies above the largest multiple of the alphabet's length in a byte would make some characters likelier.
+    let letters = alphabet.len().max(1);
+    let fair = 256 / letters * letters;
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0; 32];
+    while text.len() < length {
+        let wanted = bytes.get_mut(..(length - text.len()).min(32)).unwrap_or_default();
+        entropy.fill(wanted);
+        let drawn = wanted.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
+        text.extend(drawn.filter_map(|byte| alphabet.get(byte % letters).copied().map(char::from)));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -47,14 +55,6 @@ mod tests {
         let entropy = Counting::default();
         let (one, two) = (local_id(&entropy), local_id(&entropy));
         assert!(one.len() == 28 && one.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{one}");
-        assert_ne!(one, two);
-    }
-
-    #[test]
-    fn opaque_tokens_are_256_bits_of_base64url() {
-        let entropy = Counting::default();
-        let (one, two) = (opaque_token(&entropy), opaque_token(&entropy));
-        assert_eq!(URL_SAFE_NO_PAD.decode(&one).map(|bytes| bytes.len()), Ok(32));
         assert_ne!(one, two);
     }
 }

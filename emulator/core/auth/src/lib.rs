@@ -4,12 +4,18 @@
 //! SQLite, threads, files, clocks.
 
 pub mod account;
+pub mod code;
 pub mod entropy;
+pub mod errand;
 pub mod errors;
 pub mod operations;
+pub mod password;
 pub mod schema;
+pub mod settings;
 pub mod store;
 pub mod token;
+pub mod totp;
+pub mod uri;
 
 #[cfg(test)]
 mod memory;

@@ -2,11 +2,13 @@
 
 use crate::Millis;
 use crate::account::Account;
+use crate::code::{Kept, Kind};
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
-use crate::store::{Accounts, Order, Scope, Standing, Store};
-use crate::token::refresh::RefreshToken;
+use crate::settings::Tenant;
+use crate::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor};
+use crate::token::session::{Family, Hash};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,8 +30,14 @@ impl Entropy for Counting {
 #[derive(Default)]
 pub(crate) struct Memory {
     accounts: HashMap<Scope, BTreeMap<String, Account>>,
-    refresh_tokens: HashMap<String, (RefreshToken, Millis)>,
+    refresh_families: HashMap<Hash, Family>,
+    signing_keys: Vec<KeptKey>,
+    totp_factors: HashMap<(Scope, String, String), TotpFactor>,
+    tenants: BTreeMap<(String, String), Tenant>,
+    service_account_keys: Vec<ServiceAccountKey>,
+    access_tokens: HashMap<Hash, AccessToken>,
     configs: HashMap<String, Config>,
+    codes: Vec<((Scope, Kind, String), Kept)>,
 }
 
 impl Memory {
@@ -85,8 +93,67 @@ impl Accounts for Memory {
         Ok(self.accounts.get(scope).map_or(0, BTreeMap::len) as u64)
     }
 
-    fn refresh_token(&self, token: &str) -> Result<Option<(RefreshToken, Millis)>, StoreError> {
-        Ok(self.refresh_tokens.get(token).cloned())
+    fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError> {
+        Ok(self.refresh_families.get(id).cloned())
+    }
+
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.iter().find(|key| key.id == id).cloned())
+    }
+
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.clone())
+    }
+
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
+        Ok(self.access_tokens.get(id).cloned())
+    }
+
+    fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| {
+            account.passkey_info.iter().flatten().any(|passkey| passkey.credential_id == credential_id)
+        }))
+    }
+
+    fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
+        Ok(self.totp_factors.get(&(scope.clone(), local_id.to_owned(), id.to_owned())).cloned())
+    }
+
+    fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError> {
+        Ok(self.tenants.get(&(project.to_owned(), id.to_owned())).cloned())
+    }
+
+    fn tenants(&self, project: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<Tenant>, StoreError> {
+        let tenants =
+            self.tenants.iter().filter(|((of, id), _)| of == project && after.is_none_or(|after| id.as_str() > after));
+        Ok(tenants.map(|(_, tenant)| tenant.clone()).take(limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| account.initial_email.as_deref() == Some(email)))
+    }
+
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError> {
+        let mut found = self.list(scope, None, None, Order::Ascending)?;
+        found.retain(|account| account.providers().iter().any(|info| info.email.as_deref() == Some(email)));
+        Ok(found)
+    }
+
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError> {
+        let mut found = self.list(scope, None, None, Order::Ascending)?;
+        found.retain(|account| account.providers().iter().any(|info| info.provider_id == provider_id));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError> {
+        let mut codes = self.codes.iter();
+        Ok(codes.find(|(of, _)| *of == (scope.clone(), kind, key.to_owned())).map(|(_, code)| code.clone()))
+    }
+
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError> {
+        let codes = self.codes.iter().filter(|((of, its, _), _)| of == scope && *its == kind);
+        Ok(codes.map(|(_, code)| code.clone()).collect())
     }
 
     fn config(&self, project: &str) -> Result<Config, StoreError> {
@@ -102,13 +169,13 @@ impl Store for Memory {
 
     fn delete(&mut self, scope: &Scope, local_id: &str) -> Result<(), StoreError> {
         self.accounts.entry(scope.clone()).or_default().remove(local_id);
-        self.refresh_tokens.retain(|_, (token, _)| token.scope != *scope || token.local_id != local_id);
+        self.refresh_families.retain(|_, family| family.of.scope != *scope || family.of.local_id != local_id);
         Ok(())
     }
 
     fn delete_all(&mut self, scope: &Scope) -> Result<(), StoreError> {
         self.accounts.remove(scope);
-        self.refresh_tokens.retain(|_, (token, _)| token.scope != *scope);
+        self.refresh_families.retain(|_, family| family.of.scope != *scope);
         Ok(())
     }
 
@@ -121,14 +188,101 @@ impl Store for Memory {
         Ok(old.len())
     }
 
-    fn keep_refresh_token(&mut self, token: &str, of: &RefreshToken, now: Millis) -> Result<(), StoreError> {
-        self.refresh_tokens.insert(token.to_owned(), (of.clone(), now));
+    fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError> {
+        self.refresh_families.insert(*id, family.clone());
+        Ok(())
+    }
+
+    fn delete_refresh_family(&mut self, id: &Hash) -> Result<(), StoreError> {
+        self.refresh_families.remove(id);
         Ok(())
     }
 
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError> {
-        self.refresh_tokens
-            .retain(|_, (token, issued)| token.scope != *scope || token.local_id != local_id || *issued >= before);
+        self.refresh_families.retain(|_, family| {
+            family.of.scope != *scope || family.of.local_id != local_id || family.issued_at >= before
+        });
+        Ok(())
+    }
+
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        Ok(self.signing_keys.clone())
+    }
+
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError> {
+        self.signing_keys.push(key.clone());
+        Ok(())
+    }
+
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
+        self.signing_keys.retain(|key| key.id != id);
+        Ok(())
+    }
+
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
+        self.service_account_keys.push(key.clone());
+        Ok(())
+    }
+
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        let before = self.service_account_keys.len();
+        self.service_account_keys.retain(|key| key.id != id);
+        self.access_tokens.retain(|_, token| token.key_id != id);
+        Ok(self.service_account_keys.len() < before)
+    }
+
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
+        self.access_tokens.insert(*id, token.clone());
+        Ok(())
+    }
+
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.access_tokens.retain(|_, token| token.expires_at > now);
+        Ok(())
+    }
+
+    fn put_totp_factor(
+        &mut self,
+        scope: &Scope,
+        local_id: &str,
+        id: &str,
+        factor: &TotpFactor,
+    ) -> Result<(), StoreError> {
+        self.totp_factors.insert((scope.clone(), local_id.to_owned(), id.to_owned()), factor.clone());
+        Ok(())
+    }
+
+    fn delete_totp_factor(&mut self, scope: &Scope, local_id: &str, id: &str) -> Result<(), StoreError> {
+        self.totp_factors.remove(&(scope.clone(), local_id.to_owned(), id.to_owned()));
+        Ok(())
+    }
+
+    fn put_tenant(&mut self, project: &str, tenant: &Tenant) -> Result<(), StoreError> {
+        self.tenants.insert((project.to_owned(), tenant.tenant_id.clone()), tenant.clone());
+        Ok(())
+    }
+
+    fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError> {
+        self.tenants.remove(&(project.to_owned(), id.to_owned()));
+        Ok(())
+    }
+
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError> {
+        let key = (scope.clone(), kind, key.to_owned());
+        match self.codes.iter_mut().find(|(of, _)| *of == key) {
+            Some((_, kept)) => *kept = code.clone(),
+            None => self.codes.push((key, code.clone())),
+        }
+        Ok(())
+    }
+
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError> {
+        self.codes.retain(|(of, _)| *of != (scope.clone(), kind, key.to_owned()));
+        Ok(())
+    }
+
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError> {
+        self.codes.retain(|((of, _, _), code)| of != scope || code.issued >= before);
         Ok(())
     }
 

@@ -2,12 +2,15 @@
 
 use crate::Millis;
 use crate::account::Account;
+use crate::code::{Kept, Kind};
 use crate::errors::StoreError;
 use crate::operations::config::Config;
-use crate::token::refresh::RefreshToken;
+use crate::settings::Tenant;
+use crate::token::session::{Family, Hash};
+use std::fmt;
 
 /// Accounts that share their unique emails and phone numbers: a project's, or those of one of its tenants.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The project's id.
     pub project: String,
@@ -29,6 +32,62 @@ pub struct Standing {
     pub disabled: bool,
     /// Tokens issued before are revoked; seconds since the Unix epoch.
     pub valid_since: Option<i64>,
+}
+
+/// A key that signs tokens, as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptKey {
+    /// Its id, unique.
+    pub id: String,
+    /// What it signs: the name of a purpose (see [`crate::token::Purpose::name`]).
+    pub purpose: String,
+    /// When it was made.
+    pub created_at: Millis,
+    /// The RSA key pair as PKCS#1 DER.
+    pub private: Vec<u8>,
+}
+
+impl fmt::Debug for KeptKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KeptKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A key of a service account: who has its private half is an admin. Only the public half is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccountKey {
+    /// Its id, unique.
+    pub id: String,
+    /// The account's email, which statements name as their issuer.
+    pub email: String,
+    /// When it was issued.
+    pub created_at: Millis,
+    /// The RSA public key as PKCS#1 DER.
+    pub public: Vec<u8>,
+}
+
+/// What is kept of an authenticator app.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TotpFactor {
+    /// Its secret, in base32.
+    pub secret: String,
+    /// The interval of the last password that was shown.
+    pub used: Option<u64>,
+}
+
+impl fmt::Debug for TotpFactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TotpFactor").field("used", &self.used).finish_non_exhaustive()
+    }
+}
+
+/// An access token, which is kept under its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The service-account key it was given for; it ends with it.
+    pub key_id: String,
+    /// Until when its holder is an admin.
+    pub expires_at: Millis,
 }
 
 /// Which accounts, in order of their ids.
@@ -90,11 +149,83 @@ pub trait Accounts {
     /// The store failed.
     fn count(&self, scope: &Scope) -> Result<u64, StoreError>;
 
-    /// An opaque refresh token that was kept, and when.
+    /// The family of opaque refresh tokens that is kept under this hash.
     ///
     /// # Errors
     /// The store failed.
-    fn refresh_token(&self, token: &str) -> Result<Option<(RefreshToken, Millis)>, StoreError>;
+    fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError>;
+
+    /// The service-account key with this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError>;
+
+    /// All service-account keys, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError>;
+
+    /// The access token that is kept under this hash.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError>;
+
+    /// The account with this passkey.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError>;
+
+    /// The authenticator app that an account has enrolled under this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError>;
+
+    /// The project's tenant with this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn tenant(&self, project: &str, id: &str) -> Result<Option<Tenant>, StoreError>;
+
+    /// Up to `limit` tenants (all without one) in order of their ids, those after the id `after` only.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn tenants(&self, project: &str, after: Option<&str>, limit: Option<usize>) -> Result<Vec<Tenant>, StoreError>;
+
+    /// The account whose first email this was (see [`Account::initial_email`]).
+    ///
+    /// # Errors
+    /// The store failed.
+    fn by_initial_email(&self, scope: &Scope, email: &str) -> Result<Option<Account>, StoreError>;
+
+    /// Accounts to which a provider brought this email, the smallest id first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn by_provider_email(&self, scope: &Scope, email: &str) -> Result<Vec<Account>, StoreError>;
+
+    /// Up to `limit` accounts that have an identity at the provider.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn of_provider(&self, scope: &Scope, provider_id: &str, limit: usize) -> Result<Vec<Account>, StoreError>;
+
+    /// The code with this key.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn code(&self, scope: &Scope, kind: Kind, key: &str) -> Result<Option<Kept>, StoreError>;
+
+    /// All codes of a kind, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError>;
 
     /// The project's configuration; the default one if it was never set.
     ///
@@ -130,17 +261,113 @@ pub trait Store: Accounts {
     /// The store failed.
     fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError>;
 
-    /// Keeps an opaque refresh token of an account that is kept. The token itself must not be readable from the store.
+    /// Keeps a family of opaque refresh tokens, of an account that is kept, in place of the one that has the hash.
     ///
     /// # Errors
     /// The store failed.
-    fn keep_refresh_token(&mut self, token: &str, of: &RefreshToken, now: Millis) -> Result<(), StoreError>;
+    fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError>;
 
-    /// Forgets the account's opaque refresh tokens issued before `before`.
+    /// Forgets the family that is kept under this hash.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_refresh_family(&mut self, id: &Hash) -> Result<(), StoreError>;
+
+    /// Forgets the account's families of opaque refresh tokens that began before `before`.
     ///
     /// # Errors
     /// The store failed.
     fn revoke_refresh_tokens(&mut self, scope: &Scope, local_id: &str, before: Millis) -> Result<(), StoreError>;
+
+    /// Keeps a code, in place of the one with its key if there is one. The key must not be readable from the store.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_code(&mut self, scope: &Scope, kind: Kind, key: &str, code: &Kept) -> Result<(), StoreError>;
+
+    /// Forgets a code.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_code(&mut self, scope: &Scope, kind: Kind, key: &str) -> Result<(), StoreError>;
+
+    /// Forgets the codes issued before `before`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError>;
+
+    /// The keys that sign tokens, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError>;
+
+    /// Keeps a key that signs tokens.
+    ///
+    /// # Errors
+    /// The store failed, or there is one with its id.
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError>;
+
+    /// Forgets a key that signs tokens.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError>;
+
+    /// Keeps a service-account key.
+    ///
+    /// # Errors
+    /// The store failed, or there is one with its id.
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError>;
+
+    /// Forgets a service-account key and its access tokens; answers whether there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError>;
+
+    /// Keeps an access token under its hash.
+    ///
+    /// # Errors
+    /// The store failed, or its key is not kept.
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError>;
+
+    /// Forgets the access tokens that have expired by `now`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
+
+    /// Keeps an authenticator app of an account that is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_totp_factor(
+        &mut self,
+        scope: &Scope,
+        local_id: &str,
+        id: &str,
+        factor: &TotpFactor,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets an authenticator app.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_totp_factor(&mut self, scope: &Scope, local_id: &str, id: &str) -> Result<(), StoreError>;
+
+    /// Keeps a tenant's settings.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_tenant(&mut self, project: &str, tenant: &Tenant) -> Result<(), StoreError>;
+
+    /// Forgets a tenant's settings.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError>;
 
     /// Keeps the project's configuration.
     ///

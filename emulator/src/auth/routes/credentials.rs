@@ -2,22 +2,26 @@
 
 use super::table::Auth;
 use crate::auth::errors::Refusal;
+use crate::auth::service::AuthService;
 use crate::server::credentials::bearer;
 use http::request::Parts;
 
 /// Access tokens of Google's service accounts begin like this; an emulator takes any for an admin's.
 const SERVICE_ACCOUNT: &str = "ya29.";
 
-/// Whether an admin asks. In an emulator everyone who says so is one; elsewhere nobody is yet, and saying so is
-/// refused.
-pub(super) fn check(auth: Auth, head: &Parts, is_emulator: bool) -> Result<bool, Refusal> {
+/// Whether an admin asks. In an emulator everyone who says so is one; elsewhere who has an access token.
+pub(super) fn check(auth: Auth, head: &Parts, service: &AuthService) -> Result<bool, Refusal> {
     let bearer = match auth {
-        Auth::Open => return Ok(false),
+        Auth::Anyone | Auth::Open => return Ok(false),
         Auth::AdminOrKey => bearer(&head.headers),
         Auth::Key => None,
     };
     if let Some(token) = bearer {
-        let is_admin = is_emulator && (token.eq_ignore_ascii_case("owner") || token.starts_with(SERVICE_ACCOUNT));
+        let is_admin = if service.is_emulator() {
+            token.eq_ignore_ascii_case("owner") || token.starts_with(SERVICE_ACCOUNT)
+        } else {
+            service.admin_until(token).is_ok()
+        };
         return if is_admin { Ok(true) } else { Err(Refusal::InvalidCredentials) };
     }
     if has_key(head) { Ok(false) } else { Err(Refusal::MissingKey) }

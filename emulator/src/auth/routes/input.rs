@@ -1,17 +1,17 @@
 //! What a request brings: its body or query as JSON, and whose accounts it means. Must not know: what is done with it.
 
 use super::Params;
-use super::table::{Auth, Operation, Source};
+use super::table::{Auth, Source};
 use crate::auth::errors::Refusal;
 use crate::auth::service::AuthService;
 use crate::server::body::{Bodies, ReadBody};
 use axum::body::Body;
 use hearth_auth::Error;
-use hearth_auth::schema::{camel_case_keys, conform};
+use hearth_auth::schema::{Schema, camel_case_keys, conform};
 use hearth_auth::store::Scope;
 use hearth_auth::token::named_tenant;
 use hearth_auth::token::refresh::RefreshToken;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -21,32 +21,42 @@ const ADMIN_LIMIT: usize = 10 * 1024 * 1024;
 /// The longest body of anyone else.
 const CLIENT_LIMIT: usize = 1024 * 1024;
 
+/// Says which settings change.
+const MASK: &str = "updateMask";
+
 /// Editors of some systems begin a file with it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The request's fields, in the operation's shape, and the body's share of the memory budget.
 pub(super) async fn read(
     bodies: &Bodies,
-    operation: &Operation,
+    source: Source,
+    schema: Schema,
     privileged: bool,
     head: &Parts,
     body: Body,
 ) -> Result<(Value, Option<ReadBody>), Refusal> {
     let limit = if privileged { ADMIN_LIMIT } else { CLIENT_LIMIT };
-    let (value, share) = match operation.source {
+    let (value, share) = match source {
         // Clients send bodies with DELETE too; they mean nothing.
         Source::Nothing => (Value::Object(Map::new()), None),
         Source::Query => (object(head.uri.query().unwrap_or_default()), None),
-        Source::Json | Source::JsonOrForm => {
-            let is_form = content_type(head, operation.source)?;
+        Source::Json | Source::JsonAndMask | Source::JsonOrForm => {
+            let is_form = content_type(head, source)?;
             check_encoding(head)?;
             let body = bodies.read(body, limit).await?;
-            let value = if is_form { form(&body) } else { json(&body)? };
+            let mut value = if is_form { form(&body) } else { json(&body)? };
+            if source == Source::JsonAndMask
+                && let Some(fields) = value.as_object_mut()
+            {
+                let mask = pairs(head.uri.query().unwrap_or_default()).into_iter().find(|(name, _)| name == MASK);
+                fields.insert(MASK.to_owned(), mask.map(|(_, mask)| mask).unwrap_or_default().into());
+            }
             (value, Some(body))
         }
     };
     let mut value = camel_case_keys(value);
-    conform(&mut value, operation.schema).map_err(Error::from)?;
+    conform(&mut value, schema).map_err(Error::from)?;
     Ok((value, share))
 }
 
@@ -115,22 +125,28 @@ pub(super) fn scope(
     if named.is_some() && auth == Auth::AdminOrKey && !privileged {
         return Err(Error::ForeignProject.into());
     }
+    // A server in earnest has one project, and its admins are that project's.
+    if named.is_some_and(|named| !service.is_emulator() && named != service.project()) {
+        return Err(Error::ProjectNotFound.into());
+    }
     let mut tenants: Vec<String> = params.tenant.clone().into_iter().collect();
     tenants.extend(field("tenantId").map(str::to_owned));
-    if service.is_emulator() {
-        tenants.extend(field("idToken").and_then(named_tenant));
-        if let Some(token) = field("refreshToken") {
-            tenants.extend(RefreshToken::decode(token).ok_or(Error::InvalidRefreshToken)?.scope.tenant);
-        }
+    tenants.extend(field("idToken").and_then(named_tenant));
+    // An opaque one is asked by its operation.
+    if let Some(token) = field("refreshToken").filter(|_| service.tokens().are_unsigned()) {
+        tenants.extend(RefreshToken::decode(token).ok_or(Error::InvalidRefreshToken)?.scope.tenant);
     }
     let tenant = tenants.first().cloned();
     if tenants.iter().any(|other| Some(other) != tenant.as_ref()) {
         return Err(Error::TenantIdMismatch.into());
     }
-    if tenant.is_some() && !service.is_emulator() {
-        return Err(Error::NoTenants.into());
-    }
     Ok(Scope { tenant, ..Scope::project(named.unwrap_or(service.project())) })
+}
+
+/// Where the client has found this server: links lead back there.
+pub(super) fn origin(head: &Parts) -> String {
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    format!("http://{}", host.or(head.uri.authority().map(|host| host.as_str())).unwrap_or("localhost"))
 }
 
 #[cfg(test)]

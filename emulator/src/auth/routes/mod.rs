@@ -1,13 +1,17 @@
 //! Auth over HTTP: from a request to the operation it names, and back. Must not know: the store.
 
 mod credentials;
+mod host;
 mod input;
+mod oauth;
+mod pages;
 mod path;
+mod public_keys;
 mod surfaces;
 mod table;
 
 use super::errors::{Refusal, pretty};
-use super::service::AuthService;
+use super::service::{Asked, AuthService};
 use crate::server::body::Bodies;
 use crate::server::cors;
 use axum::Router;
@@ -39,31 +43,39 @@ async fn handle(State(room): State<Room>, request: Request) -> Response {
 }
 
 async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    host::into_path(&mut head);
     let service = &room.service;
     let (row, params) = table::find(&head, service.is_emulator())?;
-    let privileged = credentials::check(row.auth, &head, service.is_emulator())?;
+    let privileged = credentials::check(row.auth, &head, service)?;
     let operation = match row.run {
         Run::Status => return Ok(status()),
+        Run::Page(page) => return pages::show(page, room, &head).await,
+        Run::AccessToken => return oauth::answer(room, &head, body).await,
+        Run::PublicKeys(purpose, form) => return public_keys::answer(&service.tokens(), purpose, form),
         Run::NotYet => {
             return Err(Error::NotImplemented(format!("{} is not implemented in the Auth Emulator.", row.id)).into());
         }
         Run::Operation(operation) => operation,
     };
     // The share of the memory budget is given back when the answer is there.
-    let (input, _share) = input::read(&room.bodies, operation, privileged, &head, body).await?;
+    let (input, _share) =
+        input::read(&room.bodies, operation.source, operation.schema, privileged, &head, body).await?;
     let scope = input::scope(service, row.auth, privileged, &params, &input)?;
+    service.admit(&scope, privileged, row.uses_accounts()).await?;
+    let asked = Asked { scope, privileged, origin: input::origin(&head) };
     let answer = match operation.run {
-        table::Does::Read(run) => service.read(scope, privileged, move |store, call| run(store, call, input)).await?,
-        table::Does::Write(run) => service.write(scope, privileged, move |store, call| run(store, call, input)).await?,
+        table::Does::Read(run) => service.read(asked, move |store, call| run(store, call, &input)).await?,
+        table::Does::Write(run) => service.write(asked, move |store, call| run(store, call, &input)).await?,
     };
     success(service, answer).await
 }
 
 async fn success(service: &AuthService, answer: Answer) -> Result<Response, Refusal> {
-    let Answer { mut body, id_token } = answer;
+    let Answer { mut body, id_token, messages } = answer;
+    service.send(&messages);
     if let Some(wanted) = id_token {
-        let token = service.encode(wanted.claims).await?;
+        let token = service.encode(wanted.purpose, wanted.claims).await?;
         for (index, field) in wanted.fields.iter().enumerate() {
             body.shift_insert(
                 wanted.at.saturating_add(index).min(body.len()),

@@ -2,10 +2,7 @@
 //!
 //! The paths and operation ids are those of the official emulator's API specification.
 
-use super::table::{
-    Auth, BATCH_DELETE, BATCH_GET, DELETE_ACCOUNT, DELETE_ALL, DOWNLOAD, GET_CONFIG, GRANT, LOOKUP, NOT_YET, PROJECTS,
-    QUERY, Run, SIGN_UP, STATUS, UPDATE, UPDATE_CONFIG,
-};
+use super::table::*;
 use http::Method;
 
 /// Rows whose paths and ids begin alike.
@@ -43,6 +40,13 @@ const IDP_CONFIGS: &[Row] = &[
     (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
 ];
 
+/// What Admin SDKs fetch to verify tokens by themselves.
+const PUBLIC_KEYS: &[Row] = &[
+    (GET, "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com", "x509", CERTIFICATES),
+    (GET, "/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com", "jwk", JWKS),
+    (GET, "/identitytoolkit/v3/relyingparty/publicKeys", "sessionCookies", COOKIE_CERTIFICATES),
+];
+
 /// A later surface matters only for the paths that no earlier one has.
 pub(super) const SURFACES: &[Surface] = &[
     // What clients call.
@@ -51,27 +55,47 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (POST, "/accounts:createAuthUri", "accounts.createAuthUri", NOT_YET),
+            (POST, "/accounts:createAuthUri", "accounts.createAuthUri", CREATE_AUTH_URI),
             (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
             (POST, "/accounts:issueSamlResponse", "accounts.issueSamlResponse", NOT_YET),
             (POST, "/accounts:lookup", "accounts.lookup", LOOKUP),
-            (POST, "/accounts:resetPassword", "accounts.resetPassword", NOT_YET),
-            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
-            (POST, "/accounts:sendVerificationCode", "accounts.sendVerificationCode", NOT_YET),
-            (POST, "/accounts:signInWithCustomToken", "accounts.signInWithCustomToken", NOT_YET),
-            (POST, "/accounts:signInWithEmailLink", "accounts.signInWithEmailLink", NOT_YET),
+            (POST, "/accounts:resetPassword", "accounts.resetPassword", RESET_PASSWORD),
+            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", SEND_OOB_CODE),
+            (POST, "/accounts:sendVerificationCode", "accounts.sendVerificationCode", SEND_VERIFICATION_CODE),
+            (POST, "/accounts:signInWithCustomToken", "accounts.signInWithCustomToken", SIGN_IN_WITH_CUSTOM_TOKEN),
+            (POST, "/accounts:signInWithEmailLink", "accounts.signInWithEmailLink", SIGN_IN_WITH_EMAIL_LINK),
             (POST, "/accounts:signInWithGameCenter", "accounts.signInWithGameCenter", NOT_YET),
-            (POST, "/accounts:signInWithIdp", "accounts.signInWithIdp", NOT_YET),
-            (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", NOT_YET),
-            (POST, "/accounts:signInWithPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
+            (POST, "/accounts:signInWithIdp", "accounts.signInWithIdp", SIGN_IN_WITH_IDP),
+            (POST, "/accounts:signInWithPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
+            (POST, "/accounts:signInWithPhoneNumber", "accounts.signInWithPhoneNumber", SIGN_IN_WITH_PHONE_NUMBER),
             (POST, "/accounts:signUp", "accounts.signUp", SIGN_UP),
             (POST, "/accounts:update", "accounts.update", UPDATE),
             (POST, "/accounts:verifyIosClient", "accounts.verifyIosClient", NOT_YET),
             (GET, "/projects", "getProjects", PROJECTS),
-            (GET, "/recaptchaParams", "getRecaptchaParams", NOT_YET),
-            (GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", NOT_YET),
+            (GET, "/recaptchaParams", "getRecaptchaParams", RECAPTCHA_PARAMS),
         ],
     },
+    // The public keys, where Google has them.
+    Surface {
+        base: "/identitytoolkit.googleapis.com/v1",
+        ids: "identitytoolkit.",
+        auth: Auth::Anyone,
+        rows: &[(GET, "/sessionCookiePublicKeys", "getSessionCookiePublicKeys", COOKIE_JWKS)],
+    },
+    // Access tokens, at our own path and where Admin SDKs look for them.
+    Surface {
+        base: "",
+        ids: "oauth2.",
+        auth: Auth::Anyone,
+        rows: &[
+            (POST, "/token", "token", ACCESS_TOKEN),
+            (POST, "/oauth2.googleapis.com/token", "token", ACCESS_TOKEN),
+            (POST, "/www.googleapis.com/oauth2/v4/token", "token", ACCESS_TOKEN),
+            (POST, "/accounts.google.com/o/oauth2/token", "token", ACCESS_TOKEN),
+        ],
+    },
+    Surface { base: "", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
+    Surface { base: "/www.googleapis.com", ids: "publicKeys.", auth: Auth::Anyone, rows: PUBLIC_KEYS },
     // What Admin SDKs call.
     Surface {
         base: "/identitytoolkit.googleapis.com/v1/projects/{project}",
@@ -79,15 +103,15 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::AdminOrKey,
         rows: &[
             (POST, "/accounts", "accounts", SIGN_UP),
-            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", BATCH_CREATE),
             (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
             (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
             (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
             (POST, "/accounts:lookup", "accounts.lookup", LOOKUP),
             (POST, "/accounts:query", "accounts.query", QUERY),
-            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
+            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", SEND_OOB_CODE),
             (POST, "/accounts:update", "accounts.update", UPDATE),
-            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+            (POST, ":createSessionCookie", "createSessionCookie", SESSION_COOKIE),
             (POST, ":queryAccounts", "queryAccounts", QUERY),
         ],
     },
@@ -98,15 +122,15 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::AdminOrKey,
         rows: &[
             (POST, "/accounts", "accounts", SIGN_UP),
-            (POST, "/accounts:batchCreate", "accounts.batchCreate", NOT_YET),
+            (POST, "/accounts:batchCreate", "accounts.batchCreate", BATCH_CREATE),
             (POST, "/accounts:batchDelete", "accounts.batchDelete", BATCH_DELETE),
             (GET, "/accounts:batchGet", "accounts.batchGet", BATCH_GET),
             (POST, "/accounts:delete", "accounts.delete", DELETE_ACCOUNT),
             (POST, "/accounts:lookup", "accounts.lookup", LOOKUP),
             (POST, "/accounts:query", "accounts.query", QUERY),
-            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", NOT_YET),
+            (POST, "/accounts:sendOobCode", "accounts.sendOobCode", SEND_OOB_CODE),
             (POST, "/accounts:update", "accounts.update", UPDATE),
-            (POST, ":createSessionCookie", "createSessionCookie", NOT_YET),
+            (POST, ":createSessionCookie", "createSessionCookie", SESSION_COOKIE),
         ],
     },
     // Second factors and what clients ask beforehand.
@@ -116,11 +140,11 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::AdminOrKey,
         rows: &[
             (POST, "/accounts:revokeToken", "accounts.revokeToken", NOT_YET),
-            (POST, "/accounts/mfaEnrollment:finalize", "accounts.mfaEnrollment.finalize", NOT_YET),
-            (POST, "/accounts/mfaEnrollment:start", "accounts.mfaEnrollment.start", NOT_YET),
-            (POST, "/accounts/mfaEnrollment:withdraw", "accounts.mfaEnrollment.withdraw", NOT_YET),
-            (POST, "/accounts/mfaSignIn:finalize", "accounts.mfaSignIn.finalize", NOT_YET),
-            (POST, "/accounts/mfaSignIn:start", "accounts.mfaSignIn.start", NOT_YET),
+            (POST, "/accounts/mfaEnrollment:finalize", "accounts.mfaEnrollment.finalize", FINALIZE_MFA_ENROLLMENT),
+            (POST, "/accounts/mfaEnrollment:start", "accounts.mfaEnrollment.start", START_MFA_ENROLLMENT),
+            (POST, "/accounts/mfaEnrollment:withdraw", "accounts.mfaEnrollment.withdraw", WITHDRAW_MFA_ENROLLMENT),
+            (POST, "/accounts/mfaSignIn:finalize", "accounts.mfaSignIn.finalize", FINALIZE_MFA_SIGN_IN),
+            (POST, "/accounts/mfaSignIn:start", "accounts.mfaSignIn.start", START_MFA_SIGN_IN),
             (GET, "/defaultSupportedIdps", "defaultSupportedIdps.list", NOT_YET),
             (GET, "/passwordPolicy", "getPasswordPolicy", NOT_YET),
             (GET, "/recaptchaConfig", "getRecaptchaConfig", NOT_YET),
@@ -132,10 +156,10 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.accounts.",
         auth: Auth::Key,
         rows: &[
-            (POST, "/passkeyEnrollment:start", "passkeyEnrollment.start", NOT_YET),
-            (POST, "/passkeyEnrollment:finalize", "passkeyEnrollment.finalize", NOT_YET),
-            (POST, "/passkeySignIn:start", "passkeySignIn.start", NOT_YET),
-            (POST, "/passkeySignIn:finalize", "passkeySignIn.finalize", NOT_YET),
+            (POST, "/passkeyEnrollment:start", "passkeyEnrollment.start", START_PASSKEY_ENROLLMENT),
+            (POST, "/passkeyEnrollment:finalize", "passkeyEnrollment.finalize", FINALIZE_PASSKEY_ENROLLMENT),
+            (POST, "/passkeySignIn:start", "passkeySignIn.start", START_PASSKEY_SIGN_IN),
+            (POST, "/passkeySignIn:finalize", "passkeySignIn.finalize", FINALIZE_PASSKEY_SIGN_IN),
         ],
     },
     // A project's settings.
@@ -144,11 +168,11 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.projects.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (GET, "/config", "getConfig", NOT_YET),
-            (PATCH, "/config", "updateConfig", NOT_YET),
+            (GET, "/config", "getConfig", GET_PROJECT_CONFIG),
+            (PATCH, "/config", "updateConfig", UPDATE_PROJECT_CONFIG),
             (POST, "/identityPlatform:initializeAuth", "identityPlatform.initializeAuth", NOT_YET),
-            (POST, "/tenants", "tenants.create", NOT_YET),
-            (GET, "/tenants", "tenants.list", NOT_YET),
+            (POST, "/tenants", "tenants.create", CREATE_TENANT),
+            (GET, "/tenants", "tenants.list", LIST_TENANTS),
         ],
     },
     Surface {
@@ -163,9 +187,9 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.projects.tenants.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (DELETE, "", "delete", NOT_YET),
-            (GET, "", "get", NOT_YET),
-            (PATCH, "", "patch", NOT_YET),
+            (DELETE, "", "delete", DELETE_TENANT),
+            (GET, "", "get", GET_TENANT),
+            (PATCH, "", "patch", UPDATE_TENANT),
             (POST, ":getIamPolicy", "getIamPolicy", NOT_YET),
             (POST, ":setIamPolicy", "setIamPolicy", NOT_YET),
             (POST, ":testIamPermissions", "testIamPermissions", NOT_YET),
@@ -194,10 +218,10 @@ pub(super) const SURFACES: &[Surface] = &[
             (DELETE, "/tenants/{tenant}/accounts", "accounts.delete", DELETE_ALL),
             (GET, "/config", "config.get", GET_CONFIG),
             (PATCH, "/config", "config.update", UPDATE_CONFIG),
-            (GET, "/oobCodes", "oobCodes.list", NOT_YET),
-            (GET, "/tenants/{tenant}/oobCodes", "oobCodes.list", NOT_YET),
-            (GET, "/verificationCodes", "verificationCodes.list", NOT_YET),
-            (GET, "/tenants/{tenant}/verificationCodes", "verificationCodes.list", NOT_YET),
+            (GET, "/oobCodes", "oobCodes.list", LIST_OOB_CODES),
+            (GET, "/tenants/{tenant}/oobCodes", "oobCodes.list", LIST_OOB_CODES),
+            (GET, "/verificationCodes", "verificationCodes.list", LIST_VERIFICATION_CODES),
+            (GET, "/tenants/{tenant}/verificationCodes", "verificationCodes.list", LIST_VERIFICATION_CODES),
         ],
     },
     // What people and tools open.
@@ -207,35 +231,37 @@ pub(super) const SURFACES: &[Surface] = &[
         auth: Auth::Open,
         rows: &[
             (GET, "", "status", STATUS),
-            (GET, "emulator/openapi.json", "openapi", NOT_YET),
-            (GET, "emulator/action", "action", NOT_YET),
-            (GET, "emulator/auth/handler", "auth.handler", NOT_YET),
-            (GET, "emulator/auth/iframe", "auth.iframe", NOT_YET),
+            (GET, "emulator/openapi.json", "openapi", OPENAPI),
+            (GET, "emulator/action", "action", ACTION),
+            (GET, "emulator/auth/handler", "auth.handler", HANDLER),
+            (GET, "emulator/auth/iframe", "auth.iframe", IFRAME),
+            (GET, "emulator/auth/gapi.js", "auth.gapi", GAPI),
         ],
     },
+    Surface { base: "/__/auth", ids: "auth.", auth: Auth::Anyone, rows: &[(GET, "/action", "action", LINK)] },
     // The former names, which old SDKs and some Admin SDKs call.
     Surface {
         base: "/www.googleapis.com/identitytoolkit/v3/relyingparty",
         ids: "identitytoolkit.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (POST, "/createAuthUri", "accounts.createAuthUri", NOT_YET),
+            (POST, "/createAuthUri", "accounts.createAuthUri", CREATE_AUTH_URI),
             (POST, "/deleteAccount", "accounts.delete", DELETE_ACCOUNT),
-            (POST, "/emailLinkSignin", "accounts.signInWithEmailLink", NOT_YET),
+            (POST, "/emailLinkSignin", "accounts.signInWithEmailLink", SIGN_IN_WITH_EMAIL_LINK),
             (POST, "/getAccountInfo", "accounts.lookup", LOOKUP),
-            (POST, "/getOobConfirmationCode", "accounts.sendOobCode", NOT_YET),
+            (POST, "/getOobConfirmationCode", "accounts.sendOobCode", SEND_OOB_CODE),
             (GET, "/getProjectConfig", "getProjects", PROJECTS),
-            (GET, "/getRecaptchaParam", "getRecaptchaParams", NOT_YET),
-            (POST, "/resetPassword", "accounts.resetPassword", NOT_YET),
-            (POST, "/sendVerificationCode", "accounts.sendVerificationCode", NOT_YET),
+            (GET, "/getRecaptchaParam", "getRecaptchaParams", RECAPTCHA_PARAMS),
+            (POST, "/resetPassword", "accounts.resetPassword", RESET_PASSWORD),
+            (POST, "/sendVerificationCode", "accounts.sendVerificationCode", SEND_VERIFICATION_CODE),
             (POST, "/setAccountInfo", "accounts.update", UPDATE),
             (POST, "/signupNewUser", "accounts.signUp", SIGN_UP),
-            (POST, "/verifyAssertion", "accounts.signInWithIdp", NOT_YET),
-            (POST, "/verifyCustomToken", "accounts.signInWithCustomToken", NOT_YET),
-            (POST, "/verifyPassword", "accounts.signInWithPassword", NOT_YET),
-            (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", NOT_YET),
+            (POST, "/verifyAssertion", "accounts.signInWithIdp", SIGN_IN_WITH_IDP),
+            (POST, "/verifyCustomToken", "accounts.signInWithCustomToken", SIGN_IN_WITH_CUSTOM_TOKEN),
+            (POST, "/verifyPassword", "accounts.signInWithPassword", SIGN_IN_WITH_PASSWORD),
+            (POST, "/verifyPhoneNumber", "accounts.signInWithPhoneNumber", SIGN_IN_WITH_PHONE_NUMBER),
             (POST, "/downloadAccount", "projects.accounts.batchGet", DOWNLOAD),
-            (POST, "/uploadAccount", "projects.accounts.batchCreate", NOT_YET),
+            (POST, "/uploadAccount", "projects.accounts.batchCreate", UPLOAD),
         ],
     },
     // A former name that has no other.

@@ -1,16 +1,24 @@
 //! From method and path to operation. Must not know: the paths, which are in `surfaces`.
 
 use super::Params;
+use super::pages::Page;
 use super::path::matches;
+use super::public_keys::Form;
 use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
-use hearth_auth::operations::{Answer, Call, bulk, config, delete, grant, lookup, sign_up, update};
+use hearth_auth::operations::{
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, passkeys, phone,
+    session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number,
+    sign_up, tenants, update,
+};
 use hearth_auth::schema::Schema;
+use hearth_auth::settings;
 use hearth_auth::store::{Accounts, Store};
+use hearth_auth::token::Purpose;
 use http::Method;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -21,6 +29,8 @@ pub(super) enum Auth {
     AdminOrKey,
     /// Anyone with an API key.
     Key,
+    /// Anyone.
+    Anyone,
     /// Anyone: an emulator's own surface, which no other server has.
     Open,
 }
@@ -32,6 +42,12 @@ pub(super) enum Run {
     Operation(&'static Operation),
     /// The status page.
     Status,
+    /// What people and browsers open.
+    Page(Page),
+    /// OAuth2's token endpoint.
+    AccessToken,
+    /// The public keys.
+    PublicKeys(Purpose, Form),
     /// Known, but not there.
     NotYet,
 }
@@ -49,11 +65,13 @@ pub(super) enum Source {
     Nothing,
     Query,
     Json,
+    /// JSON, and beside it the parameter `updateMask`.
+    JsonAndMask,
     JsonOrForm,
 }
 
-type Reading = fn(&dyn Accounts, &Call<'_>, Value) -> Result<Answer, Error>;
-type Writing = fn(&mut dyn Store, &Call<'_>, Value) -> Result<Answer, Error>;
+type Reading = fn(&dyn Accounts, &Call<'_>, &Value) -> Result<Answer, Error>;
+type Writing = fn(&mut dyn Store, &Call<'_>, &Value) -> Result<Answer, Error>;
 
 /// Beside the writer, or through it.
 #[derive(Clone, Copy)]
@@ -71,12 +89,23 @@ const fn writing(source: Source, schema: Schema, run: Writing) -> Operation {
 }
 
 /// The request's own type; its shape has been checked.
-fn typed<T: DeserializeOwned>(body: Value) -> Result<T, Error> {
-    serde_json::from_value(body).map_err(|error| Error::InvalidPayload(error.to_string()))
+fn typed<'v, T: Deserialize<'v>>(body: &'v Value) -> Result<T, Error> {
+    T::deserialize(body).map_err(|error| Error::InvalidPayload(error.to_string()))
 }
 
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
+pub(super) const ACTION: Run = Run::Page(Page::Action);
+pub(super) const LINK: Run = Run::Page(Page::Link);
+pub(super) const HANDLER: Run = Run::Page(Page::Handler);
+pub(super) const IFRAME: Run = Run::Page(Page::Iframe);
+pub(super) const GAPI: Run = Run::Page(Page::Gapi);
+pub(super) const OPENAPI: Run = Run::Page(Page::OpenApi);
+pub(super) const ACCESS_TOKEN: Run = Run::AccessToken;
+pub(super) const JWKS: Run = Run::PublicKeys(Purpose::IdToken, Form::Jwks);
+pub(super) const CERTIFICATES: Run = Run::PublicKeys(Purpose::IdToken, Form::Certificates);
+pub(super) const COOKIE_JWKS: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Jwks);
+pub(super) const COOKIE_CERTIFICATES: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Certificates);
 
 pub(super) const SIGN_UP: Run = Run::Operation(&writing(Source::Json, sign_up::SCHEMA, |store, call, body| {
     sign_up::sign_up(store, call, typed(body)?)
@@ -87,6 +116,53 @@ pub(super) const LOOKUP: Run = Run::Operation(&reading(Source::Json, lookup::SCH
 pub(super) const UPDATE: Run = Run::Operation(&writing(Source::Json, update::SCHEMA, |store, call, body| {
     update::update(store, call, typed(body)?)
 }));
+pub(super) const SIGN_IN_WITH_PASSWORD: Run =
+    Run::Operation(&writing(Source::Json, sign_in_password::SCHEMA, |store, call, body| {
+        sign_in_password::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_EMAIL_LINK: Run =
+    Run::Operation(&writing(Source::Json, sign_in_email_link::SCHEMA, |store, call, body| {
+        sign_in_email_link::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_CUSTOM_TOKEN: Run =
+    Run::Operation(&writing(Source::Json, sign_in_custom_token::SCHEMA, |store, call, body| {
+        sign_in_custom_token::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_PHONE_NUMBER: Run =
+    Run::Operation(&writing(Source::Json, sign_in_phone_number::SCHEMA, |store, call, body| {
+        sign_in_phone_number::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const SIGN_IN_WITH_IDP: Run =
+    Run::Operation(&writing(Source::Json, sign_in_idp::SCHEMA, |store, call, body| {
+        sign_in_idp::sign_in(store, call, typed(body)?)
+    }));
+pub(super) const BATCH_CREATE: Run = Run::Operation(&writing(Source::Json, import::SCHEMA, |store, call, body| {
+    import::batch_create(store, call, typed(body)?)
+}));
+pub(super) const UPLOAD: Run = Run::Operation(&writing(Source::Json, import::SCHEMA, |store, call, body| {
+    import::upload(store, call, typed(body)?)
+}));
+pub(super) const RECAPTCHA_PARAMS: Run = Run::Operation(&reading(Source::Nothing, &[], |store, call, body| {
+    config::recaptcha_params(store, call, typed(body)?)
+}));
+pub(super) const SEND_OOB_CODE: Run =
+    Run::Operation(&writing(Source::Json, oob::SEND_SCHEMA, |store, call, body| oob::send(store, call, typed(body)?)));
+pub(super) const RESET_PASSWORD: Run =
+    Run::Operation(&writing(Source::Json, oob::RESET_SCHEMA, |store, call, body| {
+        oob::reset_password(store, call, typed(body)?)
+    }));
+pub(super) const LIST_OOB_CODES: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, _| oob::list(store, call)));
+pub(super) const SEND_VERIFICATION_CODE: Run =
+    Run::Operation(&writing(Source::Json, phone::SEND_SCHEMA, |store, call, body| {
+        phone::send(store, call, typed(body)?)
+    }));
+pub(super) const LIST_VERIFICATION_CODES: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, _| phone::list(store, call)));
+pub(super) const CREATE_AUTH_URI: Run =
+    Run::Operation(&reading(Source::Json, create_auth_uri::SCHEMA, |store, call, body| {
+        create_auth_uri::create_auth_uri(store, call, typed(body)?)
+    }));
 pub(super) const DELETE_ACCOUNT: Run = Run::Operation(&writing(Source::Json, delete::SCHEMA, |store, call, body| {
     delete::delete(store, call, typed(body)?)
 }));
@@ -108,6 +184,66 @@ pub(super) const QUERY: Run = Run::Operation(&reading(Source::Json, bulk::QUERY_
 }));
 pub(super) const DELETE_ALL: Run =
     Run::Operation(&writing(Source::Nothing, &[], |store, call, body| bulk::delete_all(store, call, typed(body)?)));
+pub(super) const SESSION_COOKIE: Run =
+    Run::Operation(&reading(Source::Json, session_cookie::SCHEMA, |store, call, body| {
+        session_cookie::create(store, call, typed(body)?)
+    }));
+pub(super) const GET_PROJECT_CONFIG: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::get_all(store, call, typed(body)?)));
+pub(super) const UPDATE_PROJECT_CONFIG: Run =
+    Run::Operation(&writing(Source::JsonAndMask, config::ADMIN_SCHEMA, |store, call, body| {
+        config::update_all(store, call, body.clone())
+    }));
+pub(super) const CREATE_TENANT: Run = Run::Operation(&writing(Source::Json, settings::TENANT, |store, call, body| {
+    tenants::create(store, call, body.clone())
+}));
+pub(super) const LIST_TENANTS: Run =
+    Run::Operation(&reading(Source::Query, tenants::LIST_SCHEMA, |store, call, body| {
+        tenants::list(store, call, typed(body)?)
+    }));
+pub(super) const GET_TENANT: Run =
+    Run::Operation(&reading(Source::Nothing, &[], |store, call, body| tenants::get(store, call, typed(body)?)));
+pub(super) const UPDATE_TENANT: Run =
+    Run::Operation(&writing(Source::JsonAndMask, settings::TENANT, |store, call, body| {
+        tenants::update(store, call, body.clone())
+    }));
+pub(super) const DELETE_TENANT: Run =
+    Run::Operation(&writing(Source::Nothing, &[], |store, call, body| tenants::delete(store, call, typed(body)?)));
+pub(super) const START_MFA_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::start_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const FINALIZE_MFA_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::finalize_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const WITHDRAW_MFA_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::withdraw_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const START_MFA_SIGN_IN: Run = Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+    mfa::start_sign_in(store, call, typed(body)?)
+}));
+pub(super) const FINALIZE_MFA_SIGN_IN: Run =
+    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
+        mfa::finalize_sign_in(store, call, typed(body)?)
+    }));
+pub(super) const START_PASSKEY_ENROLLMENT: Run =
+    Run::Operation(&reading(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::start_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const FINALIZE_PASSKEY_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::finalize_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const START_PASSKEY_SIGN_IN: Run =
+    Run::Operation(&reading(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::start_sign_in(store, call, typed(body)?)
+    }));
+pub(super) const FINALIZE_PASSKEY_SIGN_IN: Run =
+    Run::Operation(&writing(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::finalize_sign_in(store, call, typed(body)?)
+    }));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));
 pub(super) const GET_CONFIG: Run =
@@ -116,6 +252,17 @@ pub(super) const UPDATE_CONFIG: Run = Run::Operation(&writing(Source::Json, conf
     config::update(store, call, typed(body)?)
 }));
 
+/// Operations on tenants themselves, which a disabled one doesn't forbid.
+const OF_TENANTS: [&str; 3] = ["tenants.get", "tenants.patch", "tenants.delete"];
+
+impl Row {
+    /// Whether it does something with the accounts of a tenant.
+    pub(super) fn uses_accounts(&self) -> bool {
+        let id = self.id.strip_prefix("identitytoolkit.");
+        id.is_some_and(|id| !OF_TENANTS.iter().any(|of| id.strip_prefix("projects.") == Some(of)))
+    }
+}
+
 /// One row.
 pub(super) struct Row {
     pub(super) method: Method,
@@ -123,7 +270,7 @@ pub(super) struct Row {
     pub(super) id: String,
     pub(super) auth: Auth,
     pub(super) run: Run,
-    pattern: String,
+    pub(super) pattern: String,
 }
 
 static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
@@ -137,6 +284,11 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     })
     .collect()
 });
+
+/// All rows.
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter()
+}
 
 /// The row of a request, and whom its path names. HEAD asks as GET does.
 pub(super) fn find(head: &Parts, is_emulator: bool) -> Result<(&'static Row, Params), Refusal> {

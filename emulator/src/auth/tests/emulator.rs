@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::auth::ServiceError;
+use crate::auth::service::Asked;
 use crate::storage::Durability;
 use futures_util::FutureExt;
 use hearth_auth::store::Scope;
@@ -58,8 +59,8 @@ async fn errors_of_operations_have_no_status() {
   }
 }"#;
     assert_eq!((got.status.as_u16(), got.text.as_str()), (400, expected));
-    let got = house.post("accounts:signUp", json!({"email": "a@b", "password": "secret"})).await;
-    assert_eq!(got.error(), (501, "password is not implemented yet.".to_owned()));
+    let got = house.post("accounts:update", json!({"idToken": "x", "provider": []})).await;
+    assert_eq!(got.error(), (501, "provider is not implemented yet.".to_owned()));
     assert_eq!(got.json()["error"]["status"], "NOT_IMPLEMENTED");
 }
 
@@ -295,14 +296,15 @@ async fn the_purge_takes_what_is_old_and_anonymous() {
 async fn a_full_queue_is_said_to_be_full() {
     let house = House::emulator();
     let (release, held) = std::sync::mpsc::channel::<()>();
-    let scope = || Scope::project("demo");
-    let hold = house.service.write(scope(), true, move |_, _| {
+    let held = std::sync::Mutex::new(held);
+    let asked = || Asked::itself(Scope::project("demo"));
+    let hold = house.service.write(asked(), move |_, _| {
         // An error means that the test let go, which is what is waited for.
-        let _ = held.recv();
+        let _ = held.lock().unwrap().recv();
         Ok(())
     });
     assert_eq!(hold.now_or_never(), None);
-    let push = || house.service.write(scope(), true, |_, _| Ok(())).now_or_never();
+    let push = || house.service.write(asked(), |_, _| Ok(())).now_or_never();
     let refused = (0..10_000).find_map(|_| push());
     assert_eq!(refused, Some(Err(ServiceError::Busy)));
     let got = house.post("accounts:signUp", json!({})).await;

@@ -1,8 +1,11 @@
 //! The room from socket to disk, without the socket.
 
+mod admin;
 mod emulator;
+mod keys;
 mod requests;
 mod self_host;
+mod sign_in;
 
 use super::{AuthService, router};
 use crate::clock::{Agenda, Clock, Entropy, MANUAL_START};
@@ -63,8 +66,11 @@ impl House {
     }
 
     fn open(storage: &Storage, unsigned_tokens: bool) -> Self {
+        Self::with(storage, AuthSettings { emulator: unsigned_tokens, unsigned_tokens })
+    }
+
+    fn with(storage: &Storage, settings: AuthSettings) -> Self {
         let clock = Clock::manual(MANUAL_START);
-        let settings = AuthSettings { unsigned_tokens };
         let service = AuthService::open(storage, "demo", settings, clock.clone(), Entropy::seeded(1)).unwrap();
         let router = router(Arc::clone(&service), Bodies::default());
         Self { service, router, agenda: Agenda::new(clock) }

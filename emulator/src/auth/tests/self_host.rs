@@ -1,10 +1,14 @@
 //! What a server in earnest accepts, and above all what it refuses.
 
 use super::*;
+use crate::auth::service::Asked;
 use crate::storage::Durability;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::KeyPair as _;
-use hearth_auth::token::{Keys, Tokens};
+use hearth_auth::operations::Call;
+use hearth_auth::operations::update::update;
+use hearth_auth::store::Store;
+use hearth_auth::token::{Tokens, UnusableKey, VerifyingKey};
 use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, EncodingKey};
 
@@ -21,7 +25,10 @@ async fn server() -> Server {
     let storage = Storage::memory();
     let house = House::open(&storage, false);
     let file = storage.open("auth", super::super::store::MIGRATIONS).unwrap();
-    let private: Vec<u8> = file.writer.query_row("SELECT pkcs1 FROM signing_key", [], |row| row.get(0)).unwrap();
+    let private: Vec<u8> = file
+        .writer
+        .query_row("SELECT pkcs1 FROM signing_key WHERE purpose = 'id_token'", [], |row| row.get(0))
+        .unwrap();
     let public = KeyPair::from_der(&private).unwrap().public_key().as_ref().to_vec();
     let got = house.sign_up().await;
     Server { house, private, public, id: got.text("localId"), token: got.text("idToken") }
@@ -143,7 +150,7 @@ async fn nobody_is_an_admin() {
     assert_eq!(got.status.as_u16(), 400);
     assert_eq!(house.post("accounts:signUp", json!({"localId": "x"})).await.status.as_u16(), 400);
     let got = house.post("accounts:signUp", json!({"tenantId": "t"})).await;
-    assert_eq!(got.error(), (501, "Tenants are not implemented yet.".to_owned()));
+    assert_eq!(got.error(), (400, "INVALID_TENANT_ID".to_owned()));
 }
 
 #[tokio::test]
@@ -186,7 +193,7 @@ async fn refresh_tokens_are_opaque_and_end_with_the_account() {
     let house = House::open(&storage, false);
     let got = house.sign_up().await;
     let (id, token, refresh) = (got.text("localId"), got.text("idToken"), got.text("refreshToken"));
-    assert_eq!(URL_SAFE_NO_PAD.decode(&refresh).unwrap().len(), 32);
+    assert_eq!(URL_SAFE_NO_PAD.decode(&refresh).unwrap().len(), 48);
     house.service.close().await;
     drop(house);
     let bytes = std::fs::read(folder.path().join("auth.sqlite")).unwrap();
@@ -198,7 +205,7 @@ async fn refresh_tokens_are_opaque_and_end_with_the_account() {
         async |refresh: &str| house.post(TOKEN, json!({"grantType": "refresh_token", "refreshToken": refresh})).await;
     house.advance(5).await;
     let got = exchange(&refresh).await;
-    assert_eq!(got.text("refresh_token"), refresh);
+    let refresh = got.text("refresh_token");
     let fresh = got.text("id_token");
     assert_eq!(house.verify(&fresh).await, Ok(id.clone()));
     let forged = r#"{"_AuthEmulatorRefreshToken":"DO NOT MODIFY","localId":"ID","provider":"anonymous","extraClaims":{},"projectId":"demo"}"#;
@@ -218,10 +225,30 @@ async fn refresh_tokens_are_opaque_and_end_with_the_account() {
     assert_eq!(house.verify(&token).await, Err(TokenRefused::Account));
 }
 
+#[tokio::test]
+async fn a_refresh_token_that_is_used_again_ends_the_sign_in() {
+    let house = House::self_host();
+    let first = house.sign_up().await.text("refreshToken");
+    let exchange =
+        async |refresh: &str| house.post(TOKEN, json!({"grantType": "refresh_token", "refreshToken": refresh})).await;
+    let second = exchange(&first).await.text("refresh_token");
+    assert_ne!(second, first);
+    house.advance(60).await;
+    assert_eq!(exchange(&first).await.text("refresh_token"), second, "the answer may have been lost");
+    house.advance(1).await;
+    assert_eq!(exchange(&first).await.error(), (400, "TOKEN_EXPIRED".to_owned()), "stolen");
+    for token in [&first, &second] {
+        assert_eq!(exchange(token).await.error(), (400, "INVALID_REFRESH_TOKEN".to_owned()), "that is kept");
+    }
+}
+
 #[test]
-fn a_keys_id_must_fit_into_a_header() {
+fn a_key_must_be_one() {
     for id in ["", "a\"b", "a/b"] {
-        assert!(Keys::new(id, &[], &[]).is_err(), "{id}");
+        assert_eq!(VerifyingKey::new(id, &[]).unwrap_err(), UnusableKey::Id(id.to_owned()));
+    }
+    for bytes in [&[][..], &[0x30, 0], &[0x30, 6, 2, 1, 35, 2, 1, 3]] {
+        assert_eq!(VerifyingKey::new("a", bytes).unwrap_err(), UnusableKey::Form);
     }
 }
 
@@ -245,13 +272,11 @@ async fn a_token_seen_before_is_judged_anew() {
     assert_eq!(other.house.verify(&server.token).await, Err(TokenRefused::Signature), "of the first server");
 
     let change = async |body: Value| {
-        let scope = hearth_auth::store::Scope::project("demo");
-        let request: hearth_auth::operations::update::Request = serde_json::from_value(body).unwrap();
-        house
-            .service
-            .write(scope, true, |store, call| hearth_auth::operations::update::update(store, call, request))
-            .await
-            .unwrap();
+        let asked = Asked::itself(hearth_auth::store::Scope::project("demo"));
+        let change = move |store: &mut dyn Store, call: &Call<'_>| {
+            update(store, call, serde_json::from_value(body.clone()).unwrap())
+        };
+        house.service.write(asked, change).await.unwrap();
     };
     change(json!({"localId": id, "disableUser": true})).await;
     assert_eq!(again(&server.token).await, [refused.clone(), refused.clone()]);

@@ -1,7 +1,7 @@
 //! Who asks: the tokens of a request, and what they make of the caller.
 //!
 //! The emulator takes any bearer token as an admin's, as the official one does, and ID tokens from `auth` alone.
-//! Self-hosted, both hold ID tokens, and nobody is an admin here.
+//! Self-hosted, both hold ID tokens, and who has an access token is an admin.
 
 use super::super::errors::Failure;
 use super::request::Parameters;
@@ -67,9 +67,12 @@ async fn identify(
         return match (credentials.trusts_bearer(), token) {
             (_, "") => Err(Failure::Bearer(TokenRefused::Malformed)),
             (true, _) => Ok(Access::ADMIN),
-            (false, token) => match credentials.verify(token).await {
-                Ok(token) => Ok(Access::user(&token, now)),
-                Err(error) => Err(Failure::Bearer(error)),
+            (false, token) => match credentials.access_token(token).await {
+                Ok(until) => Ok(Access { expires: Some(until), ..Access::ADMIN }),
+                Err(_) => match credentials.verify(token).await {
+                    Ok(token) => Ok(Access::user(&token, now)),
+                    Err(error) => Err(Failure::Bearer(error)),
+                },
             },
         };
     }

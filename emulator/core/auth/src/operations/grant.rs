@@ -6,7 +6,7 @@ use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use crate::token::refresh::RefreshToken;
-use crate::token::{LIFETIME, claims};
+use crate::token::{LIFETIME, Purpose, claims, session};
 use serde::Deserialize;
 
 /// The request's shape.
@@ -20,44 +20,56 @@ pub struct Request {
     refresh_token: Option<String>,
 }
 
-/// Exchanges a refresh token for a new ID token. The refresh token stays the same.
+/// Exchanges a refresh token for a new ID token. An emulator's refresh token stays the same; an opaque one is good for
+/// one use.
 ///
 /// # Errors
-/// As the official emulator; a server's opaque tokens also end with the account's revocation (`TOKEN_EXPIRED`).
+/// As the official emulator; an opaque token also ends with the account's revocation, or when it is used a second time
+/// (`TOKEN_EXPIRED`).
 pub fn grant(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
     if given(&request.grant_type).ok_or(Error::MissingGrantType)? != "refresh_token" {
         return Err(Error::InvalidGrantType);
     }
     let text = given(&request.refresh_token).ok_or(Error::MissingRefreshToken)?;
-    let (token, issued) = if call.tokens.are_unsigned() {
+    let (token, opaque) = if call.tokens.are_unsigned() {
         (RefreshToken::decode(text).ok_or(Error::InvalidRefreshToken)?, None)
     } else {
-        let (token, issued) = store.refresh_token(text)?.ok_or(Error::InvalidRefreshToken)?;
-        (token, Some(issued))
+        let presented = session::find(store, text)?;
+        (presented.of().clone(), Some(presented))
     };
-    if token.scope != *call.scope {
+    // What an emulator's token says of the tenant has been compared; an opaque one is asked here.
+    let named = call.scope.tenant.as_ref();
+    let scope = &token.scope;
+    if scope.project != call.scope.project || named.is_some_and(|named| scope.tenant.as_ref() != Some(named)) {
         return Err(Error::InvalidRefreshToken);
     }
-    let account = store.by_local_id(&token.scope, &token.local_id)?;
+    let account = store.by_local_id(scope, &token.local_id)?;
     let mut account = account.ok_or(Error::InvalidRefreshToken)?;
     if account.disabled == Some(true) {
         return Err(Error::UserDisabled);
     }
-    if let (Some(issued), Some(valid_since)) = (issued, account.valid_since_seconds())
-        && i64::try_from(issued / 1000).is_ok_and(|issued| issued < valid_since)
-    {
-        return Err(Error::TokenExpired);
-    }
+    let refresh_token = match opaque {
+        None => text.to_owned(),
+        Some(presented) => {
+            let issued = i64::try_from(presented.issued_at() / 1000).unwrap_or(i64::MAX);
+            if account.valid_since_seconds().is_some_and(|valid_since| issued < valid_since) {
+                return Err(Error::TokenExpired);
+            }
+            presented.rotate(store, call.now)?
+        }
+    };
     account.last_refresh_at = Some(iso(call.now));
-    store.put(call.scope, &account)?;
-    let claims = claims::of(&account, call.scope, &token.provider, &token.extra_claims, call.now);
+    store.put(scope, &account)?;
+    let mut claims = claims::of(&account, scope, &token.provider, &token.extra_claims, call.now);
+    claims::add_second_factor(&mut claims, token.second_factor.as_ref());
     let mut answer = Answer::default()
         .with("expires_in", LIFETIME.to_string())
-        .with("refresh_token", text)
+        .with("refresh_token", refresh_token)
         .with("token_type", "Bearer")
         .with("user_id", account.local_id)
         .with("project_id", PROJECT_NUMBER);
-    answer.id_token = Some(IdTokenFor { claims, fields: &["id_token", "access_token"], at: 0 });
+    answer.id_token =
+        Some(IdTokenFor { purpose: Purpose::IdToken, claims, fields: &["id_token", "access_token"], at: 0 });
     Ok(answer)
 }
 

@@ -3,21 +3,43 @@
 //! An operation checks in the order of the official emulator, since clients see the first complaint. Must not know:
 //! paths, methods, JSON text, or who may call (the shell decides whether a call is privileged).
 
+pub mod access_token;
+mod blocking;
 pub mod bulk;
 pub mod config;
+pub mod create_auth_uri;
 pub mod delete;
+mod entry;
 pub mod grant;
+pub mod idp;
+pub mod import;
 pub mod lookup;
+mod mask;
+pub mod mfa;
+pub mod oob;
+pub mod passkeys;
+pub mod phone;
+mod policy;
+mod second_factors;
+pub mod session_cookie;
+pub mod sign_in_custom_token;
+pub mod sign_in_email_link;
+pub mod sign_in_idp;
+pub mod sign_in_password;
+pub mod sign_in_phone_number;
 pub mod sign_up;
+pub mod tenants;
 pub mod update;
 
 use crate::Millis;
 use crate::account::{Account, iso};
-use crate::entropy::{Entropy, opaque_token};
+use crate::code::OobCode;
+use crate::entropy::Entropy;
+use crate::errand::Passwords;
 use crate::errors::Error;
 use crate::store::{Accounts, Scope, Store};
-use crate::token::refresh::RefreshToken;
-use crate::token::{LIFETIME, Tokens, claims};
+use crate::token::refresh::{RefreshToken, SecondFactor};
+use crate::token::{LIFETIME, Purpose, Tokens, claims, session};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -31,12 +53,45 @@ pub struct Call<'a> {
     pub scope: &'a Scope,
     /// Whether an admin calls.
     pub privileged: bool,
+    /// Whether this is an emulator, which takes its users at their word.
+    pub emulator: bool,
     /// The time.
     pub now: Millis,
     /// Random bytes.
     pub entropy: &'a dyn Entropy,
     /// The policy for ID tokens.
     pub tokens: &'a Tokens,
+    /// How passwords are hashed.
+    pub passwords: Passwords<'a>,
+    /// Where links lead to: scheme and host, without a slash at the end.
+    pub origin: &'a str,
+    /// What can be sent to users.
+    pub delivers: Delivers,
+}
+
+/// What can be sent to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivers {
+    /// Emails.
+    pub emails: bool,
+    /// Text messages.
+    pub texts: bool,
+}
+
+/// Something to be sent once the operation is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// By email.
+    Email(OobCode),
+    /// By text message.
+    Text {
+        /// To whom.
+        phone_number: String,
+        /// The digits.
+        code: String,
+        /// Why.
+        purpose: phone::Purpose,
+    },
 }
 
 /// What an operation answers.
@@ -46,11 +101,15 @@ pub struct Answer {
     pub body: Map<String, Value>,
     /// An ID token to be encoded, when everything else is done.
     pub id_token: Option<IdTokenFor>,
+    /// What is to be sent.
+    pub messages: Vec<Message>,
 }
 
-/// An ID token to be encoded.
+/// An ID token, or a session cookie made of one, to be encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IdTokenFor {
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its claims.
     pub claims: Map<String, Value>,
     /// The fields of the body where it goes.
@@ -76,11 +135,19 @@ impl Answer {
         }
     }
 
+    /// As [`Answer::with_tokens`], without saying how long they last.
+    fn with_bare_tokens(self, tokens: NewTokens) -> Self {
+        let mut answer = self.with_tokens(Some(tokens));
+        answer.body.shift_remove("expiresIn");
+        answer
+    }
+
     fn with_tokens(self, tokens: Option<NewTokens>) -> Self {
         let Some(tokens) = tokens else { return self };
         let at = self.body.len();
         let mut answer = self.with("refreshToken", tokens.refresh_token).with("expiresIn", LIFETIME.to_string());
-        answer.id_token = Some(IdTokenFor { claims: tokens.claims, fields: &["idToken"], at });
+        answer.id_token =
+            Some(IdTokenFor { purpose: Purpose::IdToken, claims: tokens.claims, fields: &["idToken"], at });
         answer
     }
 }
@@ -91,20 +158,30 @@ struct NewTokens {
     refresh_token: String,
 }
 
-/// Keeps `account` and issues tokens to it.
-fn sign_in(store: &mut dyn Store, call: &Call<'_>, account: &mut Account, provider: &str) -> Result<NewTokens, Error> {
+/// Keeps `account` and issues tokens to it. `extra_claims` and the second factor go into all tokens of the session.
+fn sign_in(
+    store: &mut dyn Store,
+    call: &Call<'_>,
+    account: &mut Account,
+    provider: &str,
+    extra_claims: Map<String, Value>,
+    second_factor: Option<SecondFactor>,
+) -> Result<NewTokens, Error> {
     account.last_refresh_at = Some(iso(call.now));
     store.put(call.scope, account)?;
-    let extra_claims = Map::new();
-    let claims = claims::of(account, call.scope, provider, &extra_claims, call.now);
-    let local_id = account.local_id.clone();
-    let refresh = RefreshToken { scope: call.scope.clone(), local_id, provider: provider.to_owned(), extra_claims };
+    let mut claims = claims::of(account, call.scope, provider, &extra_claims, call.now);
+    claims::add_second_factor(&mut claims, second_factor.as_ref());
+    let refresh = RefreshToken {
+        scope: call.scope.clone(),
+        local_id: account.local_id.clone(),
+        provider: provider.to_owned(),
+        extra_claims,
+        second_factor,
+    };
     let refresh_token = if call.tokens.are_unsigned() {
         refresh.encode()
     } else {
-        let token = opaque_token(call.entropy);
-        store.keep_refresh_token(&token, &refresh, call.now)?;
-        token
+        session::begin(store, call.entropy, refresh, call.now)?
     };
     Ok(NewTokens { claims, refresh_token })
 }
@@ -148,7 +225,9 @@ mod tests {
     //! What operations share with each other, over the store double.
 
     use super::*;
+    use crate::errand::Outcomes;
     use crate::memory::{Counting, Memory};
+    use crate::password::Hashing;
     use serde_json::json;
 
     /// A house to call operations in.
@@ -156,6 +235,8 @@ mod tests {
         pub(super) store: Memory,
         pub(super) scope: Scope,
         pub(super) now: Millis,
+        pub(super) emulator: bool,
+        pub(super) delivers: Delivers,
         entropy: Counting,
         tokens: Tokens,
     }
@@ -166,9 +247,16 @@ mod tests {
                 store: Memory::default(),
                 scope: Scope::project("demo"),
                 now: 1_893_456_000_000,
+                emulator: true,
+                delivers: Delivers { emails: true, texts: true },
                 entropy: Counting::default(),
                 tokens: Tokens::Unsigned,
             }
+        }
+
+        /// One that takes nobody at their word.
+        pub(super) fn self_host() -> Self {
+            Self { emulator: false, ..Self::new() }
         }
 
         /// Calls `operation` with a body in JSON.
@@ -178,9 +266,18 @@ mod tests {
             operation: fn(&mut dyn Store, &Call<'_>, R) -> Result<Answer, Error>,
             body: Value,
         ) -> Result<Answer, Error> {
-            let Self { store, scope, now, entropy, tokens } = self;
-            let call = Call { scope, privileged, now: *now, entropy, tokens };
-            operation(store, &call, serde_json::from_value(body).unwrap())
+            let body = serde_json::from_value(body).unwrap();
+            self.with_call(|store, call| operation(store, &Call { privileged, ..*call }, body))
+                .map_err(Error::into_inner)
+        }
+
+        /// Does something as a client.
+        pub(super) fn with_call<T>(&mut self, run: impl FnOnce(&mut dyn Store, &Call<'_>) -> T) -> T {
+            let Self { store, scope, now, emulator, delivers, entropy, tokens } = self;
+            let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
+            let origin = "http://127.0.0.1:9099";
+            let (privileged, now, emulator, delivers) = (false, *now, *emulator, *delivers);
+            run(store, &Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers })
         }
 
         /// An anonymous sign-in: the account's id and its ID token.

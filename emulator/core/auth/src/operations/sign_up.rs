@@ -1,16 +1,16 @@
 //! `accounts:signUp` and `projects.accounts`: anonymous sign-in, and accounts that an admin creates.
 
-use super::{Answer, Call, given, sign_in, signed_in};
-use crate::account::{self, ANONYMOUS, Account};
+use super::blocking::Told;
+use super::entry::{Entry, enter};
+use super::{Answer, Call, given, policy, second_factors, signed_in};
+use crate::account::{self, ANONYMOUS, Account, MfaEnrollment, PASSWORD};
 use crate::entropy::local_id;
 use crate::errors::Error;
+use crate::password::Password;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use serde::Deserialize;
-use serde_json::Value;
 
-/// The fewest characters of a password, as UTF-16 units.
-pub(super) const SHORTEST_PASSWORD: usize = 6;
 /// A seeded source repeats the ids of an earlier run one after the other, so that many may be taken.
 const MOST_DRAWS: usize = 1_000_000;
 
@@ -48,7 +48,7 @@ pub struct Request {
     email_verified: Option<bool>,
     id_token: Option<String>,
     local_id: Option<String>,
-    mfa_info: Vec<Value>,
+    mfa_info: Option<Vec<MfaEnrollment>>,
     password: Option<String>,
     phone_number: Option<String>,
     photo_url: Option<String>,
@@ -57,28 +57,45 @@ pub struct Request {
 /// Creates an account, or gives the one of an ID token the attributes.
 ///
 /// # Errors
-/// As the official emulator; passwords and second factors are not there yet.
+/// As the official emulator.
 pub fn sign_up(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
-    if call.privileged { create(store, call, request) } else { register(store, call, &request) }
+    if call.privileged { create(store, call, request) } else { register(store, call, request) }
 }
 
-fn register(store: &mut dyn Store, call: &Call<'_>, request: &Request) -> Result<Answer, Error> {
+fn register(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    let policy = policy::of(store, call)?;
     if given(&request.local_id).is_some() {
         return Err(Error::UnexpectedUserId);
     }
     let [id_token, password, email] = [&request.id_token, &request.password, &request.email].map(given);
-    if id_token.is_some() || password.is_some() || email.is_some() {
+    let provider = if id_token.is_some() || password.is_some() || email.is_some() {
         email.ok_or(Error::MissingEmail)?;
         password.ok_or(Error::MissingPassword)?;
+        policy.passwords.then_some(PASSWORD).ok_or(Error::OperationNotAllowed)?
+    } else {
+        policy.anonymous.then_some(ANONYMOUS).ok_or(Error::AdminOnlyOperation)?
+    };
+    let email = match own_email(store, call, &request)? {
+        Some(email) => Some(email),
+        None => free_email(store, call, request.email.as_deref())?,
+    };
+    let mut account = account_with_secrets(store, call, &request, None)?;
+    if provider == PASSWORD {
+        let is_new = account.email != email;
+        account.display_name = request.display_name.or(account.display_name.filter(|_| !is_new));
+        account.email_verified = account.email_verified.filter(|_| !is_new).or(Some(false));
+        account.email = email;
     }
-    free_email(store, call, request.email.as_deref())?;
-    check_secrets(request)?;
-    let mut account = new_account(store, call, None)?;
-    let tokens = sign_in(store, call, &mut account, ANONYMOUS)?;
-    Ok(answer(&account).with_tokens(Some(tokens)))
+    // Whoever adds a password to an account has come in before.
+    let asks = provider == PASSWORD && id_token.is_none();
+    let told = asks.then(|| Told { method: PASSWORD.to_owned(), ..Told::default() });
+    let entry = Entry { provider, is_new: asks, told, ..Entry::default() };
+    let entered = enter(store, call, &policy, &mut account, entry)?;
+    Ok(answer(&account).with_entered(entered))
 }
 
 fn create(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    policy::of(store, call)?;
     let wanted_id = given(&request.local_id);
     if let Some(wanted_id) = wanted_id {
         if given(&request.id_token).is_some() {
@@ -93,23 +110,42 @@ fn create(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<An
         free_phone_number(store, call, phone_number)?;
     }
     let email = free_email(store, call, given(&request.email))?;
-    check_secrets(&request)?;
-    let mut account = match given(&request.id_token) {
-        Some(id_token) => {
-            let (account, _) = signed_in(store, call, id_token)?;
-            Account { last_login_at: Some(call.now.to_string()), ..account }
-        }
-        None => new_account(store, call, wanted_id)?,
-    };
+    let mut account = account_with_secrets(store, call, &request, wanted_id)?;
+    account.last_login_at = Some(call.now.to_string());
     account.display_name = request.display_name;
     account.photo_url = request.photo_url;
     account.email_verified = Some(request.email_verified.unwrap_or(false));
     account.email = email.or(account.email);
     account.phone_number = phone_number.or(account.phone_number);
     account.disabled = request.disabled.filter(|disabled| *disabled).or(account.disabled);
-    account.mirror_phone_number();
+    account.mirror_providers();
     store.put(call.scope, &account)?;
     Ok(answer(&account))
+}
+
+/// The account that is meant, with the password and second factors that the request brings.
+fn account_with_secrets(
+    store: &dyn Store,
+    call: &Call<'_>,
+    request: &Request,
+    wanted_id: Option<&str>,
+) -> Result<Account, Error> {
+    let password = given(&request.password).map(Password::new).transpose()?;
+    let factors = request.mfa_info.clone();
+    let factors = factors.map(|factors| second_factors::given(factors, Some(call.entropy))).transpose()?;
+    // Nobody has shown that the phone is theirs; only an emulator takes users at their word.
+    if factors.is_some() && !call.privileged && !call.emulator {
+        return Err(Error::InsufficientPermission);
+    }
+    let mut account = match given(&request.id_token) {
+        Some(id_token) => signed_in(store, call, id_token)?.0,
+        None => new_account(store, call, wanted_id)?,
+    };
+    if let Some(password) = password {
+        account.set_secret(call.passwords.hash(password, call.entropy)?, call.now);
+    }
+    account.mfa_info = factors.or(account.mfa_info);
+    Ok(account)
 }
 
 fn answer(account: &Account) -> Answer {
@@ -120,7 +156,7 @@ fn answer(account: &Account) -> Answer {
 }
 
 /// An account that nobody has yet, with the wanted id or a drawn one.
-fn new_account(store: &dyn Store, call: &Call<'_>, wanted_id: Option<&str>) -> Result<Account, Error> {
+pub(super) fn new_account(store: &dyn Store, call: &Call<'_>, wanted_id: Option<&str>) -> Result<Account, Error> {
     let id = match wanted_id {
         Some(id) => id.to_owned(),
         None => unused_id(store, call)?,
@@ -143,6 +179,17 @@ fn unused_id(store: &dyn Store, call: &Call<'_>) -> Result<String, Error> {
         }
     }
     Err(Error::NoUnusedId)
+}
+
+/// The email in lower case, if it is that of the ID token's account already: a provider has brought it, and now it gets
+/// a password.
+fn own_email(store: &dyn Store, call: &Call<'_>, request: &Request) -> Result<Option<String>, Error> {
+    let (Some(email), Some(id_token)) = (given(&request.email), given(&request.id_token)) else { return Ok(None) };
+    let email = email.to_lowercase();
+    let Some(owner) = store.by_email(call.scope, &email)? else { return Ok(None) };
+    // Whatever is wrong with the token is said where the token's turn is.
+    let is_own = signed_in(store, call, id_token).is_ok_and(|(account, _)| account.local_id == owner.local_id);
+    Ok(is_own.then_some(email))
 }
 
 /// The email in lower case, if it has the form of one and is nobody's.
@@ -169,27 +216,13 @@ pub(super) fn free_phone_number(store: &dyn Store, call: &Call<'_>, phone_number
     }
 }
 
-/// Passwords and second factors are refused rather than forgotten.
-fn check_secrets(request: &Request) -> Result<(), Error> {
-    check_password(&request.password)?;
-    if request.mfa_info.is_empty() { Ok(()) } else { Err(Error::field_not_implemented("mfaInfo")) }
-}
-
-/// As [`check_secrets`], of the password alone.
-pub(super) fn check_password(password: &Option<String>) -> Result<(), Error> {
-    match given(password) {
-        None => Ok(()),
-        Some(password) if password.encode_utf16().count() < SHORTEST_PASSWORD => Err(Error::WeakPassword),
-        Some(_) => Err(Error::field_not_implemented("password")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::House;
+    use super::super::update;
     use super::*;
     use crate::store::Accounts;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn check(house: &mut House, privileged: bool, body: Value, expected: Result<&str, Error>) {
         let result = house.call(privileged, sign_up, body.clone()).map(|answer| Value::Object(answer.body).to_string());
@@ -238,12 +271,34 @@ mod tests {
             (json!({"email": "ab", "password": "p"}), Error::InvalidEmail),
             (json!({"email": "TAKEN@b", "password": "p"}), Error::EmailExists),
             (json!({"email": "a@b", "password": "short"}), Error::WeakPassword),
-            (json!({"email": "a@b", "password": "secret"}), Error::field_not_implemented("password")),
-            (json!({"mfaInfo": [{}]}), Error::field_not_implemented("mfaInfo")),
+            (json!({"mfaInfo": [{}]}), Error::InvalidMfaPhoneNumber),
+            (json!({"email": "a@b", "password": "secret", "idToken": "x"}), Error::InvalidIdToken),
         ] {
             check(&mut house, false, body, Err(expected));
         }
         assert_eq!(house.store.count(&house.scope), Ok(1), "nothing is left of a refusal");
+    }
+
+    #[test]
+    fn an_account_that_a_provider_gave_an_email_gets_a_password() {
+        let mut house = House::new();
+        let (id, token) = house.sign_up();
+        house
+            .call(
+                true,
+                update::update,
+                json!({
+                    "localId": id, "email": "a@b", "emailVerified": true, "displayName": "N", "validSince": "1",
+                }),
+            )
+            .unwrap();
+        house.call(false, sign_up, json!({"idToken": token, "email": "A@b", "password": "secret"})).unwrap();
+        let account = house.account(&id);
+        assert_eq!((account.email_verified, account.display_name.as_deref()), (Some(true), Some("N")));
+        assert!(account.secret().is_some());
+        let stranger = house.sign_up().1;
+        let taken = json!({"idToken": stranger, "email": "a@b", "password": "secret"});
+        check(&mut house, false, taken, Err(Error::EmailExists));
     }
 
     #[test]
@@ -271,7 +326,6 @@ mod tests {
             (json!({"email": "x"}), Error::InvalidEmail),
             (json!({"email": "a@B"}), Error::EmailExists),
             (json!({"password": "short"}), Error::WeakPassword),
-            (json!({"password": "secret"}), Error::field_not_implemented("password")),
             (json!({"idToken": "x"}), Error::InvalidIdToken),
         ] {
             check(&mut house, true, body, Err(expected));

@@ -1,14 +1,17 @@
 //! `accounts:update`: one's own account, or for an admin any.
 
-use super::sign_up::{check_password, free_email, free_phone_number};
-use super::{Answer, Call, given, json, sign_in, signed_in};
-use crate::account::{ANONYMOUS, Account, PASSWORD, PHONE, ProviderUserInfo};
+use super::second_factors::{self, ENROLLMENT};
+use super::sign_up::{free_email, free_phone_number};
+use super::{Answer, Call, Message, given, json, oob, policy, sign_in, signed_in};
+use crate::account::{ANONYMOUS, Account, MfaEnrollment, PASSWORD, PHONE, ProviderUserInfo};
+use crate::code::RequestType;
 use crate::errors::Error;
+use crate::password::Password;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use crate::token::claims;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The request's shape.
 pub const SCHEMA: Schema = &[
@@ -42,14 +45,6 @@ pub const SCHEMA: Schema = &[
     ("validSince", Kind::Int64),
 ];
 
-const ENROLLMENT: Schema = &[
-    ("displayName", Kind::Text),
-    ("enrolledAt", Kind::Text),
-    ("mfaEnrollmentId", Kind::Text),
-    ("phoneInfo", Kind::Text),
-    ("unobfuscatedPhoneInfo", Kind::Text),
-];
-
 const DELETABLE: Kind = Kind::Name(&[
     "USER_ATTRIBUTE_NAME_UNSPECIFIED",
     "EMAIL",
@@ -60,7 +55,8 @@ const DELETABLE: Kind = Kind::Name(&[
     "RAW_USER_INFO",
 ]);
 
-const PROVIDER_USER_INFO: Schema = &[
+/// The shape of what a provider says of a user.
+pub(super) const PROVIDER_USER_INFO: Schema = &[
     ("providerId", Kind::Text),
     ("rawId", Kind::Text),
     ("federatedId", Kind::Text),
@@ -78,6 +74,7 @@ pub struct Request {
     created_at: Option<String>,
     custom_attributes: Option<String>,
     delete_attribute: Vec<Attribute>,
+    delete_passkey: Vec<String>,
     delete_provider: Vec<String>,
     disable_user: Option<bool>,
     display_name: Option<String>,
@@ -97,6 +94,13 @@ pub struct Request {
     valid_since: Option<String>,
 }
 
+impl Request {
+    /// To do what a code from an email is for.
+    pub fn of_code(oob_code: &str) -> Self {
+        Self { oob_code: Some(oob_code.to_owned()), ..Self::default() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Attribute {
@@ -112,17 +116,72 @@ enum Attribute {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Mfa {
-    enrollments: Vec<Value>,
+    enrollments: Vec<MfaEnrollment>,
 }
 
-/// Changes an account. New tokens are answered when the change revokes the caller's own.
-///
-/// A changed email is remembered in `initialEmail`; no code to recover it is made yet.
+/// Changes an account. New tokens are answered when the change revokes the caller's own. When an email is changed for
+/// the first time, the former one is sent a code to put it back.
 ///
 /// # Errors
-/// As the official emulator; passwords, codes and second factors are not there yet.
+/// As the official emulator; a server's codes also expire (`EXPIRED_OOB_CODE`).
 pub fn update(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
+    policy::of(store, call)?;
     check(call, &request)?;
+    let changed = match given(&request.oob_code) {
+        Some(oob_code) => apply_code(store, call, oob_code)?,
+        None => apply(store, call, &request)?,
+    };
+    let Changed { mut account, provider, revokes, new_email, moved } = changed;
+    account.delete_providers(&request.delete_provider);
+    link(store, call, &mut account, request.link_provider_user_info)?;
+    account.mirror_providers();
+
+    let tokens = match provider.as_deref().filter(|_| revokes) {
+        Some(provider) => Some(sign_in(store, call, &mut account, provider, Map::new(), None)?),
+        None => {
+            store.put(call.scope, &account)?;
+            None
+        }
+    };
+    if let Some(since) = account.valid_since_seconds().filter(|_| revokes) {
+        let since = u64::try_from(since).unwrap_or(0).saturating_mul(1000);
+        store.revoke_refresh_tokens(call.scope, &account.local_id, since)?;
+    }
+    let recovery = match account.initial_email.clone() {
+        Some(email) if moved && provider.as_deref() != Some(ANONYMOUS) && call.delivers.emails => {
+            Some(oob::issue(store, call, RequestType::RecoverEmail, email, None, None)?)
+        }
+        Some(_) | None => None,
+    };
+    let password_hash = if call.emulator { account.password_hash } else { None };
+    let mut answer = Answer::kind("identitytoolkit#SetAccountInfoResponse")
+        .with("localId", account.local_id)
+        .with_some("emailVerified", account.email_verified)
+        .with_some("providerUserInfo", account.provider_user_info.as_ref().map(json))
+        .with_some("email", account.email)
+        .with_some("displayName", account.display_name)
+        .with_some("photoUrl", account.photo_url)
+        .with_some("newEmail", new_email)
+        .with_some("passwordHash", password_hash)
+        .with_tokens(tokens);
+    answer.messages.extend(recovery.map(Message::Email));
+    Ok(answer)
+}
+
+/// An account as a request wants it.
+struct Changed {
+    account: Account,
+    /// How the caller signed in, or will have by this.
+    provider: Option<String>,
+    /// Tokens issued before are revoked.
+    revokes: bool,
+    new_email: Option<String>,
+    /// The request gave the account another email.
+    moved: bool,
+}
+
+/// What the request says by itself.
+fn apply(store: &dyn Store, call: &Call<'_>, request: &Request) -> Result<Changed, Error> {
     let (mut account, provider) = match given(&request.id_token) {
         Some(id_token) => {
             let signed_in = signed_in(store, call, id_token)?;
@@ -136,45 +195,75 @@ pub fn update(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resul
             (store.by_local_id(call.scope, local_id)?.ok_or(Error::UserNotFound)?, None)
         }
     };
-
-    let new_email = change_email(store, call, &mut account, provider.as_deref(), given(&request.email))?;
-    check_password(&request.password)?;
-    let revokes = new_email == Email::Changed || request.valid_since.is_some();
+    let moved = change_email(store, call, &mut account, provider.as_deref(), given(&request.email))? == Email::Changed;
+    let password = given(&request.password).map(Password::new).transpose()?;
+    let provider = if password.is_some() { Some(PASSWORD.to_owned()) } else { provider };
+    let revokes = moved || password.is_some() || request.valid_since.is_some();
     if revokes {
         account.valid_since = Some((call.now / 1000).to_string());
     }
-    if request.mfa.as_ref().is_some_and(|mfa| !mfa.enrollments.is_empty()) {
-        return Err(Error::field_not_implemented("mfa.enrollments"));
+    if let Some(mfa) = &request.mfa {
+        let factors = second_factors::given(mfa.enrollments.clone(), None)?;
+        // Nobody has shown that a phone is theirs; only an emulator takes users at their word.
+        if !call.privileged && !call.emulator {
+            return Err(Error::InsufficientPermission);
+        }
+        account.mfa_info = (!factors.is_empty()).then_some(factors);
     }
     if call.privileged {
-        change_as_admin(store, call, &mut account, &request)?;
+        change_as_admin(store, call, &mut account, request)?;
+    }
+    if let Some(password) = password {
+        let valid_since = account.valid_since.clone();
+        account.set_secret(call.passwords.hash(password, call.entropy)?, call.now);
+        account.valid_since = valid_since;
     }
     overwrite(&mut account.display_name, &request.display_name);
     overwrite(&mut account.photo_url, &request.photo_url);
-    remove(&mut account, &request);
-    link(store, call, &mut account, request.link_provider_user_info)?;
-    account.mirror_phone_number();
+    remove(&mut account, request);
+    let new_email = given(&request.email).map(str::to_lowercase);
+    Ok(Changed { account, provider, revokes, new_email, moved })
+}
 
-    let tokens = match provider.filter(|_| revokes) {
-        Some(provider) => Some(sign_in(store, call, &mut account, &provider)?),
-        None => {
-            store.put(call.scope, &account)?;
-            None
-        }
+/// What a code from an email stands for.
+fn apply_code(store: &mut dyn Store, call: &Call<'_>, oob_code: &str) -> Result<Changed, Error> {
+    let code = oob::find(store, call, oob_code)?;
+    oob::consume(store, call, oob_code)?;
+    let is_free = |store: &dyn Store, email: &str| match store.by_email(call.scope, email)? {
+        // The code is used up all the same.
+        Some(_) => Err(Error::EmailExists.kept()),
+        None => Ok(()),
     };
-    if let Some(since) = account.valid_since_seconds().filter(|_| revokes) {
-        let since = u64::try_from(since).unwrap_or(0).saturating_mul(1000);
-        store.revoke_refresh_tokens(call.scope, &account.local_id, since)?;
+    let mut changed =
+        Changed { account: Account::default(), provider: None, revokes: false, new_email: None, moved: false };
+    match code.request_type {
+        RequestType::VerifyEmail => {
+            changed.account = store.by_email(call.scope, &code.email)?.ok_or(Error::InvalidOobCode)?;
+            changed.provider = Some(PASSWORD.to_owned());
+        }
+        RequestType::VerifyAndChangeEmail => {
+            changed.account = store.by_email(call.scope, &code.email)?.ok_or(Error::InvalidOobCode)?;
+            let email = code.new_email.ok_or(Error::InvalidOobCode)?;
+            is_free(store, &email)?;
+            changed.account.email = Some(email.clone());
+            changed.new_email = Some(email);
+        }
+        RequestType::RecoverEmail => {
+            let account = store.by_initial_email(call.scope, &code.email)?;
+            changed.account = account.ok_or(Error::InvalidOobCode)?;
+            is_free(store, &code.email)?;
+            changed.account.email = Some(code.email);
+        }
+        RequestType::PasswordReset => return Err(Error::NotImplemented("PASSWORD_RESET".to_owned())),
+        RequestType::EmailSignin => return Err(Error::NotImplemented("EMAIL_SIGNIN".to_owned())),
     }
-    Ok(Answer::kind("identitytoolkit#SetAccountInfoResponse")
-        .with("localId", account.local_id)
-        .with_some("emailVerified", account.email_verified)
-        .with_some("providerUserInfo", account.provider_user_info.as_ref().map(json))
-        .with_some("email", account.email)
-        .with_some("displayName", account.display_name)
-        .with_some("photoUrl", account.photo_url)
-        .with_some("newEmail", given(&request.email).map(str::to_lowercase))
-        .with_tokens(tokens))
+    changed.account.email_verified = Some(true);
+    // On a server the tokens of whoever took the email end with it.
+    if !call.emulator && matches!(code.request_type, RequestType::VerifyAndChangeEmail | RequestType::RecoverEmail) {
+        changed.account.valid_since = Some((call.now / 1000).to_string());
+        changed.revokes = true;
+    }
+    Ok(changed)
 }
 
 /// What can be said before the account is known.
@@ -207,10 +296,7 @@ fn check(call: &Call<'_>, request: &Request) -> Result<(), Error> {
             | Attribute::Password => {}
         }
     }
-    match given(&request.oob_code) {
-        Some(_) => Err(Error::field_not_implemented("oobCode")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 #[derive(PartialEq, Eq)]
@@ -262,29 +348,26 @@ fn overwrite<T: Clone>(field: &mut Option<T>, value: &Option<T>) {
 }
 
 fn remove(account: &mut Account, request: &Request) {
-    let forget_email = |account: &mut Account| {
-        account.email = None;
-        account.email_verified = None;
-    };
     for attribute in &request.delete_attribute {
         match attribute {
             Attribute::DisplayName => account.display_name = None,
             Attribute::PhotoUrl => account.photo_url = None,
-            Attribute::Email => forget_email(account),
-            // No account has a password yet; the others have been refused.
-            Attribute::Password
-            | Attribute::UserAttributeNameUnspecified
-            | Attribute::Provider
-            | Attribute::RawUserInfo => {}
+            Attribute::Email => account.delete_email(),
+            Attribute::Password => account.delete_secret(),
+            // The others have been refused.
+            Attribute::UserAttributeNameUnspecified | Attribute::Provider | Attribute::RawUserInfo => {}
         }
+    }
+    if let Some(passkeys) = &mut account.passkey_info {
+        passkeys.retain(|passkey| !request.delete_passkey.contains(&passkey.credential_id));
     }
     for provider in &request.delete_provider {
         if provider == PASSWORD {
-            forget_email(account);
+            account.delete_email();
+            account.delete_secret();
         } else if provider == PHONE {
             account.phone_number = None;
         }
-        account.delete_provider(provider);
     }
 }
 
@@ -302,7 +385,7 @@ fn link(
         return Err(Error::MissingRawId);
     }
     // Nobody has shown that the identity is the caller's; only an emulator takes users at their word.
-    if !call.privileged && !call.tokens.are_unsigned() {
+    if !call.privileged && !call.emulator {
         return Err(Error::InsufficientPermission);
     }
     match store.by_provider(call.scope, &info.provider_id, &info.raw_id)? {
@@ -347,15 +430,14 @@ mod tests {
                 json!({"idToken": "x", "deleteAttribute": ["RAW_USER_INFO"]}),
                 Error::NotImplemented("deleteAttribute: RAW_USER_INFO".to_owned()),
             ),
-            (json!({"idToken": "x", "oobCode": "c"}), absent("oobCode")),
-            (json!({"oobCode": "c"}), absent("oobCode")),
+            (json!({"idToken": "x", "oobCode": "c"}), Error::InvalidOobCode),
+            (json!({"oobCode": "c"}), Error::InvalidOobCode),
             (json!({"idToken": "x", "disableUser": true}), Error::InvalidIdToken),
             (json!({"idToken": token, "disableUser": false}), Error::OperationNotAllowed),
             (json!({"idToken": token, "email": "x"}), Error::InvalidEmail),
             (json!({"idToken": token, "email": "Taken@b"}), Error::EmailExists),
             (json!({"idToken": token, "password": "short"}), Error::WeakPassword),
-            (json!({"idToken": token, "password": "secret"}), absent("password")),
-            (json!({"idToken": token, "mfa": {"enrollments": [{}]}}), absent("mfa.enrollments")),
+            (json!({"idToken": token, "mfa": {"enrollments": [{}]}}), Error::InvalidMfaPhoneNumber),
             (json!({"idToken": token, "linkProviderUserInfo": {"rawId": "g"}}), Error::MissingProviderId),
             (json!({"idToken": token, "linkProviderUserInfo": {"providerId": "g"}}), Error::MissingRawId),
             (json!({"idToken": token, "linkProviderUserInfo": link}), Error::FederatedUserIdAlreadyLinked),
@@ -435,5 +517,67 @@ mod tests {
         assert_eq!((answer.id_token, &answer.body["newEmail"]), (None, &json!("a@b")));
         let account = house.account(&id);
         assert_eq!((account.initial_email, account.display_name.as_deref()), (None, Some("N")));
+    }
+
+    /// The code of the first email that was sent.
+    fn sent(house: &mut House, body: Value) -> String {
+        let answer = house.call(false, oob::send, body).unwrap();
+        match answer.messages.as_slice() {
+            [Message::Email(code)] => code.oob_code.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn token(house: &House) -> String {
+        house.forge(json!({"user_id": "u", "iat": house.now / 1000, "firebase": {"sign_in_provider": "password"}}))
+    }
+
+    #[test]
+    fn codes_from_emails_do_what_they_are_for() {
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"localId": "u", "email": "a@b", "password": "secret"})).unwrap();
+        let token = token(&house);
+        let verify = sent(&mut house, json!({"requestType": "VERIFY_EMAIL", "idToken": token}));
+        house.call(false, update, json!({"oobCode": verify})).unwrap();
+        assert_eq!(house.account("u").email_verified, Some(true));
+        check(&mut house, false, json!({"oobCode": verify}), Error::InvalidOobCode);
+
+        let change = json!({"requestType": "VERIFY_AND_CHANGE_EMAIL", "idToken": token, "newEmail": "N@b"});
+        let change = sent(&mut house, change);
+        let answer = house.call(false, update, json!({"oobCode": change})).unwrap();
+        assert_eq!((&answer.body["newEmail"], &answer.body["email"]), (&json!("n@b"), &json!("n@b")));
+
+        let late = json!({"requestType": "VERIFY_AND_CHANGE_EMAIL", "idToken": token, "newEmail": "late@b"});
+        let late = sent(&mut house, late);
+        house.call(true, sign_up, json!({"email": "late@b"})).unwrap();
+        check(&mut house, false, json!({"oobCode": late}), Error::EmailExists);
+        check(&mut house, false, json!({"oobCode": late}), Error::InvalidOobCode);
+    }
+
+    #[test]
+    fn a_former_email_can_be_put_back() {
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"localId": "u", "email": "a@b", "password": "secret"})).unwrap();
+        let token = token(&house);
+        let answer = house.call(false, update, json!({"idToken": token, "email": "thief@b"})).unwrap();
+        let [Message::Email(code)] = answer.messages.as_slice() else { panic!("{:?}", answer.messages) };
+        assert_eq!((code.request_type, code.email.as_str()), (RequestType::RecoverEmail, "a@b"));
+        let code = code.oob_code.clone();
+        let answer = house.call(false, update, json!({"oobCode": code})).unwrap();
+        assert_eq!(answer.body["email"], "a@b");
+        assert_eq!(house.account("u").email_verified, Some(true));
+    }
+
+    #[test]
+    fn a_password_belongs_to_an_email() {
+        let mut house = House::new();
+        let (id, token) = house.sign_up();
+        let answer =
+            house.call(false, update, json!({"idToken": token, "email": "a@b", "password": "secret"})).unwrap();
+        assert!(answer.id_token.is_some(), "the caller's own token has been revoked");
+        let providers = |house: &House| house.account(&id).providers().len();
+        assert_eq!(providers(&house), 1);
+        house.call(true, update, json!({"localId": id, "deleteProvider": ["password"]})).unwrap();
+        assert_eq!((providers(&house), house.account(&id).secret(), house.account(&id).email), (0, None, None));
     }
 }

@@ -1,6 +1,7 @@
 //! The claims of an ID token, in Firebase's order. Must not know: how a token is encoded or signed.
 
 use super::LIFETIME;
+use super::refresh::SecondFactor;
 use crate::Millis;
 use crate::account::{ANONYMOUS, Account, PASSWORD};
 use crate::errors::Error;
@@ -32,6 +33,11 @@ const LONGEST_CUSTOM_CLAIMS: usize = 1000;
 /// The `iss` of the project's ID tokens.
 pub(crate) fn issuer(project: &str) -> String {
     format!("https://securetoken.google.com/{project}")
+}
+
+/// The `iss` of the project's session cookies.
+pub(crate) fn cookie_issuer(project: &str) -> String {
+    format!("https://session.firebase.google.com/{project}")
 }
 
 /// The claims of a token issued at `now` to `account`, who signed in with `provider`. `extra` are the claims of a
@@ -79,6 +85,14 @@ pub fn of(
     claims
 }
 
+/// Says which second factor was shown.
+pub fn add_second_factor(claims: &mut Map<String, Value>, factor: Option<&SecondFactor>) {
+    if let (Some(factor), Some(Value::Object(firebase))) = (factor, claims.get_mut("firebase")) {
+        firebase.insert("second_factor_identifier".to_owned(), factor.identifier.clone().into());
+        firebase.insert("sign_in_second_factor".to_owned(), factor.provider.clone().into());
+    }
+}
+
 /// The email, and who the account is at each provider. The password provider's id is the email, which is there.
 fn identities(account: &Account) -> Map<String, Value> {
     let mut identities = Map::new();
@@ -101,7 +115,14 @@ pub fn check_custom(text: &str) -> Result<(), Error> {
     if text.encode_utf16().count() > LONGEST_CUSTOM_CLAIMS {
         return Err(Error::ClaimsTooLarge);
     }
-    let claims: Map<String, Value> = serde_json::from_str(text).map_err(|_| Error::InvalidClaims)?;
+    check_names(&serde_json::from_str(text).map_err(|_| Error::InvalidClaims)?)
+}
+
+/// Checks custom claims that came as an object.
+///
+/// # Errors
+/// One bears a reserved name.
+pub fn check_names(claims: &Map<String, Value>) -> Result<(), Error> {
     match RESERVED.iter().find(|name| claims.contains_key(**name)) {
         Some(name) => Err(Error::ForbiddenClaim(name)),
         None => Ok(()),
@@ -116,6 +137,11 @@ impl IdTokenClaims {
     /// `None` if the object `firebase`, which every ID token has, is missing.
     pub(crate) fn new(claims: Map<String, Value>) -> Option<Self> {
         claims.get("firebase").is_some_and(Value::is_object).then_some(Self(claims))
+    }
+
+    /// All of them.
+    pub fn into_claims(self) -> Map<String, Value> {
+        self.0
     }
 
     /// The account's id.
@@ -142,7 +168,6 @@ impl IdTokenClaims {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::ProviderUserInfo;
     use crate::token::Tokens;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -188,12 +213,8 @@ mod tests {
             custom_attributes: Some(r#"{"user_id":"forged","role":"a","name":"C","email":"x@y"}"#.to_owned()),
             ..Account::default()
         };
-        account.upsert_provider(ProviderUserInfo {
-            provider_id: PASSWORD.to_owned(),
-            raw_id: "a@b".to_owned(),
-            ..ProviderUserInfo::default()
-        });
-        account.mirror_phone_number();
+        account.email_link_signin = Some(true);
+        account.mirror_providers();
         check(
             &account,
             Some("t"),

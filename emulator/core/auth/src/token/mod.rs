@@ -1,30 +1,86 @@
-//! ID tokens: which are issued, and which are accepted.
+//! ID tokens and session cookies: which are issued, and which are accepted.
 //!
 //! One policy per server decides the algorithm; a token's own header never does (RFC 8725). Must not know: where keys
 //! are kept, nor whether a token's account still exists (operations and the service ask the store).
 
+pub mod assertion;
+mod certificate;
 pub mod claims;
 mod compact;
+mod der;
 mod keys;
 pub mod refresh;
+pub mod rotation;
+pub mod session;
 
-pub use keys::{Keys, UnusableKey};
+pub use certificate::armour;
+pub use keys::{Key, KeyRing, Signer, UnusableKey, VerifyingKey};
 
 use crate::Millis;
 use crate::errors::Error;
 use claims::IdTokenClaims;
 use compact::Compact;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Seconds an ID token lasts.
 pub const LIFETIME: u64 = 3600;
+/// Seconds a session cookie lasts at most.
+pub const LONGEST_COOKIE: u64 = 14 * 24 * 3600;
 /// Seconds another server's clock may be ahead.
 const SKEW: u64 = 60;
 /// The longest account id, in bytes.
-const LONGEST_LOCAL_ID: usize = 128;
+pub const LONGEST_LOCAL_ID: usize = 128;
 
-/// The policy for ID tokens.
+/// What a token is for. Each purpose has an issuer and keys of its own, so that none passes for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Says to every service who is asking.
+    IdToken,
+    /// Says so to the app's own server, which checks it by the public keys.
+    SessionCookie,
+}
+
+impl Purpose {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::IdToken, Self::SessionCookie];
+
+    /// A name for the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IdToken => "id_token",
+            Self::SessionCookie => "session_cookie",
+        }
+    }
+
+    /// Seconds that such a token lasts at most.
+    pub fn longest_life(self) -> u64 {
+        match self {
+            Self::IdToken => LIFETIME,
+            Self::SessionCookie => LONGEST_COOKIE,
+        }
+    }
+}
+
+/// The keys of a server that signs.
+#[derive(Debug)]
+pub struct Keys {
+    /// Of ID tokens.
+    pub id_tokens: KeyRing,
+    /// Of session cookies.
+    pub session_cookies: KeyRing,
+}
+
+impl Keys {
+    fn ring(&self, purpose: Purpose) -> &KeyRing {
+        match purpose {
+            Purpose::IdToken => &self.id_tokens,
+            Purpose::SessionCookie => &self.session_cookies,
+        }
+    }
+}
+
+/// The policy for ID tokens and session cookies.
 #[derive(Debug)]
 pub enum Tokens {
     /// Tokens carry no signature. Whoever can reach the server can be anyone: for emulators only.
@@ -61,14 +117,41 @@ impl Tokens {
         matches!(self, Self::Unsigned)
     }
 
-    /// The token with these claims.
+    /// The ID token with these claims.
     ///
     /// # Errors
     /// The key cannot sign.
     pub fn encode(&self, claims: &Map<String, Value>) -> Result<String, Error> {
+        self.encode_for(Purpose::IdToken, claims)
+    }
+
+    /// The token with these claims.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn encode_for(&self, purpose: Purpose, claims: &Map<String, Value>) -> Result<String, Error> {
         match self {
             Self::Unsigned => Ok(compact::unsigned(claims)),
-            Self::Signed(keys) => keys.sign(claims),
+            Self::Signed(keys) => keys.ring(purpose).sign(claims),
+        }
+    }
+
+    /// The public keys as a JSON Web Key Set; none where nothing is signed.
+    pub fn jwks(&self, purpose: Purpose) -> Value {
+        match self {
+            Self::Unsigned => json!({"keys": []}),
+            Self::Signed(keys) => keys.ring(purpose).jwks(),
+        }
+    }
+
+    /// The public keys as certificates by key id; none where nothing is signed.
+    ///
+    /// # Errors
+    /// A key cannot sign its certificate.
+    pub fn certificates(&self, purpose: Purpose) -> Result<Value, Error> {
+        match self {
+            Self::Unsigned => Ok(json!({})),
+            Self::Signed(keys) => keys.ring(purpose).certificates(),
         }
     }
 
@@ -106,7 +189,7 @@ impl Tokens {
         match self {
             Self::Unsigned if token.algorithm() == Some("none") && token.signature.is_empty() => {}
             Self::Unsigned => return Err(Refused::Signature),
-            Self::Signed(keys) => keys.verify(&token)?,
+            Self::Signed(keys) => keys.id_tokens.verify(&token)?,
         }
         let claims = token.claims;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
@@ -166,6 +249,11 @@ impl Genuine {
     }
 }
 
+/// What a token says, whoever made it. Nothing may be granted for it but by an emulator.
+pub(crate) fn payload(token: &str) -> Option<Map<String, Value>> {
+    Some(Compact::parse(token)?.claims)
+}
+
 /// The tenant a token names, whoever made the token: only for choosing whom to ask. Nothing may be granted for it.
 pub fn named_tenant(token: &str) -> Option<String> {
     let claims = IdTokenClaims::new(Compact::parse(token)?.claims)?;
@@ -177,7 +265,6 @@ mod tests {
     use super::*;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::json;
 
     const NOW: Millis = 1_893_456_000_000;
 

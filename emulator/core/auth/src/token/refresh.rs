@@ -20,7 +20,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Whose tokens it renews, and what goes into them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefreshToken {
     /// The account's project and tenant.
     pub scope: Scope,
@@ -30,6 +30,17 @@ pub struct RefreshToken {
     pub provider: String,
     /// The claims of the session.
     pub extra_claims: Map<String, Value>,
+    /// The second factor that was shown.
+    pub second_factor: Option<SecondFactor>,
+}
+
+/// A second factor that was shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactor {
+    /// The factor's id in its account.
+    pub identifier: String,
+    /// Its kind: `phone`, `totp`.
+    pub provider: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,15 +54,18 @@ struct Wire {
     extra_claims: Map<String, Value>,
     project_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    second_factor: Option<SecondFactor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     tenant_id: Option<String>,
 }
 
 impl RefreshToken {
     /// The emulator's form.
     pub fn encode(&self) -> String {
-        let Self { scope, local_id, provider, extra_claims } = self.clone();
+        let Self { scope, local_id, provider, extra_claims, second_factor } = self.clone();
         let Scope { project: project_id, tenant: tenant_id } = scope;
-        let wire = Wire { mark: MARK.to_owned(), local_id, provider, extra_claims, project_id, tenant_id };
+        let wire =
+            Wire { mark: MARK.to_owned(), local_id, provider, extra_claims, project_id, second_factor, tenant_id };
         // Text and maps with text keys cannot fail to become JSON.
         BASE64.encode(serde_json::to_vec(&wire).unwrap_or_default())
     }
@@ -71,9 +85,9 @@ impl RefreshToken {
             })
             .collect();
         let wire: Wire = serde_json::from_slice(&BASE64.decode(standard).ok()?).ok()?;
-        let Wire { mark, local_id, provider, extra_claims, project_id, tenant_id } = wire;
+        let Wire { mark, local_id, provider, extra_claims, project_id, second_factor, tenant_id } = wire;
         let scope = Scope { project: project_id, tenant: tenant_id.filter(|tenant| !tenant.is_empty()) };
-        (!mark.is_empty()).then_some(Self { scope, local_id, provider, extra_claims })
+        (!mark.is_empty()).then_some(Self { scope, local_id, provider, extra_claims, second_factor })
     }
 }
 
@@ -88,6 +102,7 @@ mod tests {
             local_id: "u".to_owned(),
             provider: "anonymous".to_owned(),
             extra_claims: json!({"a": "ÿ?>"}).as_object().cloned().unwrap_or_default(),
+            second_factor: None,
         }
     }
 
