@@ -112,3 +112,25 @@ test('a text message signs in, and its number can be linked', { timeout: 60_000 
   });
   await page.close();
 });
+
+test('the page behind a link lets people choose another password', { timeout: 60_000 }, async () => {
+  const page = await open();
+  const code = await page.evaluate(async (url) => {
+    const { sdk, auth } = window;
+    await sdk.createUserWithEmailAndPassword(auth, 'link@example.com', 'forgotten');
+    await sdk.sendPasswordResetEmail(auth, 'link@example.com');
+    const response = await fetch(`${url}/emulator/v1/projects/demo-sdk/oobCodes`);
+    return (await response.json()).oobCodes.at(-1).oobCode;
+  }, suite.url('auth'));
+  const link = `${suite.url('auth')}/__/auth/action?mode=resetPassword&apiKey=any&oobCode=${code}&continueUrl=`;
+  await page.goto(link + encodeURIComponent('http://localhost:1/back'));
+  await page.fill('#password', 'remembered');
+  await page.click('#go');
+  await page.waitForSelector('#continue:visible');
+  assert.equal(await page.textContent('#title'), 'The password has been changed');
+  assert.equal(await page.getAttribute('#continue', 'href'), 'http://localhost:1/back');
+  await page.goto(link + encodeURIComponent('https://evil.example/'));
+  await page.waitForFunction(() => document.getElementById('problem').textContent !== '');
+  assert.match(await page.textContent('#problem'), /has been used already/);
+  await page.close();
+});

@@ -7,6 +7,7 @@ mod blocking_functions;
 mod errors;
 mod hashing_pool;
 mod key_file;
+mod migrations;
 mod outbound;
 mod rerun;
 mod rotation;

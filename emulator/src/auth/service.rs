@@ -4,10 +4,11 @@
 
 use super::blocking_functions::BlockingFunctions;
 use super::hashing_pool::HashingPool;
+use super::migrations::MIGRATIONS;
 use super::outbound::Outbound;
 use super::rerun::Rerun;
 use super::signing_keys;
-use super::store::{MIGRATIONS, SqliteStore};
+use super::store::SqliteStore;
 use super::verified::Verified;
 use super::writer::{self, Job, Message};
 use crate::clock::{Clock, Entropy, Millis};

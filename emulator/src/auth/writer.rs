@@ -94,7 +94,7 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::store::MIGRATIONS;
+    use crate::auth::migrations::MIGRATIONS;
     use crate::storage::Storage;
     use hearth_auth::account::Account;
     use hearth_auth::store::{Accounts, Scope};

@@ -24,7 +24,7 @@ struct Server {
 async fn server() -> Server {
     let storage = Storage::memory();
     let house = House::open(&storage, false);
-    let file = storage.open("auth", super::super::store::MIGRATIONS).unwrap();
+    let file = storage.open("auth", super::super::migrations::MIGRATIONS).unwrap();
     let private: Vec<u8> = file
         .writer
         .query_row("SELECT pkcs1 FROM signing_key WHERE purpose = 'id_token'", [], |row| row.get(0))
