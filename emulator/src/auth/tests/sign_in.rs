@@ -178,8 +178,8 @@ async fn a_server_hashes_passwords_and_shows_no_hash() {
     assert!(!got.text.contains("argon2") && got.json()["idToken"].is_string(), "{}", got.text);
     for (email, password, expected) in [
         ("a@b", "another", None),
-        ("a@b", "secret", Some("INVALID_PASSWORD")),
-        ("x@y", "secret", Some("EMAIL_NOT_FOUND")),
+        ("a@b", "secret", Some("INVALID_LOGIN_CREDENTIALS")),
+        ("x@y", "secret", Some("INVALID_LOGIN_CREDENTIALS")),
     ] {
         let got = house.post("accounts:signInWithPassword", json!({"email": email, "password": password})).await;
         assert_eq!(got.json()["error"]["message"].as_str(), expected, "{email} {password}");
