@@ -2,12 +2,9 @@
 //!
 //! Each figure comes from a process of its own (`emulator/benches/tree.rs`), so that none inherits another's memory.
 
+use super::program::Bench;
 use super::{Plan, Samples, print_table};
-use crate::process::{Failure, command, root};
-use serde_json::Value;
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use crate::process::{Failure, root};
 
 const SHAPES: [(&str, &str); 2] = [("records", "records of ten fields"), ("list", "one list of numbers")];
 /// A leaf may take so many bytes.
@@ -20,7 +17,7 @@ const MOST_TO_FIND: f64 = 1.0;
 const MOST_GROWTH: f64 = 2.0;
 
 pub(super) fn run(plan: &Plan) -> Result<(), Failure> {
-    let bench = Bench(build(plan.release)?);
+    let bench = Bench::build("tree", plan.release)?;
     let sizes: &[usize] = if plan.release { &[1_000, 100_000, 1_000_000] } else { &[1_000, 10_000] };
     let largest = sizes.last().copied().unwrap_or_default();
     let mut whole = vec![
@@ -110,50 +107,4 @@ fn edits(
 
 fn verdict(figure: f64, limit: f64) -> String {
     format!("{limit}, {}", if figure <= limit { "kept" } else { "missed" })
-}
-
-/// The program that measures.
-struct Bench(PathBuf);
-
-/// What it printed.
-struct Figures(HashMap<String, f64>);
-
-impl Figures {
-    fn get(&self, name: &str) -> Result<f64, Failure> {
-        self.0.get(name).copied().ok_or_else(|| format!("the benchmark did not print {name}").into())
-    }
-}
-
-impl Bench {
-    fn run(&self, arguments: &[&str]) -> Result<Figures, Failure> {
-        let output = std::process::Command::new(&self.0).args(arguments).stderr(Stdio::inherit()).output()?;
-        if !output.status.success() {
-            return Err(format!("{} failed: {}", arguments.join(" "), output.status).into());
-        }
-        let text = String::from_utf8(output.stdout)?;
-        let figures = text.lines().filter_map(|line| {
-            let (name, figure) = line.split_once(' ')?;
-            Some((name.to_owned(), figure.parse().ok()?))
-        });
-        Ok(Figures(figures.collect()))
-    }
-}
-
-/// Builds it; where it lies is known to cargo alone.
-fn build(release: bool) -> Result<PathBuf, Failure> {
-    let mut cargo = command(
-        env!("CARGO"),
-        &["build", "--package", "hearth", "--bench", "tree", "--message-format", "json-render-diagnostics"],
-        "",
-    );
-    if release {
-        cargo.arg("--release");
-    }
-    let output = cargo.stderr(Stdio::inherit()).output()?;
-    let text = String::from_utf8(output.stdout)?;
-    let built = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-        let is_it = message.pointer("/target/kind/0")? == "bench" && message.pointer("/target/name")? == "tree";
-        is_it.then(|| message.get("executable")?.as_str().map(|path| Path::new(path).to_path_buf()))?
-    });
-    built.ok_or_else(|| "cargo built no benchmark".into())
 }
