@@ -159,6 +159,11 @@ impl Refusal {
                 | Error::MfaProviderNotSupported
                 | Error::InvalidMfaPendingCredential
                 | Error::ForeignMfaPendingCredential
+                | Error::BlockingFunction(_)
+                | Error::MissingAuthenticatorResponse
+                | Error::InvalidCredentialId
+                | Error::CredentialAlreadyInUse
+                | Error::PasskeyNotFound
                 | Error::ProjectNotFound
                 | Error::UnusableHashing(_)
                 | Error::RefreshTokenReused
@@ -177,7 +182,8 @@ impl Refusal {
                 Error::NotImplemented(_) => {
                     (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
                 }
-                Error::NoUnusedId
+                Error::BlockingFunctionFailed(_)
+                | Error::NoUnusedId
                 | Error::Signing(_)
                 | Error::Hashing(_)
                 | Error::Errands(_)

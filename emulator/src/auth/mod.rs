@@ -3,6 +3,7 @@
 //! A request goes from `routes` to the [`AuthService`] to the store; what it means is decided by `hearth_auth`. Must not
 //! know: the database, the functions, the push stream.
 
+mod blocking_functions;
 mod errors;
 mod hashing_pool;
 mod key_file;

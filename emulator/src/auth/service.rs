@@ -2,6 +2,7 @@
 //!
 //! Stands between the routes and the store. Must not know: HTTP.
 
+use super::blocking_functions::BlockingFunctions;
 use super::hashing_pool::HashingPool;
 use super::outbound::Outbound;
 use super::rerun::Rerun;
@@ -15,7 +16,7 @@ use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
 use crate::storage::{Readers, Storage, StorageError};
 use futures_util::future::BoxFuture;
 use hearth_auth::Error;
-use hearth_auth::errand::{Errand, Outcomes, Passwords};
+use hearth_auth::errand::{Errand, Outcome, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::tenants::{self, Admission};
 use hearth_auth::operations::{self, Call};
@@ -121,6 +122,7 @@ struct House {
 pub struct AuthService {
     house: Arc<House>,
     hashing: HashingPool,
+    functions: BlockingFunctions,
     inbox: mpsc::Sender<Message>,
     /// When keys change.
     next_turn: AtomicU64,
@@ -177,7 +179,14 @@ impl AuthService {
             readers: file.readers,
         };
         let next_turn = AtomicU64::new(next_turn);
-        Ok(Arc::new(Self { house: Arc::new(house), hashing: HashingPool::default(), inbox, next_turn, writer }))
+        Ok(Arc::new(Self {
+            house: Arc::new(house),
+            hashing: HashingPool::default(),
+            functions: BlockingFunctions::default(),
+            inbox,
+            next_turn,
+            writer,
+        }))
     }
 
     /// Does what has been asked so far, then stops writing. Later operations answer [`ServiceError::Stopped`].
@@ -330,7 +339,12 @@ impl AuthService {
     /// Does what an operation cannot do by itself.
     async fn run_errands(&self, errands: Vec<Errand>, rerun: &Rerun) -> Result<(), ServiceError> {
         for errand in errands {
-            let outcome = self.hashing.run(errand.clone(), self.house.hashing, self.house.entropy.clone()).await?;
+            let outcome = match &errand {
+                Errand::Ask(question) => Outcome::Replied(self.functions.ask(question).await),
+                Errand::Hash(_) | Errand::Verify(..) => {
+                    self.hashing.run(errand.clone(), self.house.hashing, self.house.entropy.clone()).await?
+                }
+            };
             rerun.learn(errand, outcome);
         }
         Ok(())

@@ -85,6 +85,15 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX refresh_family_account ON refresh_family (project, tenant, local_id);
+    CREATE TABLE passkey (
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        credential_id TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        PRIMARY KEY (project, tenant, credential_id),
+        FOREIGN KEY (project, tenant, local_id) REFERENCES account ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX passkey_account ON passkey (project, tenant, local_id);
     CREATE TABLE totp_factor (
         project TEXT NOT NULL,
         tenant TEXT NOT NULL,
@@ -292,6 +301,14 @@ impl Accounts for SqliteStore<'_> {
         })
     }
 
+    fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError> {
+        self.account(
+            "SELECT record FROM passkey JOIN account USING (project, tenant, local_id)
+             WHERE project = ?1 AND tenant = ?2 AND credential_id = ?3",
+            params![scope.project, tenant(scope), credential_id],
+        )
+    }
+
     fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
         self.one(
             "SELECT secret, used FROM totp_factor WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND id = ?4",
@@ -396,6 +413,19 @@ impl Store for SqliteStore<'_> {
                 "INSERT INTO provider VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![project, tenant, info.provider_id, info.raw_id, local_id, info.email],
             )?;
+        }
+        // Few accounts have any, or had.
+        if let Some(passkeys) = &account.passkey_info {
+            self.run(
+                "DELETE FROM passkey WHERE project = ?1 AND tenant = ?2 AND local_id = ?3",
+                params![project, tenant, local_id],
+            )?;
+            for passkey in passkeys {
+                self.run(
+                    "INSERT INTO passkey VALUES (?1, ?2, ?3, ?4)",
+                    params![project, tenant, passkey.credential_id, local_id],
+                )?;
+            }
         }
         Ok(())
     }
@@ -704,6 +734,7 @@ mod tests {
             local_id: id.to_owned(),
             provider: "anonymous".to_owned(),
             extra_claims: extra_claims.clone(),
+            second_factor: None,
         };
         for id in ["a", "b"] {
             store.put(&scope, &account(id, |_| {})).unwrap();

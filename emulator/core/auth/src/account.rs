@@ -74,6 +74,9 @@ pub struct Account {
     /// The first email, which can be recovered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_email: Option<String>,
+    /// Its passkeys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passkey_info: Option<Vec<Passkey>>,
     /// The tenant the account belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
@@ -113,6 +116,17 @@ pub struct MfaEnrollment {
     /// Whether it is an authenticator app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub totp_info: Option<TotpInfo>,
+}
+
+/// A passkey.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Passkey {
+    /// Its id, unique in its scope.
+    pub credential_id: String,
+    /// The name to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// What is shown of an authenticator app: that it is one.

@@ -15,6 +15,33 @@ pub enum Errand {
     Hash(Password),
     /// To see whether a password is the kept one.
     Verify(Password, Secret),
+    /// To ask a function of the app.
+    Ask(Question),
+}
+
+/// What is sent to a function of the app: by POST, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Where it is.
+    pub url: String,
+    /// The JSON.
+    pub body: String,
+}
+
+/// What a function of the app replied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer.
+    Answered {
+        /// HTTP's status.
+        status: u16,
+        /// The body.
+        text: String,
+    },
+    /// Nothing in time.
+    TimedOut,
+    /// It cannot be reached.
+    Failed,
 }
 
 /// What came of an errand.
@@ -24,6 +51,8 @@ pub enum Outcome {
     Hashed(Secret),
     /// Of [`Errand::Verify`].
     Verified(Verdict),
+    /// Of [`Errand::Ask`].
+    Replied(Reply),
 }
 
 /// What is known of an operation's errands.
@@ -34,6 +63,18 @@ impl Outcomes {
     /// Adds what came of an errand.
     pub fn add(&mut self, errand: Errand, outcome: Outcome) {
         self.0.push((errand, outcome));
+    }
+
+    /// What a function of the app replied.
+    ///
+    /// # Errors
+    /// [`Error::Errands`] where it has to be asked first.
+    pub fn ask(&self, question: Question) -> Result<Reply, Error> {
+        let errand = Errand::Ask(question);
+        match self.of(&errand) {
+            Some(Outcome::Replied(reply)) => Ok(reply.clone()),
+            Some(Outcome::Hashed(_) | Outcome::Verified(_)) | None => Err(Error::Errands(vec![errand])),
+        }
     }
 
     fn of(&self, wanted: &Errand) -> Option<&Outcome> {
@@ -62,7 +103,7 @@ impl Passwords<'_> {
         let errands: Vec<_> = passwords.into_iter().map(Errand::Hash).collect();
         let done = errands.iter().filter_map(|errand| match self.outcomes.of(errand) {
             Some(Outcome::Hashed(secret)) => Some(secret.clone()),
-            Some(Outcome::Verified(_)) | None => None,
+            Some(Outcome::Verified(_) | Outcome::Replied(_)) | None => None,
         });
         let done: Vec<_> = done.collect();
         if done.len() == errands.len() { Ok(done) } else { Err(Error::Errands(errands)) }
@@ -87,7 +128,7 @@ impl Passwords<'_> {
         let errand = Errand::Verify(password, secret);
         match self.outcomes.of(&errand) {
             Some(Outcome::Verified(verdict)) => Ok(*verdict),
-            Some(Outcome::Hashed(_)) | None => Err(Error::Errands(vec![errand])),
+            Some(Outcome::Hashed(_) | Outcome::Replied(_)) | None => Err(Error::Errands(vec![errand])),
         }
     }
 }
@@ -100,6 +141,8 @@ pub fn run(errand: &Errand, hashing: Hashing, entropy: &dyn Entropy) -> Result<O
     Ok(match errand {
         Errand::Hash(password) => Outcome::Hashed(hashing.hash(password, entropy)?),
         Errand::Verify(password, secret) => Outcome::Verified(hashing.verify(password, secret)),
+        // That needs a network.
+        Errand::Ask(_) => Outcome::Replied(Reply::Failed),
     })
 }
 

@@ -280,6 +280,24 @@ pub enum Error {
     /// Who has shown the first factor has done so elsewhere.
     #[error("INVALID_PROJECT_ID : Project ID does not match MFA pending credential.")]
     ForeignMfaPendingCredential,
+    /// A blocking function refused, or answered something that cannot be used.
+    #[error("BLOCKING_FUNCTION_ERROR_RESPONSE : (({0}))")]
+    BlockingFunction(String),
+    /// A blocking function did not answer.
+    #[error("BLOCKING_FUNCTION_ERROR_RESPONSE : (({0}))")]
+    BlockingFunctionFailed(String),
+    /// No authenticator has said anything.
+    #[error("MISSING_AUTHENTICATOR_RESPONSE")]
+    MissingAuthenticatorResponse,
+    /// The passkey has no id.
+    #[error("INVALID_CREDENTIAL_ID")]
+    InvalidCredentialId,
+    /// The passkey is an account's already.
+    #[error("CREDENTIAL_ALREADY_IN_USE")]
+    CredentialAlreadyInUse,
+    /// The passkey is nobody's.
+    #[error("PASSKEY_CREDENTIAL_NOT_FOUND")]
+    PasskeyNotFound,
     /// The project is not this server's.
     #[error("PROJECT_NOT_FOUND")]
     ProjectNotFound,

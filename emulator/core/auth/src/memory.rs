@@ -109,6 +109,12 @@ impl Accounts for Memory {
         Ok(self.access_tokens.get(id).cloned())
     }
 
+    fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find(scope, |account| {
+            account.passkey_info.iter().flatten().any(|passkey| passkey.credential_id == credential_id)
+        }))
+    }
+
     fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
         Ok(self.totp_factors.get(&(scope.clone(), local_id.to_owned(), id.to_owned())).cloned())
     }

@@ -173,6 +173,12 @@ pub trait Accounts {
     /// The store failed.
     fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError>;
 
+    /// The account with this passkey.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError>;
+
     /// The authenticator app that an account has enrolled under this id.
     ///
     /// # Errors

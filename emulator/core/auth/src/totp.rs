@@ -41,6 +41,12 @@ pub fn matching_interval(secret: &str, password: &str, now: Millis, adjacent: u8
     right.fold(None, |_, interval| Some(interval)).filter(|interval| used.is_none_or(|used| *interval > used))
 }
 
+/// The password at a time, for tests.
+#[cfg(test)]
+pub(crate) fn password(secret: &str, now: Millis) -> String {
+    format!("{:06}", digits(&decode(secret).unwrap(), now / 1000 / PERIOD))
+}
+
 /// RFC 4226, section 5.3.
 fn digits(key: &[u8], interval: u64) -> u32 {
     let mac = Hmac::<Sha1>::new_from_slice(key).map(|mac| mac.chain_update(interval.to_be_bytes()).finalize());

@@ -156,10 +156,10 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.accounts.",
         auth: Auth::Key,
         rows: &[
-            (POST, "/passkeyEnrollment:start", "passkeyEnrollment.start", NOT_YET),
-            (POST, "/passkeyEnrollment:finalize", "passkeyEnrollment.finalize", NOT_YET),
-            (POST, "/passkeySignIn:start", "passkeySignIn.start", NOT_YET),
-            (POST, "/passkeySignIn:finalize", "passkeySignIn.finalize", NOT_YET),
+            (POST, "/passkeyEnrollment:start", "passkeyEnrollment.start", START_PASSKEY_ENROLLMENT),
+            (POST, "/passkeyEnrollment:finalize", "passkeyEnrollment.finalize", FINALIZE_PASSKEY_ENROLLMENT),
+            (POST, "/passkeySignIn:start", "passkeySignIn.start", START_PASSKEY_SIGN_IN),
+            (POST, "/passkeySignIn:finalize", "passkeySignIn.finalize", FINALIZE_PASSKEY_SIGN_IN),
         ],
     },
     // A project's settings.
@@ -238,6 +238,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (GET, "emulator/auth/gapi.js", "auth.gapi", GAPI),
         ],
     },
+    Surface { base: "/__/auth", ids: "auth.", auth: Auth::Anyone, rows: &[(GET, "/action", "action", LINK)] },
     // The former names, which old SDKs and some Admin SDKs call.
     Surface {
         base: "/www.googleapis.com/identitytoolkit/v3/relyingparty",

@@ -8,9 +8,9 @@ use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::{
-    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, phone, session_cookie,
-    sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number, sign_up, tenants,
-    update,
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, passkeys, phone,
+    session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number,
+    sign_up, tenants, update,
 };
 use hearth_auth::schema::Schema;
 use hearth_auth::settings;
@@ -96,6 +96,7 @@ fn typed<'v, T: Deserialize<'v>>(body: &'v Value) -> Result<T, Error> {
 pub(super) const NOT_YET: Run = Run::NotYet;
 pub(super) const STATUS: Run = Run::Status;
 pub(super) const ACTION: Run = Run::Page(Page::Action);
+pub(super) const LINK: Run = Run::Page(Page::Link);
 pub(super) const HANDLER: Run = Run::Page(Page::Handler);
 pub(super) const IFRAME: Run = Run::Page(Page::Iframe);
 pub(super) const GAPI: Run = Run::Page(Page::Gapi);
@@ -226,6 +227,22 @@ pub(super) const START_MFA_SIGN_IN: Run = Run::Operation(&writing(Source::Json, 
 pub(super) const FINALIZE_MFA_SIGN_IN: Run =
     Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
         mfa::finalize_sign_in(store, call, typed(body)?)
+    }));
+pub(super) const START_PASSKEY_ENROLLMENT: Run =
+    Run::Operation(&reading(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::start_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const FINALIZE_PASSKEY_ENROLLMENT: Run =
+    Run::Operation(&writing(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::finalize_enrollment(store, call, typed(body)?)
+    }));
+pub(super) const START_PASSKEY_SIGN_IN: Run =
+    Run::Operation(&reading(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::start_sign_in(store, call, typed(body)?)
+    }));
+pub(super) const FINALIZE_PASSKEY_SIGN_IN: Run =
+    Run::Operation(&writing(Source::Json, passkeys::SCHEMA, |store, call, body| {
+        passkeys::finalize_sign_in(store, call, typed(body)?)
     }));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));

@@ -5,6 +5,7 @@ mod emulator;
 mod keys;
 mod requests;
 mod self_host;
+mod sign_in;
 
 use super::{AuthService, router};
 use crate::clock::{Agenda, Clock, Entropy, MANUAL_START};

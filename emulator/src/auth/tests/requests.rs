@@ -49,7 +49,7 @@ async fn known_operations_that_are_not_there_say_so() {
     let house = House::emulator();
     for (path, id) in [
         ("accounts:signInWithGameCenter", "identitytoolkit.accounts.signInWithGameCenter"),
-        ("/identitytoolkit.googleapis.com/v2/projects/demo/tenants", "identitytoolkit.projects.tenants.create"),
+        ("accounts:verifyIosClient", "identitytoolkit.accounts.verifyIosClient"),
         ("/www.googleapis.com/identitytoolkit/v3/relyingparty/signOutUser", "signOutUser"),
     ] {
         let got = house.admin("POST", path, json!({})).await;
@@ -287,10 +287,6 @@ const NOT_YET: &str = "
     POST {v1}/accounts:signInWithGameCenter identitytoolkit.accounts.signInWithGameCenter
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
-    POST {v2}/accounts/passkeyEnrollment:finalize identitytoolkit.accounts.passkeyEnrollment.finalize
-    POST {v2}/accounts/passkeyEnrollment:start identitytoolkit.accounts.passkeyEnrollment.start
-    POST {v2}/accounts/passkeySignIn:finalize identitytoolkit.accounts.passkeySignIn.finalize
-    POST {v2}/accounts/passkeySignIn:start identitytoolkit.accounts.passkeySignIn.start
     GET {v2}/defaultSupportedIdps identitytoolkit.defaultSupportedIdps.list
     GET {v2}/passwordPolicy identitytoolkit.getPasswordPolicy
     GET {v2}/recaptchaConfig identitytoolkit.getRecaptchaConfig

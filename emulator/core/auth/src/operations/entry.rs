@@ -1,6 +1,7 @@
 //! The end that all sign-ins share: a second factor is asked for, or tokens are issued. Must not know: how the user has
 //! shown who they are.
 
+use super::blocking::{self, Event, Told};
 use super::policy::Policy;
 use super::{Answer, Call, NewTokens, json, second_factors, sign_in};
 use crate::account::Account;
@@ -20,6 +21,10 @@ pub(super) struct Entry<'e> {
     pub(super) claims: Map<String, Value>,
     /// What a SAML provider says of the user; for the first token only.
     pub(super) attributes: Option<Value>,
+    /// Whether the account is kept for the first time.
+    pub(super) is_new: bool,
+    /// What blocking functions are told; `None` if they are not asked.
+    pub(super) told: Option<Told>,
 }
 
 /// What a user gets who came in.
@@ -47,13 +52,17 @@ pub(super) fn enter(
     if account.disabled == Some(true) {
         return Err(Error::UserDisabled);
     }
+    if let (Some(told), true) = (&entry.told, entry.is_new) {
+        blocking::ask(store, call, Event::BeforeCreate, account, told)?;
+        account.mirror_providers();
+    }
     if entry.second_factors && second_factors::are_wanted(policy, account) {
         store.put(call.scope, account)?;
         let credential = second_factors::pending(store, call, account, entry.provider, entry.claims)?;
         let shown: Vec<_> = account.mfa_info.iter().flatten().map(second_factors::shown).collect();
         return Ok(Entered::SecondFactor { credential, factors: json(&shown) });
     }
-    let passed = Passed { provider: entry.provider, claims: entry.claims, factor: None };
+    let passed = Passed { provider: entry.provider, claims: entry.claims, factor: None, told: entry.told };
     let mut tokens = let_in(store, call, account, passed)?;
     if let (Some(attributes), Some(Value::Object(firebase))) = (entry.attributes, tokens.claims.get_mut("firebase")) {
         firebase.insert("sign_in_attributes".to_owned(), attributes);
@@ -69,6 +78,8 @@ pub(super) struct Passed<'e> {
     pub(super) claims: Map<String, Value>,
     /// The second factor.
     pub(super) factor: Option<SecondFactor>,
+    /// What blocking functions are told; `None` if they are not asked.
+    pub(super) told: Option<Told>,
 }
 
 /// Lets an account's owner in who has shown all that has to be shown.
@@ -78,8 +89,17 @@ pub(super) fn let_in(
     account: &mut Account,
     passed: Passed<'_>,
 ) -> Result<NewTokens, Error> {
+    let mut claims = passed.claims;
+    if let (Some(told), false) = (&passed.told, account.disabled == Some(true)) {
+        claims.extend(blocking::ask(store, call, Event::BeforeSignIn, account, told)?);
+    }
     account.last_login_at = Some(call.now.to_string());
-    sign_in(store, call, account, passed.provider, passed.claims, passed.factor)
+    if account.disabled == Some(true) {
+        // A function has done that: it stays.
+        store.put(call.scope, account)?;
+        return Err(Error::UserDisabled.kept());
+    }
+    sign_in(store, call, account, passed.provider, claims, passed.factor)
 }
 
 impl Answer {

@@ -4,6 +4,7 @@
 //! paths, methods, JSON text, or who may call (the shell decides whether a call is privileged).
 
 pub mod access_token;
+mod blocking;
 pub mod bulk;
 pub mod config;
 pub mod create_auth_uri;
@@ -16,6 +17,7 @@ pub mod lookup;
 mod mask;
 pub mod mfa;
 pub mod oob;
+pub mod passkeys;
 pub mod phone;
 mod policy;
 mod second_factors;

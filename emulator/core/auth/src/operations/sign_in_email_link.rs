@@ -1,5 +1,6 @@
 //! `accounts:signInWithEmailLink`.
 
+use super::blocking::Told;
 use super::entry::{Entry, enter};
 use super::sign_up::new_account;
 use super::{Answer, Call, given, oob, policy, signed_in};
@@ -74,7 +75,13 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
     account.email = Some(email.clone());
     account.email_verified = Some(true);
     account.email_link_signin = Some(true);
-    let entry = Entry { provider: PASSWORD, second_factors: true, ..Entry::default() };
+    let entry = Entry {
+        provider: PASSWORD,
+        second_factors: true,
+        is_new,
+        told: Some(Told { method: "emailLink".to_owned(), ..Told::default() }),
+        ..Entry::default()
+    };
     let entered = enter(store, call, &policy, &mut account, entry)?;
     Ok(Answer::kind("identitytoolkit#EmailLinkSigninResponse")
         .with("email", email)

@@ -1,5 +1,6 @@
 //! `accounts:signInWithIdp`: the rules by which an identity at a provider becomes, joins or opens an account.
 
+use super::blocking::Told;
 use super::entry::{Entered, Entry, enter};
 use super::idp::Assertion;
 use super::policy::{self, Policy};
@@ -10,6 +11,7 @@ use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The request's shape.
 pub const SCHEMA: Schema = &[
@@ -81,7 +83,15 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
         Found::Account { mut account, is_new, recycled } => {
             account.upsert_provider(identity(&assertion));
             let (provider, attributes) = (assertion.provider_id.as_str(), assertion.attributes.clone());
-            let entry = Entry { provider, second_factors: true, attributes, ..Entry::default() };
+            let of_provider = told_to_functions(&assertion);
+            let entry = Entry {
+                provider,
+                second_factors: true,
+                attributes,
+                is_new,
+                told: Some(of_provider),
+                ..Entry::default()
+            };
             let entered = enter(store, call, &policy, &mut account, entry)?;
             Ok(answer(call, told, &assertion, &account, (is_new, recycled), entered))
         }
@@ -110,6 +120,20 @@ fn answer(
         .with_some("isNewUser", is_new.then_some(true))
         .with_some("tenantId", call.scope.tenant.clone())
         .with_entered(entered)
+}
+
+/// What blocking functions are told of what the provider said.
+fn told_to_functions(assertion: &Assertion) -> Told {
+    let told = assertion.told();
+    let text = |name: &str| told.get(name).and_then(Value::as_str).map(str::to_owned);
+    Told {
+        method: assertion.provider_id.clone(),
+        raw_user_info: text("rawUserInfo"),
+        attributes: assertion.attributes.as_ref().map(Value::to_string),
+        access_token: text("oauthAccessToken"),
+        id_token: text("oauthIdToken"),
+        second_factor: None,
+    }
 }
 
 /// Refusals that tell clients what to do with the credential they have.

@@ -1,5 +1,6 @@
 //! `accounts:signInWithPassword`.
 
+use super::blocking::Told;
 use super::entry::{Entry, enter};
 use super::{Answer, Call, given, policy};
 use crate::account::{self, Account, PASSWORD};
@@ -73,7 +74,12 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
         return Err(Error::UserDisabled);
     }
     check(call, &mut account, password, wrong)?;
-    let entry = Entry { provider: PASSWORD, second_factors: true, ..Entry::default() };
+    let entry = Entry {
+        provider: PASSWORD,
+        second_factors: true,
+        told: Some(Told { method: PASSWORD.to_owned(), ..Told::default() }),
+        ..Entry::default()
+    };
     let entered = enter(store, call, &policy, &mut account, entry)?;
     Ok(Answer::kind("identitytoolkit#VerifyPasswordResponse")
         .with("registered", true)

@@ -1,5 +1,6 @@
 //! `accounts:signInWithPhoneNumber`.
 
+use super::blocking::Told;
 use super::entry::{Entry, enter};
 use super::sign_up::new_account;
 use super::{Answer, Call, given, phone, policy, second_factors, signed_in};
@@ -80,7 +81,12 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
         None => new_account(store, call, None)?,
     };
     account.phone_number = Some(phone_number.clone());
-    let entry = Entry { provider: PHONE, ..Entry::default() };
+    let entry = Entry {
+        provider: PHONE,
+        is_new,
+        told: Some(Told { method: PHONE.to_owned(), ..Told::default() }),
+        ..Entry::default()
+    };
     let entered = enter(store, call, &policy, &mut account, entry)?;
     Ok(Answer::default()
         .with("isNewUser", is_new)

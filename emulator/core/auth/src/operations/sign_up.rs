@@ -1,5 +1,6 @@
 //! `accounts:signUp` and `projects.accounts`: anonymous sign-in, and accounts that an admin creates.
 
+use super::blocking::Told;
 use super::entry::{Entry, enter};
 use super::{Answer, Call, given, policy, second_factors, signed_in};
 use crate::account::{self, ANONYMOUS, Account, MfaEnrollment, PASSWORD};
@@ -74,14 +75,21 @@ fn register(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<
     } else {
         policy.anonymous.then_some(ANONYMOUS).ok_or(Error::AdminOnlyOperation)?
     };
-    let email = free_email(store, call, request.email.as_deref())?;
+    let email = match own_email(store, call, &request)? {
+        Some(email) => Some(email),
+        None => free_email(store, call, request.email.as_deref())?,
+    };
     let mut account = account_with_secrets(store, call, &request, None)?;
     if provider == PASSWORD {
-        account.display_name = request.display_name;
-        account.email_verified = Some(false);
+        let is_new = account.email != email;
+        account.display_name = request.display_name.or(account.display_name.filter(|_| !is_new));
+        account.email_verified = account.email_verified.filter(|_| !is_new).or(Some(false));
         account.email = email;
     }
-    let entry = Entry { provider, ..Entry::default() };
+    // Whoever adds a password to an account has come in before.
+    let asks = provider == PASSWORD && id_token.is_none();
+    let told = asks.then(|| Told { method: PASSWORD.to_owned(), ..Told::default() });
+    let entry = Entry { provider, is_new: asks, told, ..Entry::default() };
     let entered = enter(store, call, &policy, &mut account, entry)?;
     Ok(answer(&account).with_entered(entered))
 }
@@ -173,6 +181,17 @@ fn unused_id(store: &dyn Store, call: &Call<'_>) -> Result<String, Error> {
     Err(Error::NoUnusedId)
 }
 
+/// The email in lower case, if it is that of the ID token's account already: a provider has brought it, and now it gets
+/// a password.
+fn own_email(store: &dyn Store, call: &Call<'_>, request: &Request) -> Result<Option<String>, Error> {
+    let (Some(email), Some(id_token)) = (given(&request.email), given(&request.id_token)) else { return Ok(None) };
+    let email = email.to_lowercase();
+    let Some(owner) = store.by_email(call.scope, &email)? else { return Ok(None) };
+    // Whatever is wrong with the token is said where the token's turn is.
+    let is_own = signed_in(store, call, id_token).is_ok_and(|(account, _)| account.local_id == owner.local_id);
+    Ok(is_own.then_some(email))
+}
+
 /// The email in lower case, if it has the form of one and is nobody's.
 pub(super) fn free_email(store: &dyn Store, call: &Call<'_>, email: Option<&str>) -> Result<Option<String>, Error> {
     let Some(email) = email else { return Ok(None) };
@@ -200,6 +219,7 @@ pub(super) fn free_phone_number(store: &dyn Store, call: &Call<'_>, phone_number
 #[cfg(test)]
 mod tests {
     use super::super::tests::House;
+    use super::super::update;
     use super::*;
     use crate::store::Accounts;
     use serde_json::{Value, json};
@@ -257,6 +277,28 @@ mod tests {
             check(&mut house, false, body, Err(expected));
         }
         assert_eq!(house.store.count(&house.scope), Ok(1), "nothing is left of a refusal");
+    }
+
+    #[test]
+    fn an_account_that_a_provider_gave_an_email_gets_a_password() {
+        let mut house = House::new();
+        let (id, token) = house.sign_up();
+        house
+            .call(
+                true,
+                update::update,
+                json!({
+                    "localId": id, "email": "a@b", "emailVerified": true, "displayName": "N", "validSince": "1",
+                }),
+            )
+            .unwrap();
+        house.call(false, sign_up, json!({"idToken": token, "email": "A@b", "password": "secret"})).unwrap();
+        let account = house.account(&id);
+        assert_eq!((account.email_verified, account.display_name.as_deref()), (Some(true), Some("N")));
+        assert!(account.secret().is_some());
+        let stranger = house.sign_up().1;
+        let taken = json!({"idToken": stranger, "email": "a@b", "password": "secret"});
+        check(&mut house, false, taken, Err(Error::EmailExists));
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub struct Request {
     created_at: Option<String>,
     custom_attributes: Option<String>,
     delete_attribute: Vec<Attribute>,
+    delete_passkey: Vec<String>,
     delete_provider: Vec<String>,
     disable_user: Option<bool>,
     display_name: Option<String>,
@@ -356,6 +357,9 @@ fn remove(account: &mut Account, request: &Request) {
             // The others have been refused.
             Attribute::UserAttributeNameUnspecified | Attribute::Provider | Attribute::RawUserInfo => {}
         }
+    }
+    if let Some(passkeys) = &mut account.passkey_info {
+        passkeys.retain(|passkey| !request.delete_passkey.contains(&passkey.credential_id));
     }
     for provider in &request.delete_provider {
         if provider == PASSWORD {

@@ -19,8 +19,10 @@ use serde_json::{Value, json};
 /// A page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    /// Behind links in emails.
+    /// Behind links in emails, in an emulator: it does at once what the link is for.
     Action,
+    /// Behind links in emails, for people.
+    Link,
     /// Stands for identity providers.
     Handler,
     /// Hands on what the provider's page says.
@@ -49,6 +51,7 @@ pub(super) async fn show(page: Page, room: &Room, head: &Parts) -> Result<Respon
     let asked = Asked { scope, privileged: false, origin: origin(head) };
     match page {
         Page::Action => action::act(room, asked, &query).await,
+        Page::Link => Ok(html(include_str!("link.html").to_owned())),
         Page::Handler => handler(room, asked, &query).await,
         Page::Iframe => Ok(html(include_str!("iframe.html").to_owned())),
         Page::Gapi => Ok(([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("gapi.js")).into_response()),

@@ -1,5 +1,5 @@
-// Sign-in with identity providers as a page does it: a popup and a redirect, over the page that stands for the provider.
-// There is no internet here, so that the page loads the emulator's stand-in for Google's script.
+// Sign-in as only a page does it: with a popup and a redirect over the page that stands for an identity provider, and
+// by text message. There is no internet here, so that the page loads the emulator's stand-in for Google's script.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -83,5 +83,32 @@ test('a redirect signs in', { timeout: 60_000 }, async () => {
     return { email: result?.user.email, provider: result?.providerId };
   });
   assert.deepEqual(result, { email: 'grace@example.com', provider: 'apple.com' });
+  await page.close();
+});
+
+test('a text message signs in, and its number can be linked', { timeout: 60_000 }, async () => {
+  const page = await open();
+  const result = await page.evaluate(async (url) => {
+    const { sdk, auth } = window;
+    const code = async () => {
+      const response = await fetch(`${url}/emulator/v1/projects/demo-sdk/verificationCodes`);
+      return (await response.json()).verificationCodes.at(-1).code;
+    };
+    // Nobody here tells people from machines.
+    const verifier = { type: 'recaptcha', verify: async () => 'anything', _reset() {} };
+    const first = await sdk.signInWithPhoneNumber(auth, '+15555550111', verifier);
+    const { user } = await first.confirm(await code());
+    const { user: other } = await sdk.signInAnonymously(auth);
+    const taken = await sdk.linkWithPhoneNumber(other, '+15555550111', verifier);
+    const refused = await taken.confirm(await code()).catch((error) => error.code);
+    const free = await sdk.linkWithPhoneNumber(other, '+15555550112', verifier);
+    await free.confirm(await code());
+    return { first: user.phoneNumber, refused, second: other.phoneNumber };
+  }, suite.url('auth'));
+  assert.deepEqual(result, {
+    first: '+15555550111',
+    refused: 'auth/account-exists-with-different-credential',
+    second: '+15555550112',
+  });
   await page.close();
 });
