@@ -1,7 +1,7 @@
 //! The official emulators, measured the same way; installed from npm below target/, and only when asked for.
 
 use super::Samples;
-use super::server::resident;
+use super::server::{free_ports, resident};
 use crate::process::{Failure, command, root, run};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -12,11 +12,11 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 const FUNCTION: &str = "exports.hello = require('firebase-functions/v1').https.onRequest((request, response) => response.send('hello'));\n";
 /// The project that they serve.
-pub(super) const PEER_PROJECT: &str = "demo-peer";
-const AUTH_PORT: u16 = 19099;
+const PROJECT: &str = "demo-peer";
 const READY: &str = "All emulators ready!";
 
 /// A row of the start-up table: Auth and Functions, the two that need no JVM.
@@ -36,14 +36,20 @@ pub(super) async fn startup(runs: usize) -> Result<Vec<String>, Failure> {
 /// Official emulators that run; killed when dropped.
 pub(super) struct Emulators {
     child: Child,
+    auth: SocketAddr,
+    /// Their `firebase.json`.
+    _settings: NamedTempFile,
 }
 
 impl Emulators {
     /// Starts some of them (`auth,functions`, say) where the calling thread runs, and waits until they are ready. They
     /// have to be installed.
     pub(super) fn start(only: &str) -> Result<Self, Failure> {
+        let ports = free_ports::<4>()?;
+        let settings = settings(ports)?;
         let mut child = Command::new("node")
-            .args(["node_modules/.bin/firebase", "emulators:start", "--only", only, "--project", PEER_PROJECT])
+            .args(["node_modules/.bin/firebase", "emulators:start", "--only", only, "--project", PROJECT, "--config"])
+            .arg(settings.path())
             .current_dir(folder())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -51,7 +57,8 @@ impl Emulators {
             .process_group(0)
             .spawn()?;
         let output = child.stdout.take().ok_or("no output")?;
-        let emulators = Self { child };
+        let [auth, ..] = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let emulators = Self { child, auth, _settings: settings };
         let mut lines = BufReader::new(output).lines();
         if !lines.any(|line| line.is_ok_and(|line| line.contains(READY))) {
             return Err("the official emulators did not start".into());
@@ -63,7 +70,7 @@ impl Emulators {
 
     /// Where Auth is.
     pub(super) fn auth(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], AUTH_PORT))
+        self.auth
     }
 
     /// All of their processes.
@@ -95,15 +102,18 @@ pub(super) fn install() -> Result<(), Failure> {
             "dependencies": {"firebase-tools": "15.34.2", "firebase-functions": "7.4.0", "firebase-admin": "13.10.0"}}"#,
     )?;
     std::fs::write(folder.join("index.js"), FUNCTION)?;
-    std::fs::write(
-        folder.join("firebase.json"),
-        json!({"functions": {"source": "."}, "emulators": {
-            "auth": {"host": "127.0.0.1", "port": AUTH_PORT}, "functions": {"port": 15001}, "hub": {"port": 14400},
-            "logging": {"port": 14500}, "ui": {"enabled": false},
-        }})
-        .to_string(),
-    )?;
     run(&mut command("npm", &["install", "--no-fund", "--no-audit"], "target/peer"))
+}
+
+/// A `firebase.json` in their folder, by which they leave the ports of other emulators alone.
+fn settings([auth, functions, hub, logging]: [u16; 4]) -> Result<NamedTempFile, Failure> {
+    let settings = json!({"functions": {"source": "."}, "emulators": {
+        "auth": {"host": "127.0.0.1", "port": auth}, "functions": {"port": functions}, "hub": {"port": hub},
+        "logging": {"port": logging}, "ui": {"enabled": false},
+    }});
+    let file = tempfile::Builder::new().prefix("firebase-").suffix(".json").tempfile_in(folder())?;
+    std::fs::write(file.path(), settings.to_string())?;
+    Ok(file)
 }
 
 /// The processes of a group.

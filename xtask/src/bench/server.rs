@@ -4,7 +4,7 @@ use crate::process::{Failure, root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -111,6 +111,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.end(Signal::SIGTERM);
     }
+}
+
+/// Ports that were free a moment ago, all different.
+pub(super) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], Failure> {
+    let mut listeners = Vec::new();
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        *port = listener.local_addr()?.port();
+        listeners.push(listener);
+    }
+    Ok(ports)
 }
 
 /// Processor time that processes have used, in seconds.
