@@ -167,6 +167,7 @@ impl AuthService {
             let _ = ended.send(());
         });
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
+        let hashing = HashingPool::start().map_err(OpenError::Thread)?;
         let verified = Verified::new(MOST_VERIFIED_BYTES);
         let house = House {
             project: project.to_owned(),
@@ -182,7 +183,7 @@ impl AuthService {
         let next_turn = AtomicU64::new(next_turn);
         Ok(Arc::new(Self {
             house: Arc::new(house),
-            hashing: HashingPool::default(),
+            hashing,
             functions: BlockingFunctions::default(),
             inbox,
             next_turn,
@@ -349,6 +350,16 @@ impl AuthService {
             rerun.learn(errand, outcome);
         }
         Ok(())
+    }
+
+    /// Runs an operation that reads a row or two: right here, for it takes no longer than to have it done elsewhere.
+    pub(super) fn glance<T>(
+        &self,
+        asked: &Asked,
+        operation: impl FnOnce(&dyn Accounts, &Call<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (tokens, outcomes) = (self.tokens(), Outcomes::default());
+        self.look(|store, now| operation(store, &self.house.call(asked, &tokens, now, &self.house.entropy, &outcomes)))
     }
 
     /// Runs an operation that only reads, beside the writer.

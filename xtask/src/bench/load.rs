@@ -32,7 +32,7 @@ impl Connection {
         Ok(Self { stream, read: Vec::with_capacity(4096) })
     }
 
-    /// Sends `request` and reads the whole answer, which has to announce its length.
+    /// Sends `request` and reads the whole answer, which has to announce its length or come in chunks.
     pub(super) async fn ask(&mut self, request: &[u8]) -> Result<Answer, Failure> {
         self.stream.write_all(request).await?;
         self.read.clear();
@@ -54,12 +54,33 @@ fn parse(read: &[u8]) -> Option<Answer> {
     let status = head.get(9..12)?.parse().ok()?;
     let announced = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
+    let rest = read.get(head_end + 4..)?;
     // These two have no body, and say nothing of its length.
-    let length: usize = if matches!(status, 204 | 304) { 0 } else { announced? };
-    let body = read.get(head_end + 4..head_end + 4 + length)?;
-    Some(Answer { status, body: body.to_vec() })
+    let body = if matches!(status, 204 | 304) {
+        Vec::new()
+    } else if let Some(length) = announced {
+        rest.get(..length)?.to_vec()
+    } else {
+        chunks(rest)?
+    };
+    Some(Answer { status, body })
+}
+
+/// What chunks hold (RFC 9112), once the last of them is there.
+fn chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line_end = rest.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(rest.get(..line_end)?).ok()?, 16).ok()?;
+        let chunk = rest.get(line_end + 2..line_end + 2 + length)?;
+        rest = rest.get(line_end + 2 + length..)?.strip_prefix(b"\r\n")?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(chunk);
+    }
 }
 
 /// A request's bytes.

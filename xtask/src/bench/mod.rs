@@ -3,6 +3,7 @@
 //! Machines are noisy. Every figure is the median of several runs, with the smallest and largest beside it; what the
 //! machine itself could do at most is measured in the same run.
 
+mod auth;
 mod beside;
 mod cores;
 mod database;
@@ -17,6 +18,7 @@ mod server;
 mod startup;
 mod stub;
 mod tree;
+mod verdict;
 
 pub(crate) use stub::{Stub, serve as serve_stub};
 
@@ -63,6 +65,8 @@ pub(crate) struct BenchArguments {
 enum Table {
     /// From the start of the process to the last port's answer, and the memory it takes.
     Startup,
+    /// Sign-ups and lookups under load, many accounts, ID tokens, lookups beside password sign-ins.
+    Auth,
     /// startSession and pushUpdate under load.
     Functions,
     /// The Realtime Database's writes, reads, listeners and queries under load.
@@ -151,6 +155,9 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     let wanted = |table| only.is_none_or(|only| only == table);
     if wanted(Table::Startup) {
         runtime.block_on(startup::run(plan))?;
+    }
+    if wanted(Table::Auth) {
+        runtime.block_on(auth::run(plan))?;
     }
     if wanted(Table::Functions) {
         runtime.block_on(functions::run(plan))?;

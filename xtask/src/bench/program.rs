@@ -1,5 +1,5 @@
-//! Programs of the package `hearth` that measure one thing in a process of their own and print a name and a number on each
-//! line.
+//! Programs of `emulator/benches` that measure from within: built, run, and what they print read. Each figure comes from
+//! a process of its own. Must not know: what is measured.
 
 use crate::process::{Failure, command};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use std::process::Stdio;
 /// A program that measures.
 pub(super) struct Program(PathBuf);
 
-/// What it printed.
+/// What it printed: a name and a number on each line.
 pub(super) struct Figures(HashMap<String, f64>);
 
 impl Figures {
@@ -39,6 +39,7 @@ impl Program {
         built.map(Self).ok_or_else(|| "cargo built no benchmark".into())
     }
 
+    /// Runs it where the calling thread runs.
     pub(super) fn run(&self, arguments: &[&str]) -> Result<Figures, Failure> {
         let output = std::process::Command::new(&self.0).args(arguments).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {

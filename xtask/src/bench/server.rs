@@ -4,7 +4,7 @@ use crate::process::{Failure, root};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,12 +13,16 @@ use tempfile::TempDir;
 /// The project that is measured.
 pub(super) const PROJECT: &str = "demo-bench";
 
+/// Where a server says its ports.
+const PORTS: &str = "ports.json";
+
 /// The unit of `/proc`'s times, which Linux fixes at 100 a second whatever the kernel counts in.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A running server; killed when dropped.
 pub(super) struct Server {
     child: Child,
+    command: Command,
     folder: TempDir,
 }
 
@@ -46,19 +50,45 @@ impl Server {
         }
         std::fs::write(folder.path().join("firebase.json"), settings.to_string())?;
         std::fs::write(folder.path().join(".runtimeconfig.json"), runtime.to_string())?;
-        let child = Command::new(binary)
-            .args([command, "--project", PROJECT, "--ports-file", "ports.json"])
+        let mut program = Command::new(binary);
+        program
+            .args([command, "--project", PROJECT, "--ports-file", PORTS])
             .current_dir(folder.path())
             .env("HEARTH_LOG", "warn")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(Self { child, folder })
+            .stdout(Stdio::null());
+        Ok(Self { child: program.spawn()?, command: program, folder })
+    }
+
+    /// Starts it again after its end, with the same data.
+    pub(super) fn start_again(&mut self) -> Result<(), Failure> {
+        std::fs::remove_file(self.folder.path().join(PORTS))?;
+        self.child = self.command.spawn()?;
+        Ok(())
+    }
+
+    /// Bytes of the files of a store (`auth`, say), with their logs.
+    pub(super) fn stored(&self, store: &str) -> Result<u64, Failure> {
+        let mut bytes = 0;
+        for file in std::fs::read_dir(self.folder.path().join(".hearth").join(PROJECT))? {
+            let file = file?;
+            if file.file_name().to_string_lossy().starts_with(&format!("{store}.sqlite")) {
+                bytes += file.metadata()?.len();
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Ends it by `signal`.
+    pub(super) fn end(&mut self, signal: Signal) -> Result<(), Failure> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Waits until it is ready; the address of a service.
     pub(super) fn address(&mut self, service: &str) -> Result<SocketAddr, Failure> {
-        let file = self.folder.path().join("ports.json");
+        let file = self.folder.path().join(PORTS);
         let until = Instant::now() + Duration::from_secs(10);
         loop {
             if let Some(address) = read_address(&file, service) {
@@ -79,11 +109,20 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Ok(id) = i32::try_from(self.child.id()) {
-            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
-        }
-        let _ = self.child.wait();
+        let _ = self.end(Signal::SIGTERM);
     }
+}
+
+/// Ports that were free a moment ago, all different.
+pub(super) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], Failure> {
+    let mut listeners = Vec::new();
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        *port = listener.local_addr()?.port();
+        listeners.push(listener);
+    }
+    Ok(ports)
 }
 
 /// Processor time that processes have used, in seconds.

@@ -1,10 +1,10 @@
 //! How long until every port answers, and what the idle process weighs.
 
 use super::load::{Connection, request};
-use super::server::{PROJECT, resident};
+use super::server::{PROJECT, free_ports, resident};
 use super::{Plan, Samples, peer, print_table};
 use crate::process::{Failure, root};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl Drop for Killed {
 
 /// Starts the server; the milliseconds until the last of its ports has answered a request.
 async fn start(binary: &Path, folder: &Path) -> Result<(f64, Killed), Failure> {
-    let ports = free_ports()?;
+    let ports = free_ports::<{ SERVICES.len() }>()?;
     let flags: Vec<String> = SERVICES.iter().zip(&ports).map(|(service, port)| format!("{service}={port}")).collect();
     let mut command = Command::new(binary);
     command
@@ -82,11 +82,4 @@ async fn answered(address: SocketAddr, until: Instant) -> Result<(), Failure> {
         }
         tokio::time::sleep(Duration::from_micros(200)).await;
     }
-}
-
-/// Ports that were free a moment ago, all different.
-fn free_ports() -> Result<Vec<u16>, Failure> {
-    let listeners: Vec<TcpListener> =
-        SERVICES.iter().map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

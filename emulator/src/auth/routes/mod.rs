@@ -65,7 +65,10 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
     service.admit(&scope, privileged, row.uses_accounts()).await?;
     let asked = Asked { scope, privileged, origin: input::origin(&head) };
     let answer = match operation.run {
-        table::Does::Read(run) => service.read(asked, move |store, call| run(store, call, &input)).await?,
+        table::Does::Glance(run) if !privileged => service.glance(&asked, |store, call| run(store, call, &input))?,
+        table::Does::Glance(run) | table::Does::Read(run) => {
+            service.read(asked, move |store, call| run(store, call, &input)).await?
+        }
         table::Does::Write(run) => service.write(asked, move |store, call| run(store, call, &input)).await?,
     };
     success(service, answer).await

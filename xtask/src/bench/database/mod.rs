@@ -16,6 +16,7 @@ use super::cores::{Cores, Kept, move_process};
 use super::load::{self, Connection, request};
 use super::server::{Server, processor_seconds};
 use super::stub::{Running, Stub};
+use super::verdict::{Limit, ratio, shown};
 use super::{Part, Plan, Samples, print_table};
 use crate::process::Failure;
 use fanout::Pace;
@@ -414,38 +415,6 @@ impl AllHeard {
             shown(pick(&self.peer), decimals),
         ]
     }
-}
-
-/// What is wanted of a figure, by itself or against what it is measured against.
-#[derive(Clone, Copy)]
-enum Limit {
-    AtLeast(f64),
-    AtMost(f64),
-    /// At least this share of the other.
-    Share(f64),
-    /// At most so many times the other.
-    Times(f64),
-}
-
-impl Limit {
-    fn verdict(self, figure: &Samples, other: &Samples) -> String {
-        let (figure, times) = (figure.median(), figure.median() / other.median());
-        let (kept, words) = match self {
-            Self::AtLeast(least) => (figure >= least, format!("≥ {least}")),
-            Self::AtMost(most) => (figure <= most, format!("≤ {most}")),
-            Self::Share(least) => (times >= least, format!("≥ {least}×")),
-            Self::Times(most) => (times <= most, format!("≤ {most}×")),
-        };
-        format!("{words}, {}", if kept { "kept" } else { "missed" })
-    }
-}
-
-fn ratio(figure: &Samples, other: &Samples) -> String {
-    format!("{:.2}×", figure.median() / other.median())
-}
-
-fn shown(samples: &Samples, decimals: usize) -> String {
-    if samples.0.is_empty() { String::new() } else { samples.show(decimals) }
 }
 
 /// Another Realtime Database; who runs it, and what it is made of, is not known here.
