@@ -26,6 +26,9 @@ pub enum Command {
     /// Start the emulators, run a script beside them, stop them, and exit with the script's code.
     #[command(name = "emulators:exec")]
     Exec(ExecArguments),
+    /// Print an nginx configuration's push stream as a part of firebase.json.
+    #[command(name = "pushstream:import")]
+    PushStreamImport(PushStreamImportArguments),
     /// Serve in earnest: signed tokens, enforced auth, secrets required.
     Serve(ServeArguments),
 }
@@ -60,6 +63,13 @@ pub struct ServeArguments {
     /// What all commands take.
     #[command(flatten)]
     pub common: CommonArguments,
+}
+
+/// `pushstream:import`.
+#[derive(Debug, Args)]
+pub struct PushStreamImportArguments {
+    /// The nginx configuration.
+    pub file: PathBuf,
 }
 
 /// Flags of every command.

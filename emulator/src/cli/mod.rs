@@ -8,6 +8,7 @@ mod descendants;
 mod exec;
 pub mod exit;
 mod open_files;
+mod push_stream_import;
 mod signals;
 mod start;
 
@@ -54,6 +55,7 @@ async fn run(command: Command) -> Exit {
             Ok(wishes) => exec::run(&wishes, arguments.common.ports_file.as_deref(), &arguments.script).await,
             Err(error) => fail(Exit::System, error),
         },
+        Command::PushStreamImport(arguments) => push_stream_import::run(&arguments.file),
         Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
             Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
             Err(error) => fail(Exit::System, error),
@@ -69,7 +71,7 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
         let exit = match &error {
             StartError::Port { .. } => Exit::Port,
             StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
-            StartError::Schedule(_) | StartError::Pubsub(_) => Exit::Config,
+            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) => Exit::Config,
             StartError::Entropy | StartError::Secret(_) => Exit::System,
         };
         fail(exit, error)

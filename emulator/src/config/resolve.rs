@@ -111,6 +111,8 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
         );
     }
     settings.database.rules = read_rules(&root, &project, &firebase.rules)?;
+    settings.push_stream.declared = firebase.push_stream.clone();
+    settings.push_stream.folder = root.clone();
     settings.data = (!wishes.ephemeral).then(|| {
         let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
         base.join(&project)
@@ -143,7 +145,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
             open_triggers: true,
             ..functions(runtime)
         },
-        push_stream: PushStreamSettings { secret: runtime.pubsub_secret.clone().unwrap_or_default() },
+        push_stream: push_stream(runtime.pubsub_secret.clone().unwrap_or_default()),
         clock: ClockSettings::System,
         seed: None,
     }
@@ -195,10 +197,15 @@ fn self_host_preset(
             open_triggers: false,
             ..functions(runtime)
         },
-        push_stream: PushStreamSettings { secret },
+        push_stream: push_stream(secret),
         clock: ClockSettings::System,
         seed: None,
     })
+}
+
+/// Nothing is declared yet.
+fn push_stream(secret: String) -> PushStreamSettings {
+    PushStreamSettings { secret, declared: None, folder: PathBuf::new() }
 }
 
 /// What both presets have in common; the toggles stand at their safe side.

@@ -161,8 +161,8 @@ async fn refusals() {
         ("GET", "/sub/toolong", "", 400, Some("Channel id is too large.")),
         ("GET", "/sub/none.b1", "", 403, Some("Subscriber could not create channels.")),
         ("GET", "/sub/empty", "", 403, Some("Subscriber could not create channels.")),
-        ("GET", "/sub/none", "long-polling", 501, Some("Only the eventsource mode is served here.")),
-        ("GET", "/sub/none", "Polling", 501, Some("Only the eventsource mode is served here.")),
+        ("GET", "/sub/none", "long-polling", 403, Some("Subscriber could not create channels.")),
+        ("GET", "/sub/none", "Polling", 403, Some("Subscriber could not create channels.")),
         ("GET", "/sub/none", "streaming", 403, Some("Subscriber could not create channels.")),
         ("POST", "/sub/none", "", 405, None),
         ("HEAD", "/sub/none", "", 405, None),
@@ -202,7 +202,7 @@ async fn leaving_is_noticed_and_a_deletion_ends_the_stream() {
 #[tokio::test]
 async fn who_does_not_read_is_closed_and_delays_nobody() {
     let mut settings = settings("");
-    settings.subscriber.unread_limit = 128 * 1024;
+    subscriber(&mut settings).unread_limit = 128 * 1024;
     let house = house(settings);
     let (address, serving) = open(&house).await;
     house.publish("a", "first").await;
@@ -239,7 +239,7 @@ async fn who_does_not_read_is_closed_and_delays_nobody() {
 #[tokio::test]
 async fn who_reads_again_in_time_is_told_why_its_stream_ends() {
     let mut settings = settings("");
-    settings.subscriber.unread_limit = 4096;
+    subscriber(&mut settings).unread_limit = 4096;
     let house = house(settings);
     house.publish("a", "first").await;
     let mut slow = crowds::listen(&house).await;
