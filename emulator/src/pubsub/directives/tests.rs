@@ -25,7 +25,7 @@ fn nothing_declared_is_pogifys_profile() {
 
 #[test]
 fn every_directive_is_heeded() {
-    let settings = declared(&json!({
+    let text = r#"{
         "shared_memory_size": "10m",
         "message_ttl": "10s",
         "max_messages_stored_per_channel": 5,
@@ -52,10 +52,10 @@ fn every_directive_is_heeded() {
              "last_received_message_time": "$arg_time", "last_received_message_tag": "$arg_tag",
              "last_event_id": "$arg_eventid", "user_agent": "$arg_ua", "padding_by_user_agent": "[Tt]est,10,20:x,0,5",
              "wildcard_channel_max_qtd": 3, "default_type": "text/html", "unread_limit": "3k", "client_max_body_size": 99},
-            {"path": "/stats", "role": "statistics", "channels_path": "$arg_id"},
-        ],
-    }))
-    .unwrap();
+            {"path": "/stats", "role": "statistics", "channels_path": "$arg_id"}
+        ]
+    }"#;
+    let settings = declared(&serde_json::from_str(text).unwrap()).unwrap();
     let channels = Settings {
         memory: NonZeroUsize::new(10 << 20).unwrap(),
         message_ttl: NonZeroU64::new(10_000).unwrap(),
@@ -158,4 +158,17 @@ fn everything_that_is_wrong_is_named_with_its_place() {
     assert_eq!(mistakes, expect);
     assert_eq!(declared(&json!([])).unwrap_err(), ["pushStream is not an object"]);
     assert_eq!(declared(&json!({"locations": {}})).unwrap_err(), ["pushStream.locations: not a list"]);
+}
+
+#[test]
+fn a_header_may_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("head.html"), "<html>\n").unwrap();
+    let settings = read(&json!({"header_template_file": "head.html"}), "", folder.path()).unwrap();
+    assert_eq!(settings.locations.iter().find_map(Location::subscriber).unwrap().header_template, "<html>\n");
+    // A location's own header goes before a file that is named beside the locations.
+    let place = json!({"path": "/s", "role": "subscriber", "channels_path": "$arg_id", "header_template": "own"});
+    let declared = json!({"header_template_file": "head.html", "locations": [place]});
+    let settings = read(&declared, "", folder.path()).unwrap();
+    assert_eq!(settings.locations.iter().find_map(Location::subscriber).unwrap().header_template, "own");
 }

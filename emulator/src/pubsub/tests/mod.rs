@@ -1,8 +1,10 @@
 //! The push stream as its clients see it.
 
 mod crowds;
+mod modes;
 mod publishing;
 mod streams;
+mod websockets;
 
 use super::settings::{PublisherSettings, SubscriberSettings};
 use super::{PubsubService, PubsubSettings, Role, router};

@@ -11,21 +11,21 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A house with a door.
-async fn open(house: &House) -> (SocketAddr, JoinHandle<()>) {
+pub(super) async fn open(house: &House) -> (SocketAddr, JoinHandle<()>) {
     let bound = bind("127.0.0.1", 0).await.unwrap();
     let address = bound.address;
     (address, tokio::spawn(connections::serve(bound, house.router.clone(), house.stop.clone())))
 }
 
 /// A listener's end of a connection.
-struct Listener {
+pub(super) struct Listener {
     socket: TcpStream,
     /// What was received and not looked at yet.
     received: Vec<u8>,
 }
 
 impl Listener {
-    async fn listen(address: SocketAddr, target: &str, headers: &str) -> Self {
+    pub(super) async fn listen(address: SocketAddr, target: &str, headers: &str) -> Self {
         Self::listen_on(TcpSocket::new_v4().unwrap(), address, target, headers).await
     }
 
@@ -37,7 +37,7 @@ impl Listener {
     }
 
     /// Everything up to and with `end`, which is awaited.
-    async fn until(&mut self, end: &str) -> String {
+    pub(super) async fn until(&mut self, end: &str) -> String {
         loop {
             let found = self.received.windows(end.len()).position(|part| part == end.as_bytes());
             if let Some(start) = found {
@@ -48,8 +48,35 @@ impl Listener {
         }
     }
 
+    /// The same of bytes.
+    pub(super) async fn until_bytes(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(start) = self.received.windows(end.len()).position(|part| part == end) {
+                return self.take(start + end.len()).await;
+            }
+            assert!(self.more().await, "the stream ended before {end:?}");
+        }
+    }
+
+    /// So many bytes.
+    pub(super) async fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.received.len() < length {
+            assert!(self.more().await, "the stream ended: {}", String::from_utf8_lossy(&self.received));
+        }
+        let rest = self.received.split_off(length);
+        std::mem::replace(&mut self.received, rest)
+    }
+
+    pub(super) async fn say(&mut self, text: &str) {
+        self.say_bytes(text.as_bytes()).await;
+    }
+
+    pub(super) async fn say_bytes(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+    }
+
     /// The body's next chunk, without its framing.
-    async fn chunk(&mut self) -> String {
+    pub(super) async fn chunk(&mut self) -> String {
         let length = self.until("\r\n").await;
         let length = usize::from_str_radix(length.trim_end(), 16).unwrap();
         while self.received.len() < length + 2 {
@@ -62,7 +89,7 @@ impl Listener {
     }
 
     /// Everything up to the end of the connection.
-    async fn rest(&mut self) -> String {
+    pub(super) async fn rest(&mut self) -> String {
         while self.more().await {}
         String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
