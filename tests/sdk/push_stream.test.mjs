@@ -1,4 +1,4 @@
-// The push stream's modes with real clients: npm's EventSource, Node's and a browser's WebSocket, a browser's EventSource.
+// The push stream's modes with real clients: npm's EventSource, a browser's EventSource, WebSocket and fetch.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -42,7 +42,7 @@ async function publish(channel, body, headers = {}) {
   return answer.json();
 }
 
-/** Waits until `holds` does, after each event of `emitter`. */
+/** Waits until `holds` does, after each of these events of `source`. */
 async function until(source, names, holds) {
   while (!holds()) {
     await new Promise((resolve) => names.forEach((name) => source.addEventListener(name, resolve, { once: true })));
@@ -143,11 +143,15 @@ test("a browser's EventSource that is cut off comes back and misses nothing", { 
 });
 
 test("a browser's WebSocket hears, and says what others hear", { timeout: 60_000 }, async () => {
+  const url = suite.url('pushStream').replace('http', 'ws');
   await publish('socket', 'old');
-  const other = new WebSocket(`${suite.url('pushStream').replace('http', 'ws')}/ws/socket`);
-  const heard = [];
-  other.addEventListener('message', ({ data }) => heard.push(data));
-  await until(other, ['open'], () => other.readyState === WebSocket.OPEN);
+  await page.evaluate((url) => {
+    window.told = [];
+    window.other = new WebSocket(`${url}/ws/socket`);
+    window.other.onmessage = ({ data }) => window.told.push(data);
+    window.other.onclose = ({ code, wasClean }) => window.told.push({ code, wasClean });
+    return new Promise((resolve) => (window.other.onopen = resolve));
+  }, url);
   const result = await page.evaluate(
     (url) =>
       new Promise((resolve) => {
@@ -160,15 +164,29 @@ test("a browser's WebSocket hears, and says what others hear", { timeout: 60_000
         };
         socket.onclose = ({ code, wasClean }) => resolve({ heard, code, wasClean });
       }),
-    suite.url('pushStream').replace('http', 'ws'),
+    url,
   );
   assert.deepEqual(result, { heard: ['old', 'from the page'], code: 1005, wasClean: true });
-  await until(other, ['message'], () => heard.length === 1);
-  assert.deepEqual(heard, ['from the page']);
-  const deleted = new Promise((resolve) => other.addEventListener('close', resolve, { once: true }));
+  await page.waitForFunction(() => window.told.length === 1);
   await fetch(`${suite.url('pushStream')}/pub?id=socket`, { method: 'DELETE', body: 'over' });
-  const { code, wasClean } = await deleted;
-  assert.deepEqual([heard, code, wasClean], [['from the page', 'over'], 1005, true]);
+  await page.waitForFunction(() => window.told.length === 3);
+  const told = await page.evaluate(() => window.told);
+  assert.deepEqual(told, ['from the page', 'over', { code: 1005, wasClean: true }]);
+});
+
+test('a page reads why its WebSocket is refused', { timeout: 60_000 }, async () => {
+  const closed = await page.evaluate(
+    (url) =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(`${url}/ws/ALL`);
+        socket.onclose = ({ code, reason }) => resolve({ code, reason: JSON.parse(reason) });
+      }),
+    suite.url('pushStream').replace('http', 'ws'),
+  );
+  assert.deepEqual(closed, {
+    code: 1008,
+    reason: { http_status: 403, explain: 'Channel id not authorized for this method.' },
+  });
 });
 
 test('a page polls, and goes on where it left', { timeout: 60_000 }, async () => {

@@ -170,7 +170,7 @@ async fn the_events_channel_tells_of_the_others_and_ids_go_on() {
     events.until("event: client_subscribed\ndata: {\"type\": \"client_subscribed\", \"channel\": \"a\"}\n\n").await;
     publish("a", "2").await;
     let seen = listener.until("data: 2\n\n").await;
-    let id = seen.lines().filter_map(|line| line.strip_prefix("id: ")).last().unwrap().to_owned();
+    let id = seen.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().to_owned();
     drop(listener);
     events.until("\"client_unsubscribed\", \"channel\": \"a\"}\n\n").await;
     for body in ["3", "4"] {
@@ -232,7 +232,7 @@ async fn an_nginx_configuration_is_imported_and_served() {
     assert!(output.contains("line 5: auth_request /auth: nothing here does that"), "{output}");
     let end = output.rfind("\n}\n").unwrap() + 2;
     let begin = output.find("{\n").unwrap();
-    let mut firebase: Value = serde_json::from_str(&output[begin..end]).unwrap();
+    let mut firebase: Value = serde_json::from_str(output.get(begin..end).unwrap()).unwrap();
     assert_eq!(firebase["pushStream"]["locations"][1]["mode"], "long-polling");
     firebase["emulators"] = json!({"pushStream": {}});
     let mut process = start(folder.path(), &firebase);

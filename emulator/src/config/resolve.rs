@@ -229,14 +229,17 @@ fn functions(runtime: &RuntimeConfig) -> FunctionsSettings {
 /// Decides which services run and where. Without any configuration all do; with one, those it names, as the official
 /// suite does it; `--only` names them itself. The push stream comes with the functions, which publish to it.
 fn choose_services(wishes: &Wishes, firebase: &FirebaseJson, settings: &mut Settings) -> Result<(), ConfigError> {
-    let unconfigured = !firebase.has_emulators && !firebase.has_functions && !firebase.has_database;
+    let declares_push_stream = firebase.push_stream.is_some();
+    let unconfigured =
+        !firebase.has_emulators && !firebase.has_functions && !firebase.has_database && !declares_push_stream;
     let configured = |service: Service| {
         unconfigured
             || firebase.emulators.contains_key(&service)
             || match service {
                 Service::Functions => firebase.has_functions,
                 Service::Database => firebase.has_database,
-                Service::Auth | Service::PushStream | Service::Hub => false,
+                Service::PushStream => declares_push_stream,
+                Service::Auth | Service::Hub => false,
             }
     };
     for service in Service::ALL {

@@ -30,7 +30,7 @@ pub enum Role {
     /// Publish, ask, delete.
     Publisher(PublisherSettings),
     /// Listen.
-    Subscriber(SubscriberSettings),
+    Subscriber(Box<SubscriberSettings>),
     /// Statistics.
     Statistics,
 }
@@ -235,7 +235,7 @@ impl PubsubSettings {
             hostname: hostname(),
             locations: vec![
                 location(Matcher::exact("/pub"), id.clone(), Role::Publisher(publisher)),
-                location(Matcher::after("/sub/"), Expression::capture(1), Role::Subscriber(subscriber)),
+                location(Matcher::after("/sub/"), Expression::capture(1), Role::Subscriber(Box::new(subscriber))),
                 location(Matcher::exact("/channels-stats"), id, Role::Statistics),
             ],
             elsewhere: StatusCode::NO_CONTENT,

@@ -212,8 +212,7 @@ fn read_role(
             Some(Role::Publisher(settings))
         }
         Some("subscriber") => {
-            let mut settings = SubscriberSettings::default();
-            settings.mode = match mode.as_deref() {
+            let mode = match mode.as_deref() {
                 None | Some("streaming") => Mode::Streaming,
                 Some("polling") => Mode::Polling,
                 Some("long-polling") => Mode::LongPolling,
@@ -224,8 +223,9 @@ fn read_role(
                     return section.mistake("mode", modes);
                 }
             };
+            let mut settings = SubscriberSettings { mode, ..SubscriberSettings::default() };
             read_subscriber(section, &mut settings, channels, groups, folder);
-            Some(Role::Subscriber(settings))
+            Some(Role::Subscriber(Box::new(settings)))
         }
         Some("statistics") => {
             if mode.is_some() {

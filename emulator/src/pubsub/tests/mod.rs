@@ -62,7 +62,7 @@ fn publisher(settings: &mut PubsubSettings) -> &mut PublisherSettings {
 /// A profile's subscribers.
 fn subscriber(settings: &mut PubsubSettings) -> &mut SubscriberSettings {
     let mut roles = settings.locations.iter_mut().map(|location| &mut location.role);
-    roles.find_map(|role| if let Role::Subscriber(settings) = role { Some(settings) } else { None }).unwrap()
+    roles.find_map(|role| if let Role::Subscriber(settings) = role { Some(&mut **settings) } else { None }).unwrap()
 }
 
 impl House {
