@@ -153,10 +153,16 @@ impl<S: Outlet> Channels<S> {
             self.room_for(ids.len() * cost(publication), freed)?;
         }
         let keys: Vec<Key> = self.found(ids).map(|(key, _)| key).collect();
+        let mut answered = Vec::with_capacity(keys.len());
         for key in keys {
-            self.publish_one(key, publication.clone(), store, now);
+            answered.push(self.publish_one(key, publication.clone(), store, now));
         }
-        Ok(self.infos(ids))
+        let mut infos = self.infos(ids);
+        for (info, answered) in infos.iter_mut().zip(answered) {
+            // Who waited for this message has it and is gone, and was there when it was published.
+            info.subscribers += answered;
+        }
+        Ok(infos)
     }
 
     /// What is told of those of `ids` that exist.
@@ -284,8 +290,9 @@ impl<S: Outlet> Channels<S> {
         self.settings.wildcard_channel_prefix.as_ref().is_some_and(|prefix| id.as_bytes().starts_with(prefix))
     }
 
-    fn publish_one(&mut self, key: Key, publication: Publication, store: bool, now: Millis) {
-        let Some(channel) = self.channels.get_mut(key) else { return };
+    /// Publishes to one channel; how many subscriptions that message has answered and ended.
+    fn publish_one(&mut self, key: Key, publication: Publication, store: bool, now: Millis) -> usize {
+        let Some(channel) = self.channels.get_mut(key) else { return 0 };
         self.latest = self.latest.next(now / 1000);
         self.seq += 1;
         self.published += u64::from(self.events != Some(key));
@@ -298,8 +305,10 @@ impl<S: Outlet> Channels<S> {
             channel.pass_over();
         }
         self.bytes = self.bytes - before + channel.bytes();
+        let answered = leaving.answered.len();
         self.dismiss(leaving, now);
         self.settle(key, now);
+        answered
     }
 
     /// Brings a channel and its deadline up to `now`; an idle one whose time has come is collected.

@@ -27,7 +27,9 @@ fn who_waits_gets_one_message_and_leaves() {
     server.publish("a", "old").unwrap();
     let (_, ears) = waits(server.wait("a/a/b", &Resume::default()));
     assert_eq!((server.counts("a"), server.summary().subscribers), (Some((1, 1, 2)), 1));
-    server.publish("b/a", "x").unwrap();
+    // The answer to the publisher counts who has waited for it.
+    let told: Vec<_> = server.publish("b/a", "x").unwrap().iter().map(|info| info.subscribers).collect();
+    assert_eq!(told, [1, 0]);
     server.publish("a", "y").unwrap();
     assert_eq!((ears.text(), ears.ended()), ("data: x\n\n".into(), false));
     assert_eq!(ears.0.borrow().stamps, [Stamp { time: 7, tag: 2 }]);
