@@ -6,7 +6,7 @@
 use crate::auth::{self, AuthService, KeyRotation};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
-use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, Settings};
+use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, PushStreamSettings, Settings};
 use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
@@ -76,6 +76,9 @@ pub enum StartError {
     /// A schedule cannot be understood.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// What firebase.json declares for the push stream cannot be worked with: all that is wrong, a line each.
+    #[error("firebase.json:\n  {0}")]
+    PushStream(String),
     /// The pubsub server's URL or secret cannot be used.
     #[error(transparent)]
     Pubsub(#[from] PublisherError),
@@ -108,6 +111,7 @@ impl App {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let push_stream = push_stream_settings(&settings.push_stream)?;
         let bound = take_ports(&settings).await?;
         let addresses: BTreeMap<Service, Vec<SocketAddr>> =
             bound.iter().map(|(service, bound)| (*service, bound.addresses())).collect();
@@ -146,7 +150,10 @@ impl App {
             clock.clone(),
             entropy.stream("database"),
         )?;
-        let pubsub = PubsubService::new(PubsubSettings::pogify(&settings.push_stream.secret), &agenda, stop.clone());
+        let mut epoch = [0; 4];
+        entropy.stream("pushStream").fill(&mut epoch);
+        let epoch = u64::from(u32::from_le_bytes(epoch));
+        let pubsub = PubsubService::new(push_stream, epoch, &agenda, stop.clone());
         let credentials =
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
 
@@ -214,6 +221,7 @@ impl App {
         }
         tasks.spawn(async move { sessions.ended().await });
         tasks.spawn(database::watch_rules(Arc::clone(&databases), settings.rules_files, stop.clone()));
+        tasks.spawn(async move { pubsub.ended().await });
         let running = agenda.clone();
         let until = stop.clone();
         tasks.spawn(async move { running.run(until).await });
@@ -291,6 +299,15 @@ pub fn open_auth(settings: &Settings) -> Result<Arc<AuthService>, StartError> {
 async fn first_key_file(auth: &AuthService, storage: &Storage) -> Result<Option<PathBuf>, StartError> {
     let keys = auth.service_account_keys().await.map_err(auth::IssueError::from)?;
     Ok(storage.path().filter(|_| keys.is_empty()).map(|folder| folder.join(SERVICE_ACCOUNT_FILE)))
+}
+
+/// What firebase.json declares, or else Pogify's profile.
+fn push_stream_settings(settings: &PushStreamSettings) -> Result<PubsubSettings, StartError> {
+    match &settings.declared {
+        None => Ok(PubsubSettings::pogify(&settings.secret)),
+        Some(declared) => PubsubSettings::declared(declared, &settings.secret, &settings.folder)
+            .map_err(|mistakes| StartError::PushStream(mistakes.join("\n  "))),
+    }
 }
 
 async fn take_ports(settings: &Settings) -> Result<BTreeMap<Service, Bound>, StartError> {

@@ -20,12 +20,12 @@ export const ENFORCED = {
 };
 
 /**
- * @param {{runtime?: object, args?: string[], project?: string}} options
+ * @param {{runtime?: object, args?: string[], project?: string, pushStream?: object}} options
  * @returns {Promise<{project: string, ports: Record<string, {host: string, port: number}>, url: (service: string) => string,
  *   stop: (signal?: string) => Promise<number>, output: () => string}>}
  */
-export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk' } = {}) {
-  return start('emulators:start', READY, { runtime, args, project });
+export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk', pushStream } = {}) {
+  return start('emulators:start', READY, { runtime, args, project, pushStream });
 }
 
 /** The same for `hearth serve`; `folder` is where firebase.json is, and beside it the data. */
@@ -34,10 +34,10 @@ export async function startServer({ args = [], project = 'sdk-server' } = {}) {
   return start('serve', SERVER_READY, { runtime, args, project });
 }
 
-async function start(command, sign, { runtime, args, project }) {
+async function start(command, sign, { runtime, args, project, pushStream }) {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
   const emulators = Object.fromEntries(SERVICES.map((service) => [service, { port: 0 }]));
-  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators }));
+  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream }));
   await writeFile(join(folder, '.runtimeconfig.json'), JSON.stringify(runtime));
   const portsFile = join(folder, 'ports.json');
   const child = spawn(

@@ -29,6 +29,9 @@ pub enum Command {
     /// Run cases of security rules, and say which come out otherwise than expected.
     #[command(name = "rules:test")]
     RulesTest(RulesTestArguments),
+    /// Print an nginx configuration's push stream as a part of firebase.json.
+    #[command(name = "pushstream:import")]
+    PushStreamImport(PushStreamImportArguments),
     /// Serve in earnest: signed tokens, enforced auth, secrets required.
     Serve(ServeArguments),
     /// Issue a service-account key, with which Admin SDKs are admins of a server; the server must not be running.
@@ -153,6 +156,13 @@ pub struct ServeArguments {
     /// What all commands take.
     #[command(flatten)]
     pub common: CommonArguments,
+}
+
+/// `pushstream:import`.
+#[derive(Debug, Args)]
+pub struct PushStreamImportArguments {
+    /// The nginx configuration.
+    pub file: PathBuf,
 }
 
 /// Flags of every command.

@@ -8,6 +8,7 @@ mod descendants;
 mod exec;
 pub mod exit;
 mod open_files;
+mod push_stream_import;
 mod report;
 mod rules_test;
 mod service_accounts;
@@ -61,6 +62,7 @@ async fn run(command: Command) -> Exit {
         Command::ServiceAccountsCreate(arguments) => service_accounts::create(&arguments).await,
         Command::ServiceAccountsList(data) => service_accounts::list(&data).await,
         Command::ServiceAccountsRevoke(arguments) => service_accounts::revoke(&arguments.data, arguments.id).await,
+        Command::PushStreamImport(arguments) => push_stream_import::run(&arguments.file),
         Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
             Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
             Err(error) => fail(Exit::System, error),
@@ -76,7 +78,7 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
         let exit = match &error {
             StartError::Port { .. } => Exit::Port,
             StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
-            StartError::Schedule(_) | StartError::Pubsub(_) => Exit::Config,
+            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) => Exit::Config,
             StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Exit::System,
         };
         fail(exit, error)

@@ -73,6 +73,7 @@ fn open(arguments: &DataArguments) -> Result<Arc<AuthService>, Exit> {
             | StartError::Pubsub(_)
             | StartError::Secret(_)
             | StartError::ServiceAccount(_)
+            | StartError::PushStream(_)
             | StartError::Entropy => Exit::System,
         };
         fail(exit, error)

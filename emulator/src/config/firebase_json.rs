@@ -20,6 +20,8 @@ pub struct FirebaseJson {
     pub has_database: bool,
     /// The files of rules that it names.
     pub rules: Vec<RulesFile>,
+    /// The `pushStream` section, as it is.
+    pub push_stream: Option<Value>,
     /// What should be said to the user about it.
     pub warnings: Vec<String>,
 }
@@ -94,6 +96,7 @@ pub fn parse(text: &str) -> Result<FirebaseJson, String> {
                     parsed.rules.extend(rules_file(entry)?);
                 }
             }
+            "pushStream" => parsed.push_stream = Some(value.clone()),
             _ => parsed.ignore(key, ""),
         }
     }

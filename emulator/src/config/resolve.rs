@@ -114,6 +114,8 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
         );
     }
     read_rules(&root, &firebase.rules, &mut settings)?;
+    settings.push_stream.declared = firebase.push_stream.clone();
+    settings.push_stream.folder = root.clone();
     settings.data = (!wishes.ephemeral).then(|| {
         let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
         base.join(&project)
@@ -148,7 +150,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
             open_triggers: true,
             ..functions(runtime)
         },
-        push_stream: PushStreamSettings { secret: runtime.pubsub_secret.clone().unwrap_or_default() },
+        push_stream: push_stream(runtime.pubsub_secret.clone().unwrap_or_default()),
         clock: ClockSettings::System,
         seed: None,
     }
@@ -201,10 +203,15 @@ fn self_host_preset(
             open_triggers: false,
             ..functions(runtime)
         },
-        push_stream: PushStreamSettings { secret },
+        push_stream: push_stream(secret),
         clock: ClockSettings::System,
         seed: None,
     })
+}
+
+/// Nothing is declared yet.
+fn push_stream(secret: String) -> PushStreamSettings {
+    PushStreamSettings { secret, declared: None, folder: PathBuf::new() }
 }
 
 /// What both presets have in common; the toggles stand at their safe side.
@@ -228,14 +235,17 @@ fn functions(runtime: &RuntimeConfig) -> FunctionsSettings {
 /// Decides which services run and where. Without any configuration all do; with one, those it names, as the official
 /// suite does it; `--only` names them itself. The push stream comes with the functions, which publish to it.
 fn choose_services(wishes: &Wishes, firebase: &FirebaseJson, settings: &mut Settings) -> Result<(), ConfigError> {
-    let unconfigured = !firebase.has_emulators && !firebase.has_functions && !firebase.has_database;
+    let declares_push_stream = firebase.push_stream.is_some();
+    let unconfigured =
+        !firebase.has_emulators && !firebase.has_functions && !firebase.has_database && !declares_push_stream;
     let configured = |service: Service| {
         unconfigured
             || firebase.emulators.contains_key(&service)
             || match service {
                 Service::Functions => firebase.has_functions,
                 Service::Database => firebase.has_database,
-                Service::Auth | Service::PushStream | Service::Hub => false,
+                Service::PushStream => declares_push_stream,
+                Service::Auth | Service::Hub => false,
             }
     };
     for service in Service::ALL {

@@ -114,6 +114,10 @@ pub struct FunctionsSettings {
 pub struct PushStreamSettings {
     /// Publishers send it as their `Authorization`; the empty one leaves publishing open (emulator mode only).
     pub secret: String,
+    /// firebase.json's `pushStream`; without it Pogify's profile holds.
+    pub declared: Option<serde_json::Value>,
+    /// Where the files are that it names.
+    pub folder: PathBuf,
 }
 
 /// Which clock.

@@ -83,6 +83,15 @@ fn the_push_stream_comes_with_the_functions() {
 }
 
 #[test]
+fn a_declared_push_stream_runs_and_is_kept_as_it_is() {
+    let folder = folder(&[("firebase.json", r#"{"pushStream": {"message_ttl": "1h"}}"#)]);
+    let resolved = resolve(&wishes(Mode::Emulator, folder.path())).unwrap();
+    assert_eq!(services(&resolved), [(Service::PushStream, 9080), (Service::Hub, 4400)]);
+    assert_eq!(resolved.settings.push_stream.declared, Some(serde_json::json!({"message_ttl": "1h"})));
+    assert_eq!((resolved.settings.push_stream.folder.as_path(), resolved.warnings), (folder.path(), vec![]));
+}
+
+#[test]
 fn the_configuration_is_found_upwards_or_where_it_is_said_to_be() {
     let folder = folder(&[("firebase.json", r#"{"emulators": {"auth": {"port": 7}}}"#)]);
     let below = folder.path().join("a/b");

@@ -4,8 +4,11 @@ use super::headers::EXPLAIN;
 use crate::server::body::BodyError;
 use axum::response::{IntoResponse, Response};
 use hearth_pubsub::error::Error;
-use http::header::ALLOW;
+use http::header::{ALLOW, SEC_WEBSOCKET_VERSION};
 use http::{HeaderValue, StatusCode};
+
+/// The WebSockets that are spoken.
+const WEBSOCKET_VERSIONS: &str = "8, 13";
 
 /// Why a request is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +21,10 @@ pub(super) enum Refusal {
     Secret,
     /// The place serves other methods only: these.
     Method(&'static str),
-    /// A subscriber wants a mode that is not served.
-    Mode,
+    /// What asks for a WebSocket lacks something.
+    WebSocketHeaders,
+    /// It asks for one of another time.
+    WebSocketVersion,
     /// None of the channels exists.
     NoSuchChannel,
 }
@@ -42,6 +47,9 @@ impl Refusal {
             Self::Channels(error) => match error {
                 Error::NoChannelId | Error::ChannelIdTooLarge | Error::EmptyMessage => StatusCode::BAD_REQUEST,
                 Error::ChannelIdNotAuthorized
+                | Error::TooManyWildcardChannels
+                | Error::EventsChannelReadOnly
+                | Error::EventsChannelClosed
                 | Error::SubscriberCannotCreate
                 | Error::TooManySubscribers
                 | Error::TooManyChannels => StatusCode::FORBIDDEN,
@@ -55,9 +63,15 @@ impl Refusal {
             },
             Self::Secret => StatusCode::UNAUTHORIZED,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Mode => StatusCode::NOT_IMPLEMENTED,
+            Self::WebSocketHeaders | Self::WebSocketVersion => StatusCode::BAD_REQUEST,
             Self::NoSuchChannel => StatusCode::NOT_FOUND,
         }
+    }
+
+    /// The same as the reason of a WebSocket's close: all that is left once it is one.
+    pub(super) fn as_close_reason(self) -> String {
+        let (status, explain) = (self.status().as_u16(), self.explanation().unwrap_or_default());
+        format!("{{\"http_status\": {status}, \"explain\":{}}}", serde_json::json!(explain))
     }
 
     fn explanation(self) -> Option<String> {
@@ -65,7 +79,12 @@ impl Refusal {
             Self::Channels(error) => Some(error.to_string()),
             Self::Body(error) => Some(error.to_string()),
             Self::Secret => Some("The Authorization header is not the publishing secret.".to_owned()),
-            Self::Mode => Some("Only the eventsource mode is served here.".to_owned()),
+            Self::WebSocketHeaders => Some(
+                "Don't have at least one of the mandatory headers: Connection, Upgrade, Sec-WebSocket-Key and \
+                 Sec-WebSocket-Version"
+                    .to_owned(),
+            ),
+            Self::WebSocketVersion => Some(format!("Version not supported. Supported versions: {WEBSOCKET_VERSIONS}")),
             Self::Method(_) | Self::NoSuchChannel => None,
         }
     }
@@ -79,6 +98,9 @@ impl IntoResponse for Refusal {
         }
         if let Self::Method(allowed) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        if self == Self::WebSocketVersion {
+            response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(WEBSOCKET_VERSIONS));
         }
         response
     }

@@ -1,5 +1,6 @@
 //! Headers that several places send. Must not know: which answer they go on.
 
+use super::expression::{Asked, Expression};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, EXPIRES,
 };
@@ -27,10 +28,15 @@ pub(super) fn forbid_caching(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store, must-revalidate"));
 }
 
+/// The origins whose pages may read the answer; none if there is no value.
+pub(super) fn origins(allowed: Option<&Expression>, asked: &Asked<'_>) -> Option<HeaderValue> {
+    allowed.and_then(|origins| HeaderValue::try_from(origins.value(asked)).ok()).filter(|value| !value.is_empty())
+}
+
 /// Lets pages of `origins` read the answer, if there are any.
-pub(super) fn allow_origins(headers: &mut HeaderMap, origins: Option<&HeaderValue>, methods: &'static str) {
+pub(super) fn allow_origins(headers: &mut HeaderMap, origins: Option<HeaderValue>, methods: &'static str) {
     if let Some(origins) = origins {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origins.clone());
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origins);
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
     }

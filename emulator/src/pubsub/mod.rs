@@ -1,12 +1,16 @@
-//! The push stream: publishers, EventSource subscribers and statistics over HTTP, on channels of `hearth_pubsub`.
+//! The push stream: publishers, subscribers and statistics over HTTP, on channels of `hearth_pubsub`.
 //!
-//! A request stays here from its path to its bytes: `location` says which of the four places it is for, `publisher`,
-//! `subscriber` and `statistics` answer it, `service` holds the channels, `errors` is the one table from refusals to
-//! statuses. Must not know: functions, accounts, the database.
+//! A request stays here from its path to its bytes: `location` says which place it is for, `publisher`, `subscriber`
+//! and `statistics` answer it, `service` holds the channels, `errors` is the one table from refusals to statuses.
+//! `settings` are read from firebase.json by `directives`, and from an nginx configuration by `nginx`. Must not know:
+//! functions, accounts, the database.
 
+mod directives;
 mod errors;
+mod expression;
 mod headers;
 mod location;
+mod nginx;
 mod publisher;
 mod service;
 mod settings;
@@ -18,15 +22,15 @@ mod tests;
 
 pub use hearth_pubsub::channel::ChannelInfo;
 pub use hearth_pubsub::error::Error;
+pub use nginx::{Import, import};
 pub use service::PubsubService;
-pub use settings::{PublisherSettings, PubsubSettings, SubscriberSettings};
+pub use settings::{Mode, PublisherSettings, PubsubSettings, Role, SubscriberSettings};
 
 use crate::server::body::Bodies;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use location::Location;
+use expression::Asked;
 use std::sync::Arc;
 
 /// What a request is answered with.
@@ -36,16 +40,29 @@ struct Room {
     bodies: Bodies,
 }
 
-/// `/pub?id=`, `/sub/{channels}`, `/channels-stats`; every other path is 204 and empty.
+/// The places of the settings.
 pub fn router(service: Arc<PubsubService>, bodies: Bodies) -> Router {
     Router::new().fallback(answer).with_state(Room { service, bodies })
 }
 
 async fn answer(State(room): State<Room>, request: Request) -> Response {
-    match Location::of(request.uri()) {
-        Location::Subscriber(path) => subscriber::answer(&room.service, &path, &request),
-        Location::Publisher(path) => publisher::answer(&room.service, &room.bodies, &path, request).await,
-        Location::Statistics(path) => statistics::answer(&room.service, &path, request.method(), request.headers()),
-        Location::Elsewhere => StatusCode::NO_CONTENT.into_response(),
+    let settings = room.service.settings();
+    let path = location::normalized(request.uri().path());
+    let Some((number, location, captures)) = location::find(&settings.locations, &path) else {
+        return settings.elsewhere.into_response();
+    };
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let asked = Asked { method, uri, headers, path: &path, captures };
+    let channels = location::channels(location, &asked);
+    match &location.role {
+        Role::Statistics => statistics::answer(&room.service, &channels, method, headers),
+        Role::Publisher(settings) => {
+            let place = publisher::Place::new(settings, channels, &asked);
+            publisher::answer(&room.service, &room.bodies, place, request).await
+        }
+        Role::Subscriber(settings) => {
+            let place = subscriber::Place::new(number, settings, channels, &asked);
+            subscriber::answer(&room.service, place, request).await
+        }
     }
 }

@@ -1,8 +1,10 @@
-//! `/pub?id=`: publish, ask, delete. Must not know: who listens.
+//! Publish, ask, delete. Must not know: who listens.
 
 use super::PubsubService;
 use super::errors::Refusal;
+use super::expression::Asked;
 use super::headers::{self, EVENT_ID, EVENT_TYPE, EXPLAIN};
+use super::settings::PublisherSettings;
 use super::statistics::written;
 use crate::server::body::Bodies;
 use crate::server::credentials::same_secret;
@@ -14,12 +16,28 @@ use hearth_pubsub::path::ChannelPath;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-const METHODS: &str = "GET, POST, PUT, DELETE";
+const METHODS: &str = "GET, POST, PUT";
+const ADMIN_METHODS: &str = "GET, POST, PUT, DELETE";
 
-pub(super) async fn answer(service: &PubsubService, bodies: &Bodies, path: &ChannelPath, request: Request) -> Response {
-    let mut response = serve(service, bodies, path, request).await.unwrap_or_else(Refusal::into_response);
+/// What the answer to a publisher needs to know of its request.
+pub(super) struct Place<'s> {
+    settings: &'s PublisherSettings,
+    path: ChannelPath,
+    origins: Option<HeaderValue>,
+}
+
+impl<'s> Place<'s> {
+    pub(super) fn new(settings: &'s PublisherSettings, path: ChannelPath, asked: &Asked<'_>) -> Self {
+        Self { settings, path, origins: headers::origins(settings.allowed_origins.as_ref(), asked) }
+    }
+}
+
+pub(super) async fn answer(service: &PubsubService, bodies: &Bodies, place: Place<'_>, request: Request) -> Response {
+    let methods = if place.settings.admin { ADMIN_METHODS } else { METHODS };
+    let served = serve(service, bodies, &place, methods, request).await;
+    let mut response = served.unwrap_or_else(Refusal::into_response);
     let headers = response.headers_mut();
-    headers::allow_origins(headers, service.settings().publisher.allowed_origins.as_ref(), METHODS);
+    headers::allow_origins(headers, place.origins, methods);
     headers::forbid_caching(headers);
     response
 }
@@ -27,16 +45,17 @@ pub(super) async fn answer(service: &PubsubService, bodies: &Bodies, path: &Chan
 async fn serve(
     service: &PubsubService,
     bodies: &Bodies,
-    path: &ChannelPath,
+    place: &Place<'_>,
+    methods: &'static str,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let settings = &service.settings().publisher;
+    let settings = place.settings;
     // Preflights included: the original asks for the secret before it looks at the method.
     if !knows(&settings.secret, request.headers()) {
         return Err(Refusal::Secret);
     }
     let (head, body) = request.into_parts();
-    let ids = path.ids();
+    let ids = place.path.ids();
     match head.method {
         Method::OPTIONS => Ok(StatusCode::OK.into_response()),
         Method::GET => {
@@ -44,7 +63,7 @@ async fn serve(
             Ok(written(&report, &head.headers))
         }
         Method::POST | Method::PUT => {
-            service.check(&ids)?;
+            service.check_writable(&ids)?;
             let body = bodies.read(body, settings.body_limit).await?;
             let publication = Publication {
                 // Copied, or a small message would keep the whole buffer of its connection.
@@ -52,12 +71,12 @@ async fn serve(
                 event_id: event_field(&head.headers, &EVENT_ID),
                 event_type: event_field(&head.headers, &EVENT_TYPE),
             };
-            let infos = service.publish_to(&ids, &publication)?;
+            let infos = service.publish_to(&ids, &publication, settings.store_messages)?;
             let report = if settings.channel_info_on_publish { service.report(infos) } else { None };
             Ok(report.map_or_else(|| StatusCode::OK.into_response(), |report| written(&report, &head.headers)))
         }
-        Method::DELETE => {
-            service.check(&ids)?;
+        Method::DELETE if settings.admin => {
+            service.check_writable(&ids)?;
             let body = bodies.read(body, settings.body_limit).await?;
             let text = (!body.is_empty()).then(|| Bytes::copy_from_slice(&body));
             match service.delete(&ids, text)? {
@@ -65,7 +84,7 @@ async fn serve(
                 _ => Ok((StatusCode::OK, [(EXPLAIN, "Channel deleted.")]).into_response()),
             }
         }
-        _ => Err(Refusal::Method(METHODS)),
+        _ => Err(Refusal::Method(methods)),
     }
 }
 

@@ -3,8 +3,9 @@
 //! One lock guards all channels. What is done under it never waits: a publish queues the same frame with every
 //! subscriber and wakes it, and each connection writes on its own.
 
-use super::settings::PubsubSettings;
-use super::subscriber::{EventStream, Outbox};
+use super::location::Location;
+use super::settings::{PubsubSettings, Role, SubscriberSettings};
+use super::subscriber::{Line, Outbox, Subscription, Wait};
 use crate::clock::{Agenda, Job, Millis, Work};
 use crate::server::connections::HangUp;
 use bytes::Bytes;
@@ -15,18 +16,40 @@ use hearth_pubsub::message::Publication;
 use hearth_pubsub::path::{ChannelId, ChannelPath};
 use hearth_pubsub::replay::Resume;
 use hearth_pubsub::statistics::{Host, Query, Report};
-use hearth_pubsub::subscriber::{FramingId, Subscribe, SubscriberId};
+use hearth_pubsub::subscriber::{Answer, Backlog, FramingId, Subscribe, SubscriberId, Terms};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The push stream.
 pub struct PubsubService {
-    channels: Mutex<Channels<Outbox>>,
+    channels: Mutex<Channels<Line>>,
     settings: PubsubSettings,
-    framing: FramingId,
+    /// By location: its framing without padding, then that of each of its padding rules. None where nobody subscribes.
+    framings: Vec<Vec<FramingId>>,
     agenda: Agenda,
     stop: CancellationToken,
+    /// Connections that are WebSockets by now.
+    sockets: TaskTracker,
+}
+
+/// Where a subscriber comes to, and what it asks for.
+pub(super) struct Request<'r> {
+    /// The location's number.
+    pub(super) location: usize,
+    /// Which of its padding rules holds.
+    pub(super) padding: Option<usize>,
+    pub(super) path: &'r ChannelPath,
+    pub(super) resume: &'r Resume,
+    /// The location's terms, but for the framing.
+    pub(super) terms: fn(&SubscriberSettings, FramingId) -> Terms,
+}
+
+/// What becomes of a subscriber that wants one answer.
+pub(super) enum Polled {
+    Now(Backlog),
+    Waits(Subscription<Wait>),
 }
 
 impl fmt::Debug for PubsubService {
@@ -36,20 +59,28 @@ impl fmt::Debug for PubsubService {
 }
 
 impl PubsubService {
-    /// A push stream without channels. Expiry follows the clock of `agenda`; on `stop` every stream ends. Must be
+    /// A push stream without channels. `epoch` tells this run from earlier and later ones. Expiry follows the clock of `agenda`; on `stop` every stream ends. Must be
     /// called within a Tokio runtime.
-    pub fn new(settings: PubsubSettings, agenda: &Agenda, stop: CancellationToken) -> Arc<Self> {
+    pub fn new(settings: PubsubSettings, epoch: u64, agenda: &Agenda, stop: CancellationToken) -> Arc<Self> {
         let host = Host { name: settings.hostname.clone(), pid: std::process::id() };
         let mut channels = Channels::new(settings.channels.clone(), host, agenda.clock().now());
-        let framing = channels.framing(settings.subscriber.framing.clone());
-        let agenda = agenda.clone();
-        let service = Arc::new(Self { channels: Mutex::new(channels), settings, framing, agenda, stop });
+        let framings = settings.locations.iter().map(|location| match &location.role {
+            Role::Subscriber(settings) => {
+                let framings = settings.framings(epoch);
+                framings.into_iter().map(|framing| channels.framing(framing)).collect()
+            }
+            Role::Publisher(_) | Role::Statistics => Vec::new(),
+        });
+        let framings = framings.collect();
+        let (channels, agenda, sockets) = (Mutex::new(channels), agenda.clone(), TaskTracker::new());
+        let service = Arc::new(Self { channels, settings, framings, agenda, stop, sockets });
         service.agenda.add(Arc::new(Expiry(Arc::downgrade(&service))));
         tokio::spawn(end_streams(Arc::downgrade(&service), service.stop.clone()));
         service
     }
 
-    /// Publishes `message` to the one channel that `channel` names, as `/pub` does, without the secret.
+    /// Publishes `message` to the one channel that `channel` names, as the first publishers' place does, without the
+    /// secret; without such a place it is stored.
     ///
     /// # Errors
     /// See [`Error`]; what names several channels is [`Error::ChannelIdNotAuthorized`].
@@ -60,7 +91,9 @@ impl PubsubService {
         }
         // Copied, for it may be a slice of something large that would be kept as long as the message.
         let publication = Publication::new(Bytes::copy_from_slice(&message));
-        self.publish_to(&ids, &publication)?.pop().ok_or(Error::NoChannelId)
+        let places = self.settings.locations.iter();
+        let store = places.filter_map(Location::publisher).map(|publisher| publisher.store_messages).next();
+        self.publish_to(&ids, &publication, store.unwrap_or(true))?.pop().ok_or(Error::NoChannelId)
     }
 
     /// How many subscribers were closed because they did not read fast enough.
@@ -68,19 +101,44 @@ impl PubsubService {
         self.with(|channels, _| channels.cut_off_count())
     }
 
+    /// Ready once every WebSocket is closed, which a stop brings about.
+    pub async fn ended(&self) {
+        self.stop.cancelled().await;
+        self.sockets.close();
+        self.sockets.wait().await;
+    }
+
     pub(super) fn settings(&self) -> &PubsubSettings {
         &self.settings
     }
 
-    /// Whether `ids` can be published to, asked for and deleted at all.
-    pub(super) fn check(&self, ids: &[ChannelId]) -> Result<(), Error> {
-        self.with(|channels, _| channels.check(ids))
+    pub(super) fn sockets(&self) -> &TaskTracker {
+        &self.sockets
     }
 
-    pub(super) fn publish_to(&self, ids: &[ChannelId], publication: &Publication) -> Result<Vec<ChannelInfo>, Error> {
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Milliseconds since the epoch.
+    pub(super) fn now(&self) -> Millis {
+        self.agenda.clock().now()
+    }
+
+    /// Whether `ids` can be published to and deleted at all.
+    pub(super) fn check_writable(&self, ids: &[ChannelId]) -> Result<(), Error> {
+        self.with(|channels, _| channels.check_writable(ids))
+    }
+
+    pub(super) fn publish_to(
+        &self,
+        ids: &[ChannelId],
+        publication: &Publication,
+        store: bool,
+    ) -> Result<Vec<ChannelInfo>, Error> {
         let (result, cut) = self.with(|channels, now| {
             let before = channels.cut_off_count();
-            let result = channels.publish(ids, publication, self.settings.publisher.store_messages, now);
+            let result = channels.publish(ids, publication, store, now);
             (result, channels.cut_off_count() - before)
         });
         if cut > 0 {
@@ -110,24 +168,64 @@ impl PubsubService {
     /// Opens a stream. It has its old messages and its place among the channels' subscribers in one step.
     pub(super) fn subscribe(
         self: &Arc<Self>,
-        path: &ChannelPath,
-        resume: &Resume,
+        request: &Request<'_>,
         hang_up: Option<HangUp>,
-    ) -> Result<EventStream, Error> {
-        let settings = &self.settings.subscriber;
-        let request = Subscribe {
-            path,
-            resume,
-            framing: self.framing,
-            authorized_channels_only: settings.authorized_channels_only,
-        };
-        let open = |backlog| Outbox::new(backlog, settings.unread_limit, hang_up);
-        let (id, outbox) = self.with(|channels, now| channels.subscribe(&request, open, now))?;
+    ) -> Result<Subscription<Outbox>, Error> {
+        let (settings, subscribe) = self.terms(request).ok_or(Error::NoChannelId)?;
+        let mut outbox = None;
+        let open = |backlog| Line::Stream(outbox.insert(Outbox::new(backlog, settings.unread_limit, hang_up)).clone());
+        let (id, _) = self.with(|channels, now| channels.subscribe(&subscribe, open, now))?;
+        let subscription = outbox.map(|outbox| Subscription::new(outbox, id, Arc::clone(self)));
+        self.end_late_comers();
+        subscription.ok_or(Error::NoChannelId)
+    }
+
+    /// The old messages that a request asks for.
+    pub(super) fn poll(&self, request: &Request<'_>) -> Result<Backlog, Error> {
+        let (_, subscribe) = self.terms(request).ok_or(Error::NoChannelId)?;
+        self.with(|channels, now| channels.poll(&subscribe, now))
+    }
+
+    /// The old messages that a request asks for, or else the first new one.
+    pub(super) fn wait(self: &Arc<Self>, request: &Request<'_>) -> Result<Polled, Error> {
+        let (_, subscribe) = self.terms(request).ok_or(Error::NoChannelId)?;
+        let wait = Wait::default();
+        let line = || Line::Once(wait.clone());
+        Ok(match self.with(|channels, now| channels.wait(&subscribe, line, now))? {
+            Answer::Now(backlog) => Polled::Now(backlog),
+            Answer::Waits(id, _) => {
+                let subscription = Subscription::new(wait, id, Arc::clone(self));
+                self.end_late_comers();
+                Polled::Waits(subscription)
+            }
+        })
+    }
+
+    /// What stands before and after the messages of one answer.
+    pub(super) fn around(&self, request: &Request<'_>) -> (Bytes, Bytes) {
+        let framing = self.framing(request);
+        self.with(|channels, _| {
+            let framing = framing.and_then(|framing| channels.known(framing));
+            framing.map(|framing| (framing.opening(), framing.closing())).unwrap_or_default()
+        })
+    }
+
+    fn framing(&self, request: &Request<'_>) -> Option<FramingId> {
+        let index = request.padding.map_or(0, |rule| rule + 1);
+        self.framings.get(request.location)?.get(index).copied()
+    }
+
+    fn terms<'r>(&self, request: &Request<'r>) -> Option<(&SubscriberSettings, Subscribe<'r>)> {
+        let settings = self.settings.locations.get(request.location).and_then(Location::subscriber)?;
+        let terms = (request.terms)(settings, self.framing(request)?);
+        Some((settings, Subscribe { path: request.path, resume: request.resume, terms }))
+    }
+
+    /// Whoever comes after a stop is ended like the others.
+    fn end_late_comers(&self) {
         if self.stop.is_cancelled() {
-            // It may have come after the others were ended.
             self.end_all();
         }
-        Ok(EventStream::new(outbox, id, Arc::clone(self)))
     }
 
     pub(super) fn unsubscribe(&self, subscriber: SubscriberId) {
@@ -145,7 +243,7 @@ impl PubsubService {
     }
 
     /// Does something to the channels, and wakes the agenda if something falls due earlier after it.
-    fn with<R>(&self, act: impl FnOnce(&mut Channels<Outbox>, Millis) -> R) -> R {
+    fn with<R>(&self, act: impl FnOnce(&mut Channels<Line>, Millis) -> R) -> R {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let before = channels.next_deadline();
         let result = act(&mut channels, self.agenda.clock().now());

@@ -1,8 +1,15 @@
 //! What the push stream has been told. Must not know: where the settings come from.
 
-use hearth_pubsub::framing::Framing;
+use super::directives;
+use super::expression::Expression;
+use super::location::{Location, Matcher};
+use hearth_pubsub::framing::{Envelope, Framing, Padding};
 use hearth_pubsub::settings::Settings;
-use http::HeaderValue;
+use hearth_pubsub::subscriber::{FramingId, Terms};
+use hearth_pubsub::template::Template;
+use http::{HeaderValue, StatusCode};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::Path;
 
 /// Everything the push stream has been told.
 #[derive(Clone, Debug)]
@@ -11,64 +18,242 @@ pub struct PubsubSettings {
     pub channels: Settings,
     /// The machine's name, for statistics.
     pub hostname: String,
-    /// The publishers' place.
-    pub publisher: PublisherSettings,
-    /// The subscribers' place.
-    pub subscriber: SubscriberSettings,
+    /// The places requests are for.
+    pub locations: Vec<Location>,
+    /// What every other request is answered with.
+    pub elsewhere: StatusCode,
 }
 
-/// Settings of `/pub`, whose publishers are admins: they may also delete.
+/// What is done at a place.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Publish, ask, delete.
+    Publisher(PublisherSettings),
+    /// Listen.
+    Subscriber(Box<SubscriberSettings>),
+    /// Statistics.
+    Statistics,
+}
+
+/// Settings of a publishers' place.
 #[derive(Clone, Debug)]
 pub struct PublisherSettings {
     /// What `Authorization` must be, byte for byte, without a scheme; empty: anyone may publish.
     pub secret: String,
+    /// Publishers may also delete.
+    pub admin: bool,
     /// Keep messages for later subscribers.
     pub store_messages: bool,
     /// Answer a publish with what is told of its channels, rather than with nothing.
     pub channel_info_on_publish: bool,
-    /// The value of `Access-Control-Allow-Origin`.
-    pub allowed_origins: Option<HeaderValue>,
+    /// The value of `Access-Control-Allow-Origin`; none if it comes to nothing.
+    pub allowed_origins: Option<Expression>,
     /// A message may have so many bytes.
     pub body_limit: usize,
 }
 
-/// Settings of `/sub`, which speaks EventSource.
+/// How subscribers are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A stream of messages as the template makes them.
+    Streaming,
+    /// What is there.
+    Polling,
+    /// What is there, or else the first message that comes.
+    LongPolling,
+    /// A stream of events.
+    EventSource,
+    /// A WebSocket.
+    WebSocket,
+}
+
+/// Settings of a subscribers' place.
 #[derive(Clone, Debug)]
 pub struct SubscriberSettings {
+    /// How they are served, unless a request asks for polling.
+    pub mode: Mode,
     /// Refuse channels without a stored message, rather than create them.
     pub authorized_channels_only: bool,
-    /// What streams look like.
-    pub framing: Framing,
-    /// The value of `Access-Control-Allow-Origin`.
-    pub allowed_origins: Option<HeaderValue>,
+    /// What becomes of a message.
+    pub message_template: Template,
+    /// What answers begin with.
+    pub header_template: String,
+    /// What answers end with.
+    pub footer_template: String,
+    /// For which clients there is padding; the first that matches counts.
+    pub padding: Vec<PaddingRule>,
+    /// What `padding` is matched with; else the request's `User-Agent`.
+    pub user_agent: Option<Expression>,
+    /// In the place of `If-Modified-Since`.
+    pub last_received_message_time: Option<Expression>,
+    /// In the place of `If-None-Match`.
+    pub last_received_message_tag: Option<Expression>,
+    /// In the place of `Last-Event-Id`.
+    pub last_event_id: Option<Expression>,
+    /// The value of `Access-Control-Allow-Origin`; none if it comes to nothing.
+    pub allowed_origins: Option<Expression>,
+    /// Milliseconds without a message after which a stream is pinged.
+    pub ping_message_interval: Option<NonZeroU64>,
+    /// Milliseconds after which a stream ends.
+    pub subscriber_connection_ttl: Option<NonZeroU64>,
+    /// Milliseconds after which a long poll is answered; else the same as a stream's.
+    pub longpolling_connection_ttl: Option<NonZeroU64>,
+    /// So many wildcard channels a request may name.
+    pub wildcard_channel_max_qtd: Option<NonZeroUsize>,
+    /// Whether the events channel may be subscribed to.
+    pub events_channel: bool,
+    /// What a WebSocket's client says is published to its channels.
+    pub websocket_allow_publish: bool,
+    /// And kept for later subscribers.
+    pub store_messages: bool,
+    /// A text of its may have so many bytes.
+    pub body_limit: usize,
+    /// Events bear ids of the server's making, and gaps are told.
+    pub server_event_ids: bool,
+    /// The `Content-Type` of what is no stream of events.
+    pub default_type: HeaderValue,
     /// A subscriber with more unread bytes than this is cut off. What it was sent to begin with does not count, and a
     /// single message always fits.
     pub unread_limit: usize,
 }
 
+/// Padding for clients of some kind.
+#[derive(Clone, Debug)]
+pub struct PaddingRule {
+    /// Matches what they call themselves.
+    pub agent: regex::bytes::Regex,
+    /// How much they need.
+    pub padding: Padding,
+}
+
 const MEBIBYTE: usize = 1024 * 1024;
+
+impl Default for SubscriberSettings {
+    /// The original's defaults.
+    fn default() -> Self {
+        Self {
+            mode: Mode::Streaming,
+            authorized_channels_only: false,
+            message_template: Template::default(),
+            header_template: String::new(),
+            footer_template: String::new(),
+            padding: Vec::new(),
+            user_agent: None,
+            last_received_message_time: None,
+            last_received_message_tag: None,
+            last_event_id: None,
+            allowed_origins: None,
+            ping_message_interval: None,
+            subscriber_connection_ttl: None,
+            longpolling_connection_ttl: None,
+            wildcard_channel_max_qtd: None,
+            events_channel: false,
+            websocket_allow_publish: false,
+            store_messages: false,
+            body_limit: MEBIBYTE,
+            server_event_ids: false,
+            default_type: HeaderValue::from_static("text/plain"),
+            unread_limit: MEBIBYTE,
+        }
+    }
+}
+
+impl SubscriberSettings {
+    /// What its answers look like: without padding, then with that of each rule. Ids of the server's making bear
+    /// `epoch`.
+    pub(super) fn framings(&self, epoch: u64) -> Vec<Framing> {
+        let envelope = match self.mode {
+            Mode::Streaming | Mode::Polling | Mode::LongPolling => Envelope::Plain,
+            Mode::EventSource => Envelope::EventSource,
+            Mode::WebSocket => Envelope::WebSocket,
+        };
+        let paddings = std::iter::once(Padding::default()).chain(self.padding.iter().map(|rule| rule.padding));
+        let framing = |padding| Framing {
+            envelope,
+            message_template: self.message_template.clone(),
+            header_template: self.header_template.clone(),
+            footer_template: self.footer_template.clone(),
+            padding,
+            server_ids: self.server_event_ids.then_some(epoch),
+        };
+        paddings.map(framing).collect()
+    }
+
+    /// On what terms a stream is taken.
+    pub(super) fn terms(&self, framing: FramingId) -> Terms {
+        Terms {
+            framing,
+            authorized_channels_only: self.authorized_channels_only,
+            wildcard_channel_max_qtd: self.wildcard_channel_max_qtd,
+            events_channel: self.events_channel,
+            ping_interval: self.ping_message_interval,
+            ttl: self.subscriber_connection_ttl,
+        }
+    }
+
+    /// On what terms a long poll is taken.
+    pub(super) fn waiting_terms(&self, framing: FramingId) -> Terms {
+        let ttl = self.longpolling_connection_ttl.or(self.subscriber_connection_ttl);
+        Terms { ttl, ..self.terms(framing) }
+    }
+}
+
+impl PublisherSettings {
+    /// The original's defaults, and this secret.
+    pub fn new(secret: &str) -> Self {
+        Self {
+            secret: secret.to_owned(),
+            admin: false,
+            store_messages: false,
+            channel_info_on_publish: true,
+            allowed_origins: None,
+            body_limit: MEBIBYTE,
+        }
+    }
+}
 
 impl PubsubSettings {
     /// What Pogify's own deployment runs with, and this publishing secret.
     pub fn pogify(secret: &str) -> Self {
-        let anyone = Some(HeaderValue::from_static("*"));
+        let anyone = Some(Expression::literal("*"));
+        let id = Expression::argument("id");
+        let publisher = PublisherSettings {
+            admin: true,
+            store_messages: true,
+            allowed_origins: anyone.clone(),
+            ..PublisherSettings::new(secret)
+        };
+        let subscriber = SubscriberSettings {
+            mode: Mode::EventSource,
+            authorized_channels_only: true,
+            allowed_origins: anyone,
+            ..SubscriberSettings::default()
+        };
+        let location = |matcher, channels_path, role| Location { matcher, channels_path, role };
         Self {
             channels: Settings::pogify(),
-            hostname: nix::unistd::gethostname()
-                .map_or_else(|_| "localhost".to_owned(), |name| name.to_string_lossy().into_owned()),
-            publisher: PublisherSettings {
-                secret: secret.to_owned(),
-                store_messages: true,
-                channel_info_on_publish: true,
-                allowed_origins: anyone.clone(),
-                body_limit: MEBIBYTE,
-            },
-            subscriber: SubscriberSettings {
-                authorized_channels_only: true,
-                framing: Framing::default(),
-                allowed_origins: anyone,
-                unread_limit: MEBIBYTE,
-            },
+            hostname: hostname(),
+            locations: vec![
+                location(Matcher::exact("/pub"), id.clone(), Role::Publisher(publisher)),
+                location(Matcher::after("/sub/"), Expression::capture(1), Role::Subscriber(Box::new(subscriber))),
+                location(Matcher::exact("/channels-stats"), id, Role::Statistics),
+            ],
+            elsewhere: StatusCode::NO_CONTENT,
         }
     }
+}
+
+impl PubsubSettings {
+    /// What firebase.json's `pushStream` declares. Files are looked for from `folder`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, a line each with its place.
+    pub fn declared(declared: &serde_json::Value, secret: &str, folder: &Path) -> Result<Self, Vec<String>> {
+        directives::read(declared, secret, folder)
+    }
+}
+
+/// The machine's name.
+pub(super) fn hostname() -> String {
+    nix::unistd::gethostname().map_or_else(|_| "localhost".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -1,4 +1,4 @@
-//! `/channels-stats`: open to all, as in the original. Must not know: how anything is counted.
+//! Statistics: open to all, as in the original. Must not know: how anything is counted.
 
 use super::PubsubService;
 use super::errors::Refusal;

@@ -6,7 +6,7 @@ use crate::Millis;
 use crate::framing::Framing;
 use crate::message::{Message, Publication, Stamp};
 use crate::path::ChannelId;
-use crate::replay::Resume;
+use crate::replay::{Position, Resume};
 use crate::settings::Settings;
 use crate::slots::{Key, Slots};
 use crate::subscriber::{Delivery, FramingId, Outlet};
@@ -53,6 +53,10 @@ impl Framed {
         frame
     }
 
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.message.stamp
+    }
+
     fn bytes(&self) -> usize {
         cost(&self.message.publication) + self.frames.iter().map(|(_, frame)| frame.len()).sum::<usize>()
     }
@@ -70,6 +74,23 @@ struct Listener<S> {
     subscriber: Key,
 }
 
+/// Who is to leave after a message.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    /// Those whose outlets are full.
+    pub(crate) full: Vec<Key>,
+    /// Those who waited for one message.
+    pub(crate) answered: Vec<Key>,
+}
+
+/// An old message that a subscriber is to get.
+#[derive(Debug)]
+pub(crate) struct Old {
+    pub(crate) seq: u64,
+    pub(crate) stamp: Stamp,
+    pub(crate) frame: Bytes,
+}
+
 /// Listeners that get the same bytes.
 #[derive(Debug)]
 struct Group<S> {
@@ -83,8 +104,18 @@ pub(crate) struct Channel<S> {
     pub(crate) id: ChannelId,
     /// Place in the order of creation.
     pub(crate) serial: u64,
+    /// Its id has the prefix of wildcard channels.
+    pub(crate) wildcard: bool,
     /// The deadline under which the registry has it.
     pub(crate) registered: Option<Millis>,
+    /// The latest message of all channels when this one was made.
+    born: u64,
+    /// The latest message of this one that nobody can be given any more.
+    lost: u64,
+    /// The latest message of this one.
+    latest: u64,
+    /// When a message went out last.
+    pub(crate) delivered: Millis,
     published: u64,
     ring: VecDeque<Stored>,
     /// Whether messages expire in the order in which they are stored; not so after the clock was set back.
@@ -96,12 +127,18 @@ pub(crate) struct Channel<S> {
 }
 
 impl<S: Outlet> Channel<S> {
-    pub(crate) fn new(id: ChannelId, serial: u64, now: Millis) -> Self {
+    /// A channel made at `now`, after the message `born` of all channels.
+    pub(crate) fn new(id: ChannelId, wildcard: bool, serial: u64, born: u64, now: Millis) -> Self {
         let bytes = CHANNEL_BYTES + id.as_bytes().len();
         Self {
             id,
             serial,
+            wildcard,
             registered: None,
+            born,
+            lost: 0,
+            latest: 0,
+            delivered: 0,
             published: 0,
             ring: VecDeque::new(),
             in_order: true,
@@ -141,26 +178,43 @@ impl<S: Outlet> Channel<S> {
         }
     }
 
-    /// Gives a publication its id.
-    pub(crate) fn accept(&mut self, publication: Publication, stamp: Stamp, now: Millis) -> Framed {
+    /// Gives a publication its id. Until it is kept it counts as lost to whoever comes later.
+    pub(crate) fn accept(&mut self, publication: Publication, seq: u64, stamp: Stamp, now: Millis) -> Framed {
         self.published += 1;
-        self.active = now;
-        Framed::new(Message { id: i64::try_from(self.published).unwrap_or(i64::MAX), stamp, publication })
+        (self.active, self.delivered, self.latest) = (now, now, seq);
+        Framed::new(Message { id: i64::try_from(self.published).unwrap_or(i64::MAX), seq, stamp, publication })
     }
 
-    /// Hands a message to all listeners; answers whose outlets are full.
-    pub(crate) fn deliver(&self, framed: &mut Framed, framings: &[Framing]) -> Vec<Key> {
-        let mut full = Vec::new();
+    /// A message that is not stored.
+    pub(crate) fn pass_over(&mut self) {
+        self.lost = self.latest;
+    }
+
+    /// The latest message it has had.
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// Somebody has asked for it.
+    pub(crate) fn touch(&mut self, now: Millis) {
+        self.active = now;
+    }
+
+    /// Hands a message to all listeners.
+    pub(crate) fn deliver(&self, framed: &mut Framed, framings: &[Framing]) -> Leaving {
+        let mut leaving = Leaving::default();
+        let stamp = framed.stamp();
         for group in self.groups.iter().filter(|group| group.listeners.len() > 0) {
             let frame = framed.frame(group.framing, framings, &self.id);
             for listener in group.listeners.values() {
-                match listener.outlet.deliver(&frame) {
+                match listener.outlet.deliver(&frame, stamp) {
                     Delivery::Queued => {}
-                    Delivery::Full => full.push(listener.subscriber),
+                    Delivery::Last => leaving.answered.push(listener.subscriber),
+                    Delivery::Full => leaving.full.push(listener.subscriber),
                 }
             }
         }
-        full
+        leaving
     }
 
     /// Stores a message; the oldest gives way if there are too many.
@@ -174,19 +228,45 @@ impl<S: Outlet> Channel<S> {
         }
     }
 
-    /// The frames of the stored messages that a new subscriber is to get.
+    /// The stored messages that a new subscriber is to get.
     pub(crate) fn replay(
         &mut self,
         resume: &Resume,
         backtrack: usize,
         framing: FramingId,
         framings: &[Framing],
-    ) -> Vec<Bytes> {
+    ) -> Vec<Old> {
         let skip = resume.skip(self.ring.iter().map(|stored| &stored.framed.message), backtrack);
+        self.frames_from(skip, framing, framings)
+    }
+
+    /// The stored messages that follow a place in the server's order.
+    pub(crate) fn replay_after(&mut self, position: Position, framing: FramingId, framings: &[Framing]) -> Vec<Old> {
+        let skip = match position {
+            Position::After(seq) => self.ring.partition_point(|stored| stored.framed.message.seq <= seq),
+            Position::Elsewhere => 0,
+        };
+        self.frames_from(skip, framing, framings)
+    }
+
+    /// Whether something between a place in the server's order and the stored messages is lost, or may be: then the
+    /// latest lost message, if it is known. `forgotten` is the latest message of the channels that are no more; one of
+    /// them may have had this one's name.
+    pub(crate) fn gap(&self, position: Position, forgotten: u64) -> Option<Option<u64>> {
+        match position {
+            Position::After(seq) if self.lost > seq => Some(Some(self.lost)),
+            Position::After(seq) if self.born > seq && forgotten > seq => Some(None),
+            Position::After(_) => None,
+            Position::Elsewhere => Some((self.lost > 0).then_some(self.lost)),
+        }
+    }
+
+    fn frames_from(&mut self, skip: usize, framing: FramingId, framings: &[Framing]) -> Vec<Old> {
         let mut frames = Vec::with_capacity(self.ring.len() - skip);
         for stored in self.ring.iter_mut().skip(skip) {
             let before = stored.framed.bytes();
-            frames.push(stored.framed.frame(framing, framings, &self.id));
+            let frame = stored.framed.frame(framing, framings, &self.id);
+            frames.push(Old { seq: stored.framed.message.seq, stamp: stored.framed.stamp(), frame });
             self.bytes += stored.framed.bytes() - before;
         }
         frames
@@ -225,13 +305,17 @@ impl<S: Outlet> Channel<S> {
             }
             return;
         }
-        let mut freed = 0;
+        let (mut freed, mut lost) = (0, self.lost);
         self.ring.retain(|stored| {
             let stays = stored.expires > now;
-            freed += if stays { 0 } else { stored.framed.bytes() };
+            if !stays {
+                freed += stored.framed.bytes();
+                lost = lost.max(stored.framed.message.seq);
+            }
             stays
         });
         self.bytes -= freed;
+        self.lost = lost;
         self.in_order = self.ring.iter().is_sorted_by_key(|stored| stored.expires);
     }
 
@@ -247,6 +331,7 @@ impl<S: Outlet> Channel<S> {
 
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.ring.pop_front() {
+            self.lost = self.lost.max(oldest.framed.message.seq);
             self.bytes -= oldest.framed.bytes();
         }
     }

@@ -13,13 +13,15 @@ use crate::path::ChannelId;
 use crate::settings::Settings;
 use crate::slots::{Key, Slots};
 use crate::statistics::{Head, Host, Query, Report, Summary};
-use crate::subscriber::{FramingId, Outlet, Place, Subscribe, Subscriber, SubscriberId};
+use crate::subscriber::{FramingId, Outlet, Subscriber};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-/// What a subscriber reads that was cut off.
-const TOO_SLOW: &str = "closed by the server: this listener does not read fast enough";
+mod events;
+mod subscribers;
+
+pub use subscribers::TOO_SLOW;
 
 /// The channels; `S` is where a subscriber's frames go.
 #[derive(Debug)]
@@ -30,11 +32,25 @@ pub struct Channels<S> {
     framings: Vec<Framing>,
     channels: Slots<Channel<S>>,
     by_id: BTreeMap<ChannelId, Key>,
+    /// When something of a channel is over.
     deadlines: BTreeSet<(Millis, Key)>,
     subscribers: Slots<Subscriber<S>>,
+    /// When a subscriber is to be pinged, or its time is over.
+    appointments: BTreeSet<(Millis, Key)>,
+    /// The stamp of the latest message.
     latest: Stamp,
+    /// Counts all messages.
+    seq: u64,
+    /// The latest message of those channels that are no more.
+    forgotten: u64,
     created: u64,
+    /// Messages published, those of the events channel apart.
     published: u64,
+    wildcards: usize,
+    /// The events channel, if there is to be one.
+    events: Option<Key>,
+    /// What it has yet to tell.
+    news: Vec<events::News>,
     bytes: usize,
     cut_off: u64,
 }
@@ -42,7 +58,7 @@ pub struct Channels<S> {
 impl<S: Outlet> Channels<S> {
     /// No channels yet. `host` is what statistics say of the server.
     pub fn new(settings: Settings, host: Host, now: Millis) -> Self {
-        Self {
+        let mut channels = Self {
             settings,
             host,
             started: now,
@@ -51,12 +67,20 @@ impl<S: Outlet> Channels<S> {
             by_id: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             subscribers: Slots::default(),
+            appointments: BTreeSet::new(),
             latest: Stamp::default(),
+            seq: 0,
+            forgotten: 0,
             created: 0,
             published: 0,
+            wildcards: 0,
+            events: None,
+            news: Vec::new(),
             bytes: 0,
             cut_off: 0,
-        }
+        };
+        channels.open_events_channel(now);
+        channels
     }
 
     /// Makes a framing known. Equal ones are one.
@@ -79,6 +103,15 @@ impl<S: Outlet> Channels<S> {
         ids.iter().try_for_each(|id| self.check_one(id))
     }
 
+    /// Whether `ids` may be written to.
+    ///
+    /// # Errors
+    /// As [`Channels::check`], or one is the events channel.
+    pub fn check_writable(&self, ids: &[ChannelId]) -> Result<(), Error> {
+        self.check(ids)?;
+        ids.iter().try_for_each(|id| self.refuse_events_channel(id))
+    }
+
     /// Publishes to each of `ids` in order, creating those that are missing, and answers what is told of them after
     /// it. With `store` the message is kept for later subscribers.
     ///
@@ -92,11 +125,24 @@ impl<S: Outlet> Channels<S> {
         now: Millis,
     ) -> Result<Vec<ChannelInfo>, Error> {
         self.sweep(now);
+        let result = self.publish_all(ids, publication, store, now);
+        self.tell_news(now);
+        result
+    }
+
+    fn publish_all(
+        &mut self,
+        ids: &[ChannelId],
+        publication: &Publication,
+        store: bool,
+        now: Millis,
+    ) -> Result<Vec<ChannelInfo>, Error> {
         if ids.is_empty() {
             return Err(Error::NoChannelId);
         }
         for id in ids {
             self.check_one(id)?;
+            self.refuse_events_channel(id)?;
             self.open(id, now)?;
         }
         if publication.body.is_empty() {
@@ -107,10 +153,16 @@ impl<S: Outlet> Channels<S> {
             self.room_for(ids.len() * cost(publication), freed)?;
         }
         let keys: Vec<Key> = self.found(ids).map(|(key, _)| key).collect();
+        let mut answered = Vec::with_capacity(keys.len());
         for key in keys {
-            self.publish_one(key, publication.clone(), store, now);
+            answered.push(self.publish_one(key, publication.clone(), store, now));
         }
-        Ok(self.infos(ids))
+        let mut infos = self.infos(ids);
+        for (info, answered) in infos.iter_mut().zip(answered) {
+            // Who waited for this message has it and is gone, and was there when it was published.
+            info.subscribers += answered;
+        }
+        Ok(infos)
     }
 
     /// What is told of those of `ids` that exist.
@@ -127,106 +179,24 @@ impl<S: Outlet> Channels<S> {
     /// one; those without another channel come to their end.
     ///
     /// # Errors
-    /// There is no id, or one is a pattern or too long.
+    /// There is no id, or one is a pattern, too long, or the events channel.
     pub fn delete(&mut self, ids: &[ChannelId], text: Option<Bytes>, now: Millis) -> Result<usize, Error> {
-        self.check(ids)?;
+        self.check_writable(ids)?;
         self.sweep(now);
         let body = text.unwrap_or_else(|| self.settings.channel_deleted_message_text.clone());
         let mut deleted = 0;
         for id in ids {
             let Some(channel) = self.by_id.get(id).copied().and_then(|key| self.remove(key)) else { continue };
             deleted += 1;
-            let publication = Publication::new(body.clone());
-            let mut farewell = Framed::new(Message { id: DELETED, stamp: Stamp::default(), publication });
-            let full = channel.deliver(&mut farewell, &self.framings);
-            self.cut_off(full, now);
+            let mut farewell = Framed::new(Message::own(DELETED, body.clone()));
+            let leaving = channel.deliver(&mut farewell, &self.framings);
+            self.dismiss(leaving, now);
             for key in channel.listeners() {
                 self.end_if_alone(key);
             }
         }
+        self.tell_news(now);
         Ok(deleted)
-    }
-
-    /// Adds a subscriber. `outlet` gets what the stream begins with, old messages included, and makes the place where
-    /// later frames go: in one step, so that no message is missed or doubled.
-    ///
-    /// # Errors
-    /// Nobody was subscribed. Channels created up to then stay, for their inactivity time.
-    pub fn subscribe(
-        &mut self,
-        request: &Subscribe<'_>,
-        outlet: impl FnOnce(Vec<Bytes>) -> S,
-        now: Millis,
-    ) -> Result<(SubscriberId, S), Error> {
-        self.sweep(now);
-        let ids = request.path.ids();
-        if ids.is_empty() {
-            return Err(Error::NoChannelId);
-        }
-        for id in &ids {
-            self.may_subscribe(id, request.authorized_channels_only)?;
-        }
-        for id in &ids {
-            self.open(id, now)?;
-        }
-        let mut backlog: Vec<Bytes> = self.framings.get(request.framing.0).map(Framing::opening).into_iter().collect();
-        let mut keys = Vec::with_capacity(ids.len());
-        for segment in &request.path.0 {
-            let Self { by_id, channels, framings, bytes, .. } = self;
-            let Some(&key) = by_id.get(&segment.id) else { continue };
-            let Some(channel) = channels.get_mut(key) else { continue };
-            let before = channel.bytes();
-            backlog.append(&mut channel.replay(request.resume, segment.backtrack, request.framing, framings));
-            *bytes = *bytes - before + channel.bytes();
-            keys.push(key);
-        }
-        let outlet = outlet(backlog);
-        let subscriber = Subscriber { outlet: outlet.clone(), framing: request.framing, places: Vec::new() };
-        let id = self.subscribers.insert(subscriber).ok_or(Error::MemoryFull)?;
-        let mut places = Vec::with_capacity(keys.len());
-        for channel in keys {
-            let joined = self.channels.get_mut(channel);
-            let listener = joined.and_then(|channel| channel.join(id, outlet.clone(), request.framing, now));
-            places.extend(listener.map(|listener| Place { channel, listener }));
-            self.settle(channel, now);
-        }
-        if let Some(subscriber) = self.subscribers.get_mut(id) {
-            subscriber.places = places;
-        }
-        Ok((SubscriberId(id), outlet))
-    }
-
-    /// Removes a subscriber that left; one that is gone already does not matter.
-    pub fn unsubscribe(&mut self, subscriber: SubscriberId, now: Millis) {
-        self.take_subscriber(subscriber.0, now);
-        self.sweep(now);
-    }
-
-    /// Brings every stream to its end, as before a stop.
-    pub fn end_all(&mut self, now: Millis) {
-        for key in self.subscribers.keys() {
-            if let Some(subscriber) = self.take_subscriber(key, now) {
-                subscriber.outlet.end(self.closing(subscriber.framing));
-            }
-        }
-    }
-
-    /// When the next message expires or channel is collected.
-    pub fn next_deadline(&self) -> Option<Millis> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
-    }
-
-    /// Lets go of what has expired by `now`; afterwards the next deadline is later than `now`.
-    pub fn sweep(&mut self, now: Millis) {
-        while let Some(&(deadline, key)) = self.deadlines.first()
-            && deadline <= now
-        {
-            self.deadlines.pop_first();
-            if let Some(channel) = self.channels.get_mut(key) {
-                channel.registered = None;
-            }
-            self.settle(key, now);
-        }
     }
 
     /// How many subscribers were cut off because they did not read fast enough.
@@ -283,19 +253,6 @@ impl<S: Outlet> Channels<S> {
         }
     }
 
-    fn may_subscribe(&self, id: &ChannelId, authorized_channels_only: bool) -> Result<(), Error> {
-        self.check_one(id)?;
-        let channel = self.by_id.get(id).and_then(|key| self.channels.get(*key));
-        if authorized_channels_only && channel.is_none_or(|channel| channel.stored() == 0) {
-            return Err(Error::SubscriberCannotCreate);
-        }
-        let subscribers = channel.map_or(0, Channel::subscribers);
-        match self.settings.max_subscribers_per_channel {
-            Some(most) if subscribers >= most.get() => Err(Error::TooManySubscribers),
-            Some(_) | None => Ok(()),
-        }
-    }
-
     fn room_for(&self, bytes: usize, freed: usize) -> Result<(), Error> {
         let used = self.bytes.saturating_sub(freed).saturating_add(bytes);
         if used > self.settings.memory.get() { Err(Error::MemoryFull) } else { Ok(()) }
@@ -306,65 +263,52 @@ impl<S: Outlet> Channels<S> {
         if self.by_id.contains_key(id) {
             return Ok(());
         }
-        if self.settings.max_number_of_channels.is_some_and(|most| self.channels.len() >= most.get()) {
+        let wildcard = self.is_wildcard(id);
+        let (most, there_are) = if wildcard {
+            (self.settings.max_number_of_wildcard_channels, self.wildcards)
+        } else {
+            let others = self.wildcards + usize::from(self.events.is_some());
+            (self.settings.max_number_of_channels, self.channels.len().saturating_sub(others))
+        };
+        if most.is_some_and(|most| there_are >= most.get()) {
             return Err(Error::TooManyChannels);
         }
-        let channel = Channel::new(id.clone(), self.created, now);
+        let channel = Channel::new(id.clone(), wildcard, self.created, self.seq, now);
         let bytes = channel.bytes();
         self.room_for(bytes, 0)?;
         let key = self.channels.insert(channel).ok_or(Error::MemoryFull)?;
         self.by_id.insert(id.clone(), key);
         self.created += 1;
+        self.wildcards += usize::from(wildcard);
         self.bytes += bytes;
         self.settle(key, now);
+        self.note(events::Kind::ChannelCreated, id);
         Ok(())
     }
 
-    fn publish_one(&mut self, key: Key, publication: Publication, store: bool, now: Millis) {
-        let Some(channel) = self.channels.get_mut(key) else { return };
+    fn is_wildcard(&self, id: &ChannelId) -> bool {
+        self.settings.wildcard_channel_prefix.as_ref().is_some_and(|prefix| id.as_bytes().starts_with(prefix))
+    }
+
+    /// Publishes to one channel; how many subscriptions that message has answered and ended.
+    fn publish_one(&mut self, key: Key, publication: Publication, store: bool, now: Millis) -> usize {
+        let Some(channel) = self.channels.get_mut(key) else { return 0 };
         self.latest = self.latest.next(now / 1000);
-        self.published += 1;
+        self.seq += 1;
+        self.published += u64::from(self.events != Some(key));
         let before = channel.bytes();
-        let mut framed = channel.accept(publication, self.latest, now);
-        let full = channel.deliver(&mut framed, &self.framings);
+        let mut framed = channel.accept(publication, self.seq, self.latest, now);
+        let leaving = channel.deliver(&mut framed, &self.framings);
         if store {
             channel.keep(framed, &self.settings, now);
+        } else {
+            channel.pass_over();
         }
         self.bytes = self.bytes - before + channel.bytes();
-        self.cut_off(full, now);
+        let answered = leaving.answered.len();
+        self.dismiss(leaving, now);
         self.settle(key, now);
-    }
-
-    fn cut_off(&mut self, full: Vec<Key>, now: Millis) {
-        for key in full {
-            // Nobody is found the second time a frame for the same subscriber did not fit.
-            if let Some(subscriber) = self.take_subscriber(key, now) {
-                subscriber.outlet.cut_off(Framing::cut_off(TOO_SLOW));
-                self.cut_off += 1;
-            }
-        }
-    }
-
-    /// Forgets the places of a subscriber in channels that are gone, and ends its stream if no others are left.
-    fn end_if_alone(&mut self, key: Key) {
-        let Some(subscriber) = self.subscribers.get_mut(key) else { return };
-        subscriber.places.retain(|place| self.channels.get(place.channel).is_some());
-        if subscriber.places.is_empty()
-            && let Some(subscriber) = self.subscribers.remove(key)
-        {
-            subscriber.outlet.end(self.closing(subscriber.framing));
-        }
-    }
-
-    fn take_subscriber(&mut self, key: Key, now: Millis) -> Option<Subscriber<S>> {
-        let subscriber = self.subscribers.remove(key)?;
-        for place in &subscriber.places {
-            if let Some(channel) = self.channels.get_mut(place.channel) {
-                channel.leave(subscriber.framing, place.listener);
-            }
-            self.settle(place.channel, now);
-        }
-        Some(subscriber)
+        answered
     }
 
     /// Brings a channel and its deadline up to `now`; an idle one whose time has come is collected.
@@ -373,7 +317,7 @@ impl<S: Outlet> Channels<S> {
         let before = channel.bytes();
         channel.expire(now);
         self.bytes = self.bytes - before + channel.bytes();
-        let deadline = channel.deadline(&self.settings);
+        let deadline = channel.deadline(&self.settings).filter(|_| self.events != Some(key) || channel.stored() > 0);
         if deadline.is_some_and(|deadline| deadline <= now) {
             self.remove(key);
         } else if channel.registered != deadline {
@@ -391,11 +335,13 @@ impl<S: Outlet> Channels<S> {
             self.deadlines.remove(&(deadline, key));
         }
         self.bytes -= channel.bytes();
+        self.wildcards -= usize::from(channel.wildcard);
+        self.forgotten = self.forgotten.max(channel.latest());
+        for _ in 0..channel.subscribers() {
+            self.note(events::Kind::ClientUnsubscribed, &channel.id);
+        }
+        self.note(events::Kind::ChannelDestroyed, &channel.id);
         Some(channel)
-    }
-
-    fn closing(&self, framing: FramingId) -> Bytes {
-        self.framings.get(framing.0).map(Framing::closing).unwrap_or_default()
     }
 
     fn found<'a>(&'a self, ids: &'a [ChannelId]) -> impl Iterator<Item = (Key, &'a Channel<S>)> {
@@ -410,7 +356,8 @@ impl<S: Outlet> Channels<S> {
         Head {
             hostname: self.host.name.clone(),
             time: now / 1000,
-            channels: self.channels.len(),
+            channels: self.channels.len() - self.wildcards,
+            wildcard_channels: self.wildcards,
             uptime: now.saturating_sub(self.started) / 1000,
         }
     }
@@ -419,7 +366,7 @@ impl<S: Outlet> Channels<S> {
         Summary {
             head: self.head(now),
             published_messages: self.published,
-            stored_messages: self.channels.values().map(Channel::stored).sum(),
+            stored_messages: self.channels.values().map(Channel::stored).sum::<usize>() - self.stored_events(),
             subscribers: self.subscribers.len(),
             pid: self.host.pid,
         }

@@ -1,13 +1,19 @@
 //! The registry as its callers see it: who gets which bytes, and what is there when.
 
 use super::*;
+use crate::framing::Envelope;
 use crate::message::EventField;
 use crate::path::ChannelPath;
 use crate::replay::Resume;
-use crate::subscriber::Delivery;
+use crate::subscriber::{Answer, Delivery, Subscribe, SubscriberId, Terms};
 use std::cell::RefCell;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::rc::Rc;
+
+#[path = "channels_order_tests.rs"]
+mod order;
+#[path = "channels_terms_tests.rs"]
+mod terms;
 
 /// A subscriber's frames; takes `room` of them.
 #[derive(Clone, Debug)]
@@ -16,19 +22,24 @@ struct Ears(Rc<RefCell<Heard>>);
 #[derive(Debug, Default)]
 struct Heard {
     frames: Vec<Bytes>,
+    /// The stamps of the frames that were delivered.
+    stamps: Vec<Stamp>,
     room: usize,
+    /// It leaves with its first frame.
+    once: bool,
     ended: bool,
 }
 
 impl Outlet for Ears {
-    fn deliver(&self, frame: &Bytes) -> Delivery {
+    fn deliver(&self, frame: &Bytes, stamp: Stamp) -> Delivery {
         let mut heard = self.0.borrow_mut();
         if heard.room == 0 {
             return Delivery::Full;
         }
         heard.room -= 1;
         heard.frames.push(frame.clone());
-        Delivery::Queued
+        heard.stamps.push(stamp);
+        if heard.once { Delivery::Last } else { Delivery::Queued }
     }
 
     fn end(&self, last: Bytes) {
@@ -60,15 +71,15 @@ const GONE: &str = "data: Channel deleted\n\n";
 
 struct Server {
     channels: Channels<Ears>,
-    framing: FramingId,
+    terms: Terms,
     now: Millis,
 }
 
 fn server(settings: Settings) -> Server {
     let host = Host { name: "box".into(), pid: 7 };
     let mut channels = Channels::new(settings, host, 0);
-    let framing = channels.framing(Framing::default());
-    Server { channels, framing, now: 0 }
+    let terms = Terms::new(channels.framing(Framing::default()));
+    Server { channels, terms, now: 0 }
 }
 
 /// Keeps everything for a second, and idle channels for two.
@@ -91,9 +102,18 @@ impl Server {
 
     fn subscribe_as(&mut self, path: &str, resume: &Resume, authorized: bool) -> Result<(SubscriberId, Ears), Error> {
         let path = ChannelPath::parse(path.as_bytes());
-        let request = Subscribe { path: &path, resume, framing: self.framing, authorized_channels_only: authorized };
-        let ears = |frames| Ears(Rc::new(RefCell::new(Heard { frames, room: 1000, ended: false })));
+        let terms = Terms { authorized_channels_only: authorized, ..self.terms };
+        let request = Subscribe { path: &path, resume, terms };
+        let ears = |frames| Ears(Rc::new(RefCell::new(Heard { frames, room: 1000, ..Heard::default() })));
         self.channels.subscribe(&request, ears, self.now)
+    }
+
+    /// Waits for one answer; what is there already, or the waiting ears.
+    fn wait(&mut self, path: &str, resume: &Resume) -> Result<Answer<Ears>, Error> {
+        let path = ChannelPath::parse(path.as_bytes());
+        let request = Subscribe { path: &path, resume, terms: self.terms };
+        let ears = || Ears(Rc::new(RefCell::new(Heard { room: 1, once: true, ..Heard::default() })));
+        self.channels.wait(&request, ears, self.now)
     }
 
     fn subscribe(&mut self, path: &str) -> (SubscriberId, Ears) {
@@ -149,10 +169,10 @@ fn a_message_reaches_every_subscriber_of_its_channel_as_the_same_bytes() {
 #[test]
 fn equal_framings_are_one_and_others_get_their_own_bytes() {
     let mut server = server(roomy());
-    assert_eq!(server.channels.framing(Framing::default()), server.framing);
+    assert_eq!(server.channels.framing(Framing::default()), server.terms.framing);
     let template = crate::template::Template::parse("~id~").unwrap();
     let (_, plain) = server.subscribe("a");
-    server.framing = server.channels.framing(Framing { message_template: template, ..Framing::default() });
+    server.terms.framing = server.channels.framing(Framing { message_template: template, ..Framing::default() });
     let (_, numbered) = server.subscribe("a");
     server.publish("a", "hi").unwrap();
     assert_eq!((plain.text(), numbered.text()), (": \ndata: hi\n\n".into(), ": \ndata: 1\n\n".into()));
@@ -389,7 +409,7 @@ fn all_streams_end_with_the_footer() {
     let mut server = server(roomy());
     let (_, plain) = server.subscribe("a/b");
     let footed = Framing { footer_template: "bye".into(), ..Framing::default() };
-    server.framing = server.channels.framing(footed);
+    server.terms.framing = server.channels.framing(footed);
     let (_, footed) = server.subscribe("a");
     server.channels.end_all(0);
     assert_eq!((plain.text(), plain.ended()), (OPEN.into(), true));
@@ -431,7 +451,7 @@ fn the_summary_counts() {
     server.now = 900;
     server.publish("a", "y").unwrap();
     server.now = 1500;
-    let head = Head { hostname: "box".into(), time: 1, channels: 2, uptime: 1 };
+    let head = Head { hostname: "box".into(), time: 1, channels: 2, wildcard_channels: 0, uptime: 1 };
     let expect = Summary { head, published_messages: 3, stored_messages: 1, subscribers: 2, pid: 7 };
     assert_eq!(server.summary(), expect);
 }

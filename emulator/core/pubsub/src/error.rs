@@ -23,6 +23,15 @@ pub enum Error {
     /// The channel has as many subscribers as allowed.
     #[error("Subscribers limit per channel has been exceeded.")]
     TooManySubscribers,
+    /// More wildcard channels than allowed, or nothing but such.
+    #[error("Subscribed too much wildcard channels.")]
+    TooManyWildcardChannels,
+    /// The events channel is written by the server alone.
+    #[error("Only internal routines can change events channel.")]
+    EventsChannelReadOnly,
+    /// The events channel may not be subscribed to here.
+    #[error("Subscription to events channel is not allowed.")]
+    EventsChannelClosed,
     /// There are as many channels as allowed.
     #[error("Number of channels were exceeded.")]
     TooManyChannels,

@@ -167,8 +167,7 @@ fn of_head(head: &Head) -> Fields {
         ("hostname", Field::Plain(head.hostname.clone())),
         ("time", Field::Plain(date::iso(head.time))),
         ("channels", number(head.channels)),
-        // No prefix makes a channel a wildcard one yet.
-        ("wildcard_channels", Field::Number(0)),
+        ("wildcard_channels", number(head.wildcard_channels)),
         ("uptime", Field::Number(head.uptime)),
     ]
 }

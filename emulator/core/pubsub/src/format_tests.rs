@@ -8,7 +8,7 @@ fn info(id: &str) -> ChannelInfo {
 }
 
 fn head() -> Head {
-    Head { hostname: "box".into(), time: 1_893_456_000, channels: 2, uptime: 9 }
+    Head { hostname: "box".into(), time: 1_893_456_000, channels: 2, wildcard_channels: 3, uptime: 9 }
 }
 
 fn summary() -> Report {
@@ -45,7 +45,7 @@ fn a_group() {
         &report,
         Format::Json,
         &[
-            r#"{"hostname": "box", "time": "2030-01-01T00:00:00", "channels": 2, "wildcard_channels": 0, "uptime": 9, "infos": ["#,
+            r#"{"hostname": "box", "time": "2030-01-01T00:00:00", "channels": 2, "wildcard_channels": 3, "uptime": 9, "infos": ["#,
             r#"{"channel": "a", "published_messages": 5, "stored_messages": 1, "subscribers": 2},"#,
             r#"{"channel": "b", "published_messages": 5, "stored_messages": 1, "subscribers": 2}"#,
             "]}",
@@ -55,7 +55,7 @@ fn a_group() {
         &report,
         Format::Text,
         &[
-            "hostname: box, time: 2030-01-01T00:00:00, channels: 2, wildcard_channels: 0, uptime: 9, infos: ",
+            "hostname: box, time: 2030-01-01T00:00:00, channels: 2, wildcard_channels: 3, uptime: 9, infos: ",
             "channel: a",
             "published_messages: 5",
             "stored_messages: 1",
@@ -73,7 +73,7 @@ fn a_group() {
             "hostname: box",
             "time: 2030-01-01T00:00:00",
             "channels: 2",
-            "wildcard_channels: 0",
+            "wildcard_channels: 3",
             "uptime: 9",
             "infos: ",
             " -",
@@ -100,7 +100,7 @@ fn a_group() {
         &[
             r#"<?xml version="1.0" encoding="UTF-8" ?>"#,
             "<root><hostname>box</hostname><time>2030-01-01T00:00:00</time><channels>2</channels>\
-             <wildcard_channels>0</wildcard_channels><uptime>9</uptime><infos>",
+             <wildcard_channels>3</wildcard_channels><uptime>9</uptime><infos>",
             &channel("a"),
             &channel("b"),
             "</infos></root>",
@@ -127,7 +127,7 @@ fn the_server() {
         Format::Json,
         &[
             concat!(
-                r#"{"hostname": "box", "time": "2030-01-01T00:00:00", "channels": 2, "wildcard_channels": 0, "#,
+                r#"{"hostname": "box", "time": "2030-01-01T00:00:00", "channels": 2, "wildcard_channels": 3, "#,
                 r#""published_messages": 5, "stored_messages": 1, "messages_in_trash": 0, "channels_in_delete": 0, "#,
                 r#""channels_in_trash": 0, "subscribers": 2, "uptime": 9, "by_worker": ["#,
             ),
@@ -139,7 +139,7 @@ fn the_server() {
         "hostname: box",
         "time: 2030-01-01T00:00:00",
         "channels: 2",
-        "wildcard_channels: 0",
+        "wildcard_channels: 3",
         "published_messages: 5",
         "stored_messages: 1",
         "messages_in_trash: 0",
@@ -160,7 +160,7 @@ fn the_server() {
         &[
             r#"<?xml version="1.0" encoding="UTF-8" ?>"#,
             "<infos><hostname>box</hostname><time>2030-01-01T00:00:00</time><channels>2</channels>\
-             <wildcard_channels>0</wildcard_channels><published_messages>5</published_messages>\
+             <wildcard_channels>3</wildcard_channels><published_messages>5</published_messages>\
              <stored_messages>1</stored_messages><messages_in_trash>0</messages_in_trash>\
              <channels_in_delete>0</channels_in_delete><channels_in_trash>0</channels_in_trash>\
              <subscribers>2</subscribers><uptime>9</uptime><by_worker>",

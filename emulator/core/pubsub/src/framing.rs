@@ -1,117 +1,186 @@
-//! EventSource framing: how messages become bytes of a `text/event-stream`. Must not know: who reads them.
-//!
-//! One departure from the original: a lone CR ends a line here, as the EventSource specification has it, also where
-//! no LF follows. The original sends such a CR as it is, and its clients see a line break without `data:`.
+//! Framing: how messages become the bytes of a stream, in each of its envelopes. Must not know: who reads them.
 
-use crate::message::Message;
+use crate::event_source;
+use crate::message::{CUT_OFF, Message, PING};
 use crate::path::ChannelId;
 use crate::template::{Template, Values};
 use bytes::{BufMut, Bytes, BytesMut};
-use std::borrow::Cow;
 
-/// A template that begins like this brings its own field name and line end.
-const DATA: &str = "data: ";
+/// The first bytes of WebSocket frames (RFC 6455, section 5.2): a whole text, a ping.
+const TEXT: u8 = 0x81;
+const WEBSOCKET_PING: u8 = 0x89;
+/// Padding comes in steps of so many bytes.
+const PADDING_STEP: usize = 100;
+
+/// What messages are put into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Envelope {
+    /// Events of a `text/event-stream`.
+    #[default]
+    EventSource,
+    /// Nothing: they follow one another as the template makes them.
+    Plain,
+    /// A WebSocket text frame each, whole with its head. What is not UTF-8 becomes U+FFFD, for no client takes it.
+    WebSocket,
+}
+
+/// So many bytes go out at least; zero for no such bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Padding {
+    /// At the start of a stream.
+    pub header: usize,
+    /// With each message.
+    pub message: usize,
+}
 
 /// What a stream looks like. Subscribers whose framings are equal share their frames.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Framing {
-    /// Applied to every line of a message.
+    /// What messages are put into.
+    pub envelope: Envelope,
+    /// Applied to a message, or in an event to each of its lines.
     pub message_template: Template,
-    /// Comments at the start; empty for a single blank one.
+    /// What a stream begins with; in an EventSource comments, and a single blank one if it is empty.
     pub header_template: String,
-    /// Comments at the end of a stream that the server ends.
+    /// What a stream that the server ends has at its end.
     pub footer_template: String,
+    /// For clients that show nothing before they have so much.
+    pub padding: Padding,
+    /// The server's epoch, if events bear ids of its making (`epoch-seq`) and gaps are told. EventSource only.
+    pub server_ids: Option<u64>,
 }
 
 impl Framing {
-    /// The first bytes of a stream.
+    /// The first bytes of a stream; possibly none.
     pub fn opening(&self) -> Bytes {
-        if lines(self.header_template.as_bytes()).next().is_none() {
-            return Bytes::from_static(b": \n");
+        let mut out = self.around(&self.header_template);
+        if out.is_empty() && self.envelope == Envelope::EventSource {
+            out.put_slice(b": \n");
         }
-        comments(&self.header_template)
-    }
-
-    /// The last bytes of a stream that the server ends; possibly none.
-    pub fn closing(&self) -> Bytes {
-        comments(&self.footer_template)
-    }
-
-    /// The last bytes of a stream that is cut off: a comment with the reason.
-    pub fn cut_off(reason: &str) -> Bytes {
-        let mut out = BytesMut::from(&b"\n"[..]);
-        out.put_slice(&comments(reason));
-        out.put_slice(b"\n");
+        self.pad(&mut out, self.padding.header);
         out.freeze()
     }
 
-    /// One event. Empty lines of the message are dropped, as in the original.
+    /// The last bytes of a stream that the server ends; possibly none. A WebSocket's close is not among them.
+    pub fn closing(&self) -> Bytes {
+        self.around(&self.footer_template).freeze()
+    }
+
+    /// The last bytes of a stream that is cut off: the reason. A WebSocket has its close for that.
+    pub fn cut_off(&self, reason: &str) -> Bytes {
+        match self.envelope {
+            Envelope::EventSource => {
+                let mut out = BytesMut::from(&b"\n"[..]);
+                out.put_slice(&event_source::comments(reason));
+                out.put_slice(b"\n");
+                out.freeze()
+            }
+            Envelope::Plain => self.own(CUT_OFF, Bytes::copy_from_slice(reason.as_bytes())),
+            Envelope::WebSocket => Bytes::new(),
+        }
+    }
+
+    /// A sign of life that is no message, except in a plain stream, where it says `text`.
+    pub fn ping(&self, text: &Bytes) -> Bytes {
+        match self.envelope {
+            Envelope::EventSource => Bytes::from_static(b": -1\n"),
+            Envelope::Plain => self.own(PING, text.clone()),
+            Envelope::WebSocket => Bytes::from_static(&[WEBSOCKET_PING, 0]),
+        }
+    }
+
+    /// A message of the server's own, on no channel.
+    pub fn own(&self, id: i64, text: Bytes) -> Bytes {
+        self.message(&ChannelId::new(b""), &Message::own(id, text))
+    }
+
+    /// One message.
     pub fn message(&self, channel: &ChannelId, message: &Message) -> Bytes {
+        let mut out = match self.envelope {
+            Envelope::EventSource => event_source::event(&self.message_template, channel, message, self.server_ids),
+            Envelope::Plain => self.plain(channel, message),
+            Envelope::WebSocket => text_frame(&self.plain(channel, message)),
+        };
+        self.pad(&mut out, self.padding.message);
+        out.freeze()
+    }
+
+    /// What sets the client's place in the server's order of messages; none if it has no such ids.
+    pub(crate) fn mark(&self, seq: u64) -> Option<Bytes> {
+        self.server_ids().map(|epoch| event_source::mark(epoch, seq))
+    }
+
+    /// What says that messages of `channel` are missing here; none if gaps are not told.
+    pub(crate) fn gap(&self, channel: &ChannelId, lost: Option<u64>) -> Option<Bytes> {
+        self.server_ids().map(|epoch| event_source::gap(channel, epoch, lost))
+    }
+
+    /// The epoch, where this envelope has room for ids.
+    pub(crate) fn server_ids(&self) -> Option<u64> {
+        match self.envelope {
+            Envelope::EventSource => self.server_ids,
+            Envelope::Plain | Envelope::WebSocket => None,
+        }
+    }
+
+    /// A header or footer in the envelope; empty for none.
+    fn around(&self, template: &str) -> BytesMut {
+        match self.envelope {
+            Envelope::EventSource => event_source::comments(template),
+            Envelope::Plain => BytesMut::from(template.as_bytes()),
+            Envelope::WebSocket if template.is_empty() => BytesMut::new(),
+            Envelope::WebSocket => text_frame(template.as_bytes()),
+        }
+    }
+
+    fn plain(&self, channel: &ChannelId, message: &Message) -> BytesMut {
         let publication = &message.publication;
         let mut out = BytesMut::with_capacity(publication.bytes() + 32);
-        if let Some(id) = &publication.event_id {
-            field(&mut out, b"id: ", id.as_bytes());
+        let values = Values {
+            id: message.id,
+            stamp: message.stamp,
+            channel: channel.as_bytes(),
+            event_id: publication.event_id.as_ref().map_or(&[], |id| id.as_bytes()),
+            event_type: publication.event_type.as_ref().map_or(&[], |kind| kind.as_bytes()),
+            text: &publication.body,
+        };
+        self.message_template.expand(&values, &mut out);
+        out
+    }
+
+    /// Adds blanks, so that there are `least` bytes.
+    fn pad(&self, out: &mut BytesMut, least: usize) {
+        let missing = least.saturating_sub(out.len()).div_ceil(PADDING_STEP) * PADDING_STEP;
+        if missing == 0 {
+            return;
         }
-        if let Some(kind) = &publication.event_type {
-            field(&mut out, b"event: ", kind.as_bytes());
+        match self.envelope {
+            Envelope::EventSource => event_source::blank_comment(out, missing),
+            Envelope::Plain => out.put_bytes(b' ', missing),
+            // Its clients show each frame at once.
+            Envelope::WebSocket => {}
         }
-        let own_field = self.message_template.begins_with(DATA);
-        let channel = within_a_line(channel.as_bytes());
-        for text in lines(&publication.body) {
-            let values = Values {
-                id: message.id,
-                stamp: message.stamp,
-                channel: &channel,
-                event_id: publication.event_id.as_ref().map_or(&[], |id| id.as_bytes()),
-                event_type: publication.event_type.as_ref().map_or(&[], |kind| kind.as_bytes()),
-                text,
-            };
-            if !own_field {
-                out.put_slice(DATA.as_bytes());
-            }
-            self.message_template.expand(&values, &mut out);
-            if !own_field {
-                out.put_u8(b'\n');
-            }
-        }
-        out.put_u8(b'\n');
-        out.freeze()
     }
 }
 
-fn field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
-    out.put_slice(name);
-    out.put_slice(value);
-    out.put_u8(b'\n');
-}
-
-fn comments(text: &str) -> Bytes {
-    let mut out = BytesMut::new();
-    for line in lines(text.as_bytes()) {
-        field(&mut out, b": ", line);
-    }
-    out.freeze()
-}
-
-/// The lines of `text` that are not empty; CRLF, LF and CR end one.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty())
-}
-
-/// A channel id, its line ends percent-encoded: they would end the event's line.
-fn within_a_line(id: &[u8]) -> Cow<'_, [u8]> {
-    if !id.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
-        return Cow::Borrowed(id);
-    }
-    let mut out = Vec::with_capacity(id.len() + 8);
-    for byte in id {
-        match byte {
-            b'\r' => out.extend_from_slice(b"%0D"),
-            b'\n' => out.extend_from_slice(b"%0A"),
-            other => out.push(*other),
+/// A whole text as a server sends it: not masked.
+fn text_frame(payload: &[u8]) -> BytesMut {
+    let text = String::from_utf8_lossy(payload);
+    let mut out = BytesMut::with_capacity(text.len() + 10);
+    out.put_u8(TEXT);
+    match u16::try_from(text.len()) {
+        Ok(length @ 0..126) => out.put_u8(u8::try_from(length).unwrap_or_default()),
+        Ok(length) => {
+            out.put_u8(126);
+            out.put_u16(length);
+        }
+        Err(_) => {
+            out.put_u8(127);
+            out.put_u64(text.len() as u64);
         }
     }
-    Cow::Owned(out)
+    out.put_slice(text.as_bytes());
+    out
 }
 
 #[cfg(test)]
@@ -120,7 +189,7 @@ mod tests {
     use crate::message::{EventField, Publication, Stamp};
 
     fn framed(framing: &Framing, channel: &[u8], publication: Publication) -> String {
-        let message = Message { id: 7, stamp: Stamp { time: 1, tag: 2 }, publication };
+        let message = Message { id: 7, seq: 42, stamp: Stamp { time: 1, tag: 2 }, publication };
         String::from_utf8(framing.message(&ChannelId::new(channel), &message).to_vec()).unwrap()
     }
 
@@ -181,6 +250,72 @@ mod tests {
         let framing =
             Framing { header_template: "one\ntwo".into(), footer_template: "end\r\n".into(), ..Framing::default() };
         assert_eq!((&framing.opening()[..], &framing.closing()[..]), (&b": one\n: two\n"[..], &b": end\n"[..]));
-        assert_eq!(&Framing::cut_off("slow")[..], b"\n: slow\n\n");
+        assert_eq!(&framing.cut_off("slow")[..], b"\n: slow\n\n");
+        assert_eq!(&framing.ping(&Bytes::from_static(b"x"))[..], b": -1\n");
+    }
+
+    #[test]
+    fn a_plain_stream_is_what_the_templates_make() {
+        let framing = Framing {
+            envelope: Envelope::Plain,
+            message_template: Template::parse("<~id~|~tag~|~channel~|~event-id~|~text~|~time~>").unwrap(),
+            header_template: "HEAD\n".into(),
+            footer_template: "FOOT".into(),
+            ..Framing::default()
+        };
+        let publication = Publication { event_id: EventField::new(b"e"), ..Publication::new("a\r\nb".into()) };
+        assert_eq!(framed(&framing, b"ch", publication), "<7|2|ch|e|a\r\nb|Thu, 01 Jan 1970 00:00:01 GMT>");
+        assert_eq!((&framing.opening()[..], &framing.closing()[..]), (&b"HEAD\n"[..], &b"FOOT"[..]));
+        assert_eq!(&framing.ping(&" ".into())[..], b"<-1|0||| |Thu, 01 Jan 1970 00:00:00 GMT>");
+        assert_eq!(&framing.cut_off("slow")[..], b"<-4|0|||slow|Thu, 01 Jan 1970 00:00:00 GMT>");
+        let bare = Framing { envelope: Envelope::Plain, ..Framing::default() };
+        assert_eq!((&bare.opening()[..], &bare.closing()[..]), (&b""[..], &b""[..]));
+    }
+
+    #[test]
+    fn websocket_frames_have_heads_of_three_lengths() {
+        let framing = Framing { envelope: Envelope::WebSocket, header_template: "H".into(), ..Framing::default() };
+        assert_eq!((&framing.opening()[..], &framing.closing()[..]), (&b"\x81\x01H"[..], &b""[..]));
+        assert_eq!(&framing.ping(&"x".into())[..], b"\x89\0");
+        for (length, head) in [
+            (1, &b"\x81\x01"[..]),
+            (125, b"\x81\x7d"),
+            (126, b"\x81\x7e\0\x7e"),
+            (65_535, b"\x81\x7e\xff\xff"),
+            (65_536, b"\x81\x7f\0\0\0\0\0\x01\0\0"),
+        ] {
+            let frame = framing.own(1, Bytes::from("x".repeat(length)));
+            assert_eq!((frame.get(..head.len()), frame.len()), (Some(head), head.len() + length), "{length}");
+        }
+        let frame = framing.own(1, Bytes::from_static(b"a\xff"));
+        assert_eq!(&frame[..], b"\x81\x04a\xef\xbf\xbd");
+    }
+
+    #[test]
+    fn padding_comes_in_steps_of_a_hundred() {
+        let padding = Padding { header: 150, message: 20 };
+        let events = Framing { padding, ..Framing::default() };
+        assert_eq!(&events.opening()[..], format!(": \n:{}\n", " ".repeat(198)).as_bytes());
+        assert_eq!(framed(&events, b"a", Publication::new("x".into())), format!("data: x\n\n:{}\n", " ".repeat(98)));
+        let plain = Framing { envelope: Envelope::Plain, ..events };
+        assert_eq!(plain.opening().len(), 200);
+        assert_eq!(framed(&plain, b"a", Publication::new("x".into())), format!("x{}", " ".repeat(100)));
+        assert_eq!(framed(&plain, b"a", Publication::new("x".repeat(20).into())), "x".repeat(20));
+    }
+
+    #[test]
+    fn ids_of_the_servers_making() {
+        let framing = Framing { server_ids: Some(9), ..Framing::default() };
+        let publication = Publication { event_id: EventField::new(b"e"), ..Publication::new("x".into()) };
+        assert_eq!(framed(&framing, b"a", publication), "id: 9-42\ndata: x\n\n");
+        assert_eq!(&framing.own(-2, "gone".into())[..], b"data: gone\n\n");
+        assert_eq!(framing.mark(3).unwrap(), "id: 9-3\n\n");
+        let gap = framing.gap(&ChannelId::new(b"a\"\n"), Some(3)).unwrap();
+        assert_eq!(gap, "event: gap\ndata: {\"channel\":\"a\\\"\\n\",\"lost\":\"9-3\"}\n\n");
+        assert_eq!(
+            framing.gap(&ChannelId::new(b"a"), None).unwrap(),
+            "event: gap\ndata: {\"channel\":\"a\",\"lost\":null}\n\n"
+        );
+        assert_eq!((Framing::default().mark(3), Framing::default().gap(&ChannelId::new(b"a"), None)), (None, None));
     }
 }

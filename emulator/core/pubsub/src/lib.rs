@@ -8,6 +8,7 @@ pub mod channel;
 pub mod channels;
 pub mod date;
 pub mod error;
+mod event_source;
 pub mod format;
 pub mod framing;
 pub mod message;

@@ -2,8 +2,14 @@
 
 use bytes::Bytes;
 
+/// The id of a ping.
+pub const PING: i64 = -1;
 /// The id of the message that tells of a channel's deletion.
 pub const DELETED: i64 = -2;
+/// The id of the message that answers who has waited too long.
+pub const TIMED_OUT: i64 = -3;
+/// The id of the message that tells why a stream is cut off. The original has none.
+pub const CUT_OFF: i64 = -4;
 
 /// A header value that goes into a line of an event: an event id or type. It holds no line end and no NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,10 +74,19 @@ impl Stamp {
 pub struct Message {
     /// 1, 2, 3 … within the channel; negative for the server's own messages.
     pub id: i64,
+    /// Its place among all messages of all channels, from 1; 0 for the server's own messages.
+    pub seq: u64,
     /// When it was published; all zero for the server's own messages.
     pub stamp: Stamp,
     /// What was published.
     pub publication: Publication,
+}
+
+impl Message {
+    /// A message of the server's own, of no time and place.
+    pub fn own(id: i64, text: Bytes) -> Self {
+        Self { id, seq: 0, stamp: Stamp::default(), publication: Publication::new(text) }
+    }
 }
 
 #[cfg(test)]

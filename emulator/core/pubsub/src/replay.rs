@@ -28,6 +28,19 @@ impl Resume {
         }
     }
 
+    /// Where the last event seen stands in a server's own order of messages, if it bears an id of such a server's
+    /// making; `epoch` is that of this server, and `latest` its last message.
+    pub fn position(&self, epoch: u64, latest: u64) -> Option<Position> {
+        let text = str::from_utf8(self.last_event_id.as_deref()?).ok()?;
+        let (its_epoch, seq) = text.split_once('-')?;
+        let number = |digits: &str| {
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| digits.parse::<u64>().ok()).flatten()
+        };
+        let (its_epoch, seq) = (number(its_epoch)?, number(seq)?);
+        Some(if its_epoch == epoch && seq <= latest { Position::After(seq) } else { Position::Elsewhere })
+    }
+
     /// How many of the stored `messages` (oldest first) are passed over before the first one to send. A `backtrack`
     /// above zero goes before everything else; without it and without a mark, nothing old is sent.
     pub fn skip<'a>(
@@ -68,6 +81,15 @@ impl Resume {
     }
 }
 
+/// What a client has seen, in a server's own order of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// Everything up to this message.
+    After(u64),
+    /// Something of another epoch: an earlier run of the server.
+    Elsewhere,
+}
+
 /// Where a message stands to what the client has seen.
 enum Mark {
     /// It, or a later one, was seen.
@@ -91,6 +113,7 @@ mod tests {
             .zip(1..)
             .map(|((time, tag, event), id)| Message {
                 id,
+                seq: 0,
                 stamp: Stamp { time, tag },
                 publication: Publication {
                     event_id: EventField::new(event.as_bytes()),
@@ -145,6 +168,28 @@ mod tests {
         check(0, None, Some(12), Some(9), &[5]);
         check(0, None, Some(13), None, &[]);
         check(0, None, Some(14), Some(0), &[]);
+    }
+
+    #[test]
+    fn ids_of_the_servers_making() {
+        for (id, expect) in [
+            ("7-3", Some(Position::After(3))),
+            ("7-0", Some(Position::After(0))),
+            ("7-9", Some(Position::After(9))),
+            ("7-10", Some(Position::Elsewhere)),
+            ("6-3", Some(Position::Elsewhere)),
+            ("7", None),
+            ("7-", None),
+            ("-3", None),
+            ("7-+3", None),
+            ("7-3-1", None),
+            ("e2", None),
+            ("99999999999999999999-1", None),
+        ] {
+            let resume = Resume { last_event_id: Some(id.into()), ..Resume::default() };
+            assert_eq!(resume.position(7, 9), expect, "{id}");
+        }
+        assert_eq!(Resume::default().position(7, 9), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The directives that hold for all channels of a server. Must not know: locations, headers, secrets.
 
+use crate::path::ChannelId;
 use bytes::Bytes;
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -19,8 +20,18 @@ pub struct Settings {
     pub max_subscribers_per_channel: Option<NonZeroUsize>,
     /// In bytes (`push_stream_max_channel_id_length`).
     pub max_channel_id_length: Option<NonZeroUsize>,
-    /// `push_stream_max_number_of_channels`
+    /// Wildcard channels and the events channel apart (`push_stream_max_number_of_channels`).
     pub max_number_of_channels: Option<NonZeroUsize>,
+    /// `push_stream_max_number_of_wildcard_channels`
+    pub max_number_of_wildcard_channels: Option<NonZeroUsize>,
+    /// Ids that begin like this are of wildcard channels (`push_stream_wildcard_channel_prefix`).
+    pub wildcard_channel_prefix: Option<Bytes>,
+    /// The channel that tells what happens to the others (`push_stream_events_channel_id`).
+    pub events_channel_id: Option<ChannelId>,
+    /// What a ping of a stream without an envelope says (`push_stream_ping_message_text`).
+    pub ping_message_text: Bytes,
+    /// Answer who has waited too long with a message (`push_stream_timeout_with_body`).
+    pub timeout_with_body: bool,
     /// What the subscribers of a deleted channel read (`push_stream_channel_deleted_message_text`).
     pub channel_deleted_message_text: Bytes,
 }
@@ -42,6 +53,11 @@ impl Default for Settings {
             max_subscribers_per_channel: None,
             max_channel_id_length: None,
             max_number_of_channels: None,
+            max_number_of_wildcard_channels: None,
+            wildcard_channel_prefix: None,
+            events_channel_id: None,
+            ping_message_text: Bytes::from_static(b" "),
+            timeout_with_body: false,
             channel_deleted_message_text: Bytes::from_static(b"Channel deleted"),
         }
     }

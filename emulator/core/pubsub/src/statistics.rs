@@ -51,8 +51,10 @@ pub struct Head {
     pub hostname: String,
     /// Now, in seconds since the epoch.
     pub time: u64,
-    /// How many channels there are.
+    /// How many channels there are, wildcard channels apart.
     pub channels: usize,
+    /// How many wildcard channels there are.
+    pub wildcard_channels: usize,
     /// Seconds since the start.
     pub uptime: u64,
 }

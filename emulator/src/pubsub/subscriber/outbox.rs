@@ -4,6 +4,7 @@
 
 use crate::server::connections::HangUp;
 use bytes::{Bytes, BytesMut};
+use hearth_pubsub::message::Stamp;
 use hearth_pubsub::subscriber::{Delivery, Outlet};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,8 @@ struct Queue {
     /// How many frames at the front the subscriber was given to begin with.
     uncounted: usize,
     ended: bool,
+    /// It ended because its reader was too slow.
+    cut: bool,
     reader: Option<Waker>,
 }
 
@@ -57,6 +60,16 @@ impl Outbox {
                 Poll::Pending
             }
         }
+    }
+
+    /// Ready once nothing more will be queued: whether that is because its reader was too slow.
+    pub(super) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<bool> {
+        let mut queue = self.lock();
+        if queue.ended {
+            return Poll::Ready(queue.cut);
+        }
+        queue.reader = Some(context.waker().clone());
+        Poll::Pending
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -122,7 +135,7 @@ impl Queue {
 }
 
 impl Outlet for Outbox {
-    fn deliver(&self, frame: &Bytes) -> Delivery {
+    fn deliver(&self, frame: &Bytes, _stamp: Stamp) -> Delivery {
         let mut queue = self.lock();
         if queue.cost > 0 && queue.cost + frame.len() + FRAME_COST > self.0.limit {
             return Delivery::Full;
@@ -147,8 +160,10 @@ impl Outlet for Outbox {
 
     fn cut_off(&self, last: Bytes) {
         self.change(|queue| {
-            *queue = Queue { reader: queue.reader.take(), ended: true, ..Queue::default() };
-            queue.push(last);
+            *queue = Queue { reader: queue.reader.take(), ended: true, cut: true, ..Queue::default() };
+            if !last.is_empty() {
+                queue.push(last);
+            }
         });
         if let Some(hang_up) = &self.0.hang_up {
             hang_up.soon();
@@ -159,6 +174,12 @@ impl Outlet for Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Outbox {
+        fn put(&self, frame: &Bytes) -> Delivery {
+            self.deliver(frame, Stamp::default())
+        }
+    }
 
     /// Takes until nothing is left: the pieces, and whether the stream has ended.
     fn drain(outbox: &Outbox) -> (Vec<String>, bool) {
@@ -179,15 +200,15 @@ mod tests {
     #[test]
     fn small_frames_are_joined_and_large_ones_are_passed_on_as_they_are() {
         let outbox = Outbox::new(vec![frame(2), frame(3)], 1 << 20, None);
-        outbox.deliver(&frame(4));
+        outbox.put(&frame(4));
         assert_eq!(drain(&outbox), (vec!["x".repeat(9)], false));
         let large = frame(JOINED);
         for frame in [&large, &frame(1), &frame(1), &large] {
-            outbox.deliver(frame);
+            outbox.put(frame);
         }
         let lengths: Vec<_> = drain(&outbox).0.iter().map(String::len).collect();
         assert_eq!(lengths, [JOINED, 2, JOINED]);
-        outbox.deliver(&large);
+        outbox.put(&large);
         let Poll::Ready(Some(taken)) = outbox.poll_take(&mut Context::from_waker(Waker::noop())) else { panic!() };
         assert_eq!(taken.as_ptr(), large.as_ptr());
     }
@@ -197,11 +218,11 @@ mod tests {
         let cost = 10 + FRAME_COST;
         let outbox = Outbox::new(vec![frame(1000)], 2 * cost, None);
         for expect in [Delivery::Queued, Delivery::Queued, Delivery::Full] {
-            assert_eq!(outbox.deliver(&frame(10)), expect);
+            assert_eq!(outbox.put(&frame(10)), expect);
         }
         drain(&outbox);
-        assert_eq!(outbox.deliver(&frame(1000)), Delivery::Queued);
-        assert_eq!(outbox.deliver(&frame(0)), Delivery::Full);
+        assert_eq!(outbox.put(&frame(1000)), Delivery::Queued);
+        assert_eq!(outbox.put(&frame(0)), Delivery::Full);
         drain(&outbox);
         assert_eq!(outbox.lock().cost, 0);
     }
@@ -219,7 +240,7 @@ mod tests {
     #[test]
     fn an_idle_queue_holds_no_buffer() {
         let outbox = Outbox::new(vec![frame(1)], 1000, None);
-        outbox.deliver(&frame(1));
+        outbox.put(&frame(1));
         drain(&outbox);
         assert_eq!(outbox.lock().frames.capacity(), 0);
     }

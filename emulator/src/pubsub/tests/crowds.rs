@@ -1,6 +1,8 @@
 //! Many listeners at once.
 
 use super::*;
+use crate::pubsub::service;
+use crate::pubsub::subscriber::{Outbox, Subscription};
 use bytes::Bytes;
 use hearth_pubsub::path::ChannelPath;
 use hearth_pubsub::replay::Resume;
@@ -22,6 +24,13 @@ pub(super) async fn listen(house: &House) -> DuplexStream {
     tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service));
     client.write_all(b"GET /sub/a HTTP/1.1\r\nHost: box\r\n\r\n").await.unwrap();
     client
+}
+
+/// Takes a place at the profile's subscribers' location.
+fn listen_to(house: &House, path: &ChannelPath) -> Subscription<Outbox> {
+    let (terms, resume) = (SubscriberSettings::terms as fn(&SubscriberSettings, _) -> _, Resume::default());
+    let request = service::Request { location: 1, padding: None, path, resume: &resume, terms };
+    house.service.subscribe(&request, None).unwrap()
 }
 
 /// Reads until `end` has come; the body's bytes without chunk sizes and the answer's head.
@@ -64,7 +73,7 @@ async fn twenty_thousand_listeners_share_one_frame() {
     let mut streams: Vec<BoxBody<Bytes, Infallible>> = Vec::new();
     for _ in 0..20_000 {
         let path = ChannelPath::parse(b"a");
-        streams.push(house.service.subscribe(&path, &Resume::default(), None).unwrap().boxed());
+        streams.push(listen_to(&house, &path).boxed());
     }
     for stream in &mut streams {
         assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), ": \n");
@@ -102,7 +111,7 @@ async fn replay_and_live_messages_join_without_a_gap() {
         while house.service.info(&path.ids()).unwrap().is_none_or(|report| published(&report) < turn * LAST / 30) {
             std::thread::yield_now();
         }
-        streams.push(house.service.subscribe(&path, &Resume::default(), None).unwrap());
+        streams.push(listen_to(&house, &path));
     }
     publisher.join().unwrap();
     let expect: String = (0..=LAST).map(|number| format!("data: {number}\n\n")).collect();

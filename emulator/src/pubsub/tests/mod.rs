@@ -1,10 +1,13 @@
 //! The push stream as its clients see it.
 
 mod crowds;
+mod modes;
 mod publishing;
 mod streams;
+mod websockets;
 
-use super::{PubsubService, PubsubSettings, router};
+use super::settings::{PublisherSettings, SubscriberSettings};
+use super::{PubsubService, PubsubSettings, Role, router};
 use crate::clock::{Agenda, Clock, MANUAL_START};
 use crate::server::body::Bodies;
 use axum::Router;
@@ -18,6 +21,9 @@ use tower::ServiceExt;
 
 /// Nothing a test waits for takes this long.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Tells this run from others.
+const EPOCH: u64 = 7;
 
 const HOUR: u64 = 60 * 60 * 1000;
 
@@ -39,12 +45,24 @@ struct Answer {
 fn house(settings: PubsubSettings) -> House {
     let agenda = Agenda::new(Clock::manual(MANUAL_START));
     let stop = CancellationToken::new();
-    let service = PubsubService::new(settings, &agenda, stop.clone());
+    let service = PubsubService::new(settings, EPOCH, &agenda, stop.clone());
     House { router: router(Arc::clone(&service), Bodies::default()), service, agenda, stop }
 }
 
 fn settings(secret: &str) -> PubsubSettings {
     PubsubSettings { hostname: "box".to_owned(), ..PubsubSettings::pogify(secret) }
+}
+
+/// A profile's publishers.
+fn publisher(settings: &mut PubsubSettings) -> &mut PublisherSettings {
+    let mut roles = settings.locations.iter_mut().map(|location| &mut location.role);
+    roles.find_map(|role| if let Role::Publisher(settings) = role { Some(settings) } else { None }).unwrap()
+}
+
+/// A profile's subscribers.
+fn subscriber(settings: &mut PubsubSettings) -> &mut SubscriberSettings {
+    let mut roles = settings.locations.iter_mut().map(|location| &mut location.role);
+    roles.find_map(|role| if let Role::Subscriber(settings) = role { Some(&mut **settings) } else { None }).unwrap()
 }
 
 impl House {

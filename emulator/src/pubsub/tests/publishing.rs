@@ -54,7 +54,7 @@ async fn a_publish_answers_with_what_is_told_of_the_channel() {
 #[tokio::test]
 async fn a_publish_may_answer_with_nothing() {
     let mut settings = settings("");
-    settings.publisher.channel_info_on_publish = false;
+    publisher(&mut settings).channel_info_on_publish = false;
     let house = house(settings);
     let answer = house.send("POST", "/pub?id=a", &[], "hi").await;
     assert_eq!((answer.status, answer.body.as_str(), answer.header("content-type")), (StatusCode::OK, "", None));
@@ -81,7 +81,7 @@ async fn refusals_explain_themselves_and_can_be_read_from_anywhere() {
     let mut settings = settings("");
     settings.channels.max_channel_id_length = NonZeroUsize::new(5);
     settings.channels.max_number_of_channels = NonZeroUsize::new(2);
-    settings.publisher.body_limit = 10;
+    publisher(&mut settings).body_limit = 10;
     let house = house(settings);
     house.publish("a", "x").await;
     let pub_a = "/pub?id=a";
@@ -230,7 +230,7 @@ async fn the_agenda_is_woken_when_something_falls_due_sooner() {
     let mut settings = settings("");
     settings.channels.message_ttl = 5.try_into().unwrap();
     settings.channels.channel_inactivity_time = 5.try_into().unwrap();
-    let service = PubsubService::new(settings, &agenda, stop.clone());
+    let service = PubsubService::new(settings, EPOCH, &agenda, stop.clone());
     let running = tokio::spawn(async move { agenda.run(stop).await });
     tokio::task::yield_now().await;
     service.publish("a", Bytes::from_static(b"x")).unwrap();

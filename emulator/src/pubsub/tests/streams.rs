@@ -11,21 +11,21 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A house with a door.
-async fn open(house: &House) -> (SocketAddr, JoinHandle<()>) {
+pub(super) async fn open(house: &House) -> (SocketAddr, JoinHandle<()>) {
     let bound = bind("127.0.0.1", 0).await.unwrap();
     let address = bound.address;
     (address, tokio::spawn(connections::serve(bound, house.router.clone(), house.stop.clone())))
 }
 
 /// A listener's end of a connection.
-struct Listener {
+pub(super) struct Listener {
     socket: TcpStream,
     /// What was received and not looked at yet.
     received: Vec<u8>,
 }
 
 impl Listener {
-    async fn listen(address: SocketAddr, target: &str, headers: &str) -> Self {
+    pub(super) async fn listen(address: SocketAddr, target: &str, headers: &str) -> Self {
         Self::listen_on(TcpSocket::new_v4().unwrap(), address, target, headers).await
     }
 
@@ -37,7 +37,7 @@ impl Listener {
     }
 
     /// Everything up to and with `end`, which is awaited.
-    async fn until(&mut self, end: &str) -> String {
+    pub(super) async fn until(&mut self, end: &str) -> String {
         loop {
             let found = self.received.windows(end.len()).position(|part| part == end.as_bytes());
             if let Some(start) = found {
@@ -48,8 +48,35 @@ impl Listener {
         }
     }
 
+    /// The same of bytes.
+    pub(super) async fn until_bytes(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(start) = self.received.windows(end.len()).position(|part| part == end) {
+                return self.take(start + end.len()).await;
+            }
+            assert!(self.more().await, "the stream ended before {end:?}");
+        }
+    }
+
+    /// So many bytes.
+    pub(super) async fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.received.len() < length {
+            assert!(self.more().await, "the stream ended: {}", String::from_utf8_lossy(&self.received));
+        }
+        let rest = self.received.split_off(length);
+        std::mem::replace(&mut self.received, rest)
+    }
+
+    pub(super) async fn say(&mut self, text: &str) {
+        self.say_bytes(text.as_bytes()).await;
+    }
+
+    pub(super) async fn say_bytes(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+    }
+
     /// The body's next chunk, without its framing.
-    async fn chunk(&mut self) -> String {
+    pub(super) async fn chunk(&mut self) -> String {
         let length = self.until("\r\n").await;
         let length = usize::from_str_radix(length.trim_end(), 16).unwrap();
         while self.received.len() < length + 2 {
@@ -62,7 +89,7 @@ impl Listener {
     }
 
     /// Everything up to the end of the connection.
-    async fn rest(&mut self) -> String {
+    pub(super) async fn rest(&mut self) -> String {
         while self.more().await {}
         String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
@@ -161,8 +188,8 @@ async fn refusals() {
         ("GET", "/sub/toolong", "", 400, Some("Channel id is too large.")),
         ("GET", "/sub/none.b1", "", 403, Some("Subscriber could not create channels.")),
         ("GET", "/sub/empty", "", 403, Some("Subscriber could not create channels.")),
-        ("GET", "/sub/none", "long-polling", 501, Some("Only the eventsource mode is served here.")),
-        ("GET", "/sub/none", "Polling", 501, Some("Only the eventsource mode is served here.")),
+        ("GET", "/sub/none", "long-polling", 403, Some("Subscriber could not create channels.")),
+        ("GET", "/sub/none", "Polling", 403, Some("Subscriber could not create channels.")),
         ("GET", "/sub/none", "streaming", 403, Some("Subscriber could not create channels.")),
         ("POST", "/sub/none", "", 405, None),
         ("HEAD", "/sub/none", "", 405, None),
@@ -202,7 +229,7 @@ async fn leaving_is_noticed_and_a_deletion_ends_the_stream() {
 #[tokio::test]
 async fn who_does_not_read_is_closed_and_delays_nobody() {
     let mut settings = settings("");
-    settings.subscriber.unread_limit = 128 * 1024;
+    subscriber(&mut settings).unread_limit = 128 * 1024;
     let house = house(settings);
     let (address, serving) = open(&house).await;
     house.publish("a", "first").await;
@@ -239,7 +266,7 @@ async fn who_does_not_read_is_closed_and_delays_nobody() {
 #[tokio::test]
 async fn who_reads_again_in_time_is_told_why_its_stream_ends() {
     let mut settings = settings("");
-    settings.subscriber.unread_limit = 4096;
+    subscriber(&mut settings).unread_limit = 4096;
     let house = house(settings);
     house.publish("a", "first").await;
     let mut slow = crowds::listen(&house).await;

@@ -10,6 +10,8 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBS
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::upgrade::OnUpgrade;
 
+/// The versions of the protocol that are spoken: the RFC's, and its last draft's, which is the same on the wire.
+const VERSIONS: [&str; 2] = ["13", "8"];
 /// What is added to a client's key before it is hashed.
 const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -51,7 +53,7 @@ fn accepts(request: &Request<Body>) -> Option<HeaderValue> {
     let asks = request.method() == Method::GET
         && names(headers, CONNECTION, "upgrade")
         && names(headers, UPGRADE, "websocket")
-        && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+        && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| VERSIONS.iter().any(|known| version == known));
     let key = headers.get(SEC_WEBSOCKET_KEY).filter(|_| asks)?;
     let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY);
     hash.update(key.as_bytes());

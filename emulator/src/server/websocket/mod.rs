@@ -124,6 +124,12 @@ impl WebSocket {
         self.waiting.push_back(Frame::new(TEXT, text));
     }
 
+    /// Queues frames that are whole already, heads and all, not masked.
+    pub(crate) fn queue_frames(&mut self, frames: Bytes) {
+        self.queued += frames.len();
+        self.waiting.push_back(Frame { head: [0; HEAD_BYTES], head_length: 0, payload: frames });
+    }
+
     /// Queues a ping.
     pub(crate) fn ping(&mut self) {
         self.waiting.push_back(Frame::new(PING, Bytes::new()));
@@ -252,12 +258,20 @@ impl WebSocket {
 
     /// Writes what is queued, closes, and waits for the client to agree. It may never.
     pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
+        self.close_with(Some(CloseFrame { code, reason: Utf8Bytes::from(reason) })).await;
+    }
+
+    /// The same without a code and a reason.
+    pub(crate) async fn close_silently(&mut self) {
+        self.close_with(None).await;
+    }
+
+    async fn close_with(&mut self, frame: Option<CloseFrame>) {
         if std::future::poll_fn(|context| self.poll_flush(context)).await.is_err() {
             return;
         }
-        let frame = CloseFrame { code, reason: Utf8Bytes::from(reason) };
         // What there is no room for is written by the flush.
-        let _ = self.library.close(&mut Direct::of(&self.stream, self.written), Some(frame));
+        let _ = self.library.close(&mut Direct::of(&self.stream, self.written), frame);
         self.owes = true;
         let goodbye = std::future::poll_fn(|context| {
             ready!(self.poll_flush(context))?;

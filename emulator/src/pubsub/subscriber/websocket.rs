@@ -1,0 +1,224 @@
+//! WebSockets: a frame for each message, and what the client says published if the place allows it.
+//!
+//! One task a connection. Its place among the subscribers is taken before the handshake is answered, so that a client
+//! that is connected misses nothing. Must not know: how frames are made.
+
+use super::{Outbox, Place, Subscription};
+use crate::pubsub::PubsubService;
+use crate::pubsub::errors::Refusal;
+use crate::pubsub::headers;
+use crate::server::websocket::{CloseCode, Ended, Handshake, Incoming, WebSocket};
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hearth_pubsub::channels::TOO_SLOW;
+use hearth_pubsub::message::Publication;
+use hearth_pubsub::path::ChannelId;
+use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// So many bytes are written at a time.
+const WRITE_BYTES: usize = 16 * 1024;
+/// A client that reads nothing of what waits for it is left after this long.
+const STALL: Duration = Duration::from_secs(30);
+/// So long a client may take to read what was written before a close, and to agree to it.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// The same when the server stops, within its budget.
+const LAST_FAREWELL: Duration = Duration::from_millis(250);
+
+pub(super) fn answer(service: &Arc<PubsubService>, place: &Place<'_>, mut request: Request) -> Response {
+    let mut response = upgrade(service, place, &mut request).unwrap_or_else(Refusal::into_response);
+    headers::forbid_caching(response.headers_mut());
+    response
+}
+
+fn upgrade(service: &Arc<PubsubService>, place: &Place<'_>, request: &mut Request) -> Result<Response, Refusal> {
+    if request.method() != Method::GET {
+        return Err(Refusal::Method(super::METHODS));
+    }
+    let mandatory = [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
+    if !mandatory.iter().all(|name| request.headers().contains_key(name)) {
+        return Err(Refusal::WebSocketHeaders);
+    }
+    if !speaks(request.headers()) {
+        return Err(Refusal::WebSocketVersion);
+    }
+    let handshake = Handshake::of(request).ok_or(Refusal::WebSocketHeaders)?;
+    let mut response = handshake.response();
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("WebSocket"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    let subscribed = service.subscribe(&place.request(), None);
+    let settings = place.settings;
+    let stop = service.stop().clone();
+    let says = settings.websocket_allow_publish.then(|| Says {
+        service: Arc::clone(service),
+        ids: place.path.ids(),
+        store: settings.store_messages,
+    });
+    let longest_text = settings.body_limit;
+    service.sockets().spawn(async move {
+        // Whoever has gone by now needs nothing.
+        let Some(socket) = handshake.complete(longest_text).await else { return };
+        let mut connection = Connection { socket, stop, stuck: false };
+        match subscribed {
+            Ok(subscription) => connection.serve(subscription, says).await,
+            Err(error) => {
+                let reason = Refusal::from(error).as_close_reason();
+                connection.farewell(Some((CloseCode::Policy, &reason)), FAREWELL).await;
+            }
+        }
+    });
+    Ok(response)
+}
+
+/// Whether the client speaks a version of the protocol that is spoken here: they are the same on the wire.
+fn speaks(headers: &HeaderMap) -> bool {
+    headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "8" || version == "13")
+}
+
+/// What is done with a client's texts.
+struct Says {
+    service: Arc<PubsubService>,
+    ids: Vec<ChannelId>,
+    store: bool,
+}
+
+impl Says {
+    /// Publishes a text. One that is refused, as an empty one is, is dropped: there is no answer on this way.
+    fn publish(&self, text: &[u8]) {
+        let publication = Publication::new(Bytes::copy_from_slice(text));
+        if let Err(error) = self.service.publish_to(&self.ids, &publication, self.store) {
+            tracing::debug!(%error, "a text of a WebSocket is not published");
+        }
+    }
+}
+
+/// One client's connection.
+struct Connection {
+    socket: WebSocket,
+    stop: CancellationToken,
+    /// It is known not to take what waits for it, and will be looked after.
+    stuck: bool,
+}
+
+/// What a connection has to do next.
+enum Next {
+    /// The client says something.
+    Said(Bytes),
+    /// Something that asks for nothing.
+    Alive,
+    /// The subscription has ended; by the server's cut if so.
+    Over(bool),
+    /// The client does something that is not served.
+    Close(CloseCode, &'static str),
+    /// What waits is not taken.
+    Stuck,
+    /// Time to see whether it is by now.
+    Look,
+    /// The client is gone.
+    Gone,
+}
+
+impl Connection {
+    async fn serve(&mut self, subscription: Subscription<Outbox>, says: Option<Says>) {
+        let mut look = Instant::now();
+        loop {
+            let stuck = self.stuck;
+            let next = tokio::select! {
+                biased;
+                next = poll_fn(|context| self.poll_next(&subscription, context)) => next,
+                () = tokio::time::sleep_until(look), if stuck => Next::Look,
+            };
+            match next {
+                Next::Said(text) => {
+                    if let Some(says) = &says {
+                        says.publish(&text);
+                    }
+                }
+                Next::Alive => {}
+                Next::Stuck => (self.stuck, look) = (true, Instant::now() + STALL),
+                Next::Look => match self.socket.stalled() {
+                    Some(stalled) if stalled >= STALL => return,
+                    Some(stalled) => look = Instant::now() + STALL.saturating_sub(stalled),
+                    None => self.stuck = false,
+                },
+                Next::Over(cut) => {
+                    // It leaves the counts before it has agreed.
+                    drop(subscription);
+                    let reason = cut.then_some((CloseCode::Policy, TOO_SLOW));
+                    return self.farewell(reason, FAREWELL).await;
+                }
+                Next::Close(code, reason) => {
+                    drop(subscription);
+                    return self.farewell(Some((code, reason)), FAREWELL).await;
+                }
+                Next::Gone => return,
+            }
+        }
+    }
+
+    /// Writes what there is room for, and finds out what to do next.
+    fn poll_next(&mut self, outbox: &Outbox, context: &mut Context<'_>) -> Poll<Next> {
+        loop {
+            let full = self.socket.queued() >= WRITE_BYTES;
+            if full {
+                if let Poll::Ready(true) = outbox.poll_ended(context) {
+                    return Poll::Ready(Next::Over(true));
+                }
+            } else {
+                match outbox.poll_take(context) {
+                    Poll::Ready(Some(frames)) => {
+                        self.socket.queue_frames(frames);
+                        continue;
+                    }
+                    Poll::Ready(None) => {
+                        let cut = outbox.poll_ended(context);
+                        return Poll::Ready(Next::Over(cut == Poll::Ready(true)));
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            match self.socket.poll_flush(context) {
+                Poll::Ready(Ok(())) if full => {}
+                Poll::Ready(Ok(())) => break,
+                Poll::Ready(Err(_)) => return Poll::Ready(Next::Gone),
+                Poll::Pending if !self.stuck => return Poll::Ready(Next::Stuck),
+                Poll::Pending => break,
+            }
+        }
+        self.socket.poll_read(context).map(|read| match read {
+            Ok(Incoming::Text(text)) => Next::Said(Bytes::from(text)),
+            Ok(Incoming::Binary) => Next::Close(CloseCode::Unsupported, "messages are texts"),
+            Ok(Incoming::Alive) => Next::Alive,
+            Err(Ended::TooLong) => Next::Close(CloseCode::Size, "the message is too long"),
+            Err(Ended::NotText) => Next::Close(CloseCode::Invalid, "a text is not UTF-8"),
+            Err(Ended::Gone) => Next::Gone,
+        })
+    }
+
+    /// Closes, and waits a moment for the client to agree.
+    async fn farewell(&mut self, reason: Option<(CloseCode, &str)>, patience: Duration) {
+        let last = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LAST_FAREWELL).await;
+        };
+        let close = async {
+            match reason {
+                Some((code, reason)) => self.socket.close(code, reason).await,
+                None => self.socket.close_silently().await,
+            }
+        };
+        // Whoever does not answer is left.
+        tokio::select! {
+            () = close => {}
+            () = last => {}
+            () = tokio::time::sleep(patience) => {}
+        }
+    }
+}
