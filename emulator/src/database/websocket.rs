@@ -196,10 +196,11 @@ impl Connection {
         None
     }
 
-    /// Sends one short text; `None` if the client has gone.
+    /// Sends one short text; `None` if the client has gone, or reads nothing.
     async fn say(&mut self, text: Bytes) -> Option<()> {
         self.socket.queue(text);
-        poll_fn(|context| self.socket.poll_flush(context)).await.ok()
+        let written = poll_fn(|context| self.socket.poll_flush(context));
+        tokio::time::timeout(STALL, written).await.ok()?.ok()
     }
 
     /// Serves a session until it has to be closed; `None` if the client has gone.
