@@ -10,6 +10,7 @@ use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, 
 use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
+use crate::functions::services::{Background, Port, WebClient};
 use crate::functions::{self, Host, platform, scheduler, secret};
 use crate::hub::{self, Hub, Locator};
 use crate::pubsub::{self, PubsubService, PubsubSettings};
@@ -20,6 +21,7 @@ use crate::server::ports::{Bound, bind};
 use crate::storage::{Storage, StorageError};
 use axum::Router;
 use hearth_functions::ports::Publisher;
+use hearth_functions::service::Hosted;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -79,6 +81,17 @@ pub enum StartError {
     /// What firebase.json declares for the push stream cannot be worked with: all that is wrong, a line each.
     #[error("firebase.json:\n  {0}")]
     PushStream(String),
+    /// What firebase.json says of a service on the platform cannot be worked with: all that is wrong, a line each.
+    #[error("firebase.json:\n  {0}")]
+    Hosted(String),
+    /// A service on the platform cannot start.
+    #[error("{}: {reason}", service.label())]
+    Service {
+        /// Which.
+        service: Service,
+        /// Why.
+        reason: String,
+    },
     /// The pubsub server's URL or secret cannot be used.
     #[error(transparent)]
     Pubsub(#[from] PublisherError),
@@ -183,7 +196,7 @@ impl App {
             let (publisher, notice) = choose_publisher(&functions_settings, own_pubsub)?;
             notices.push(notice);
             let platform = platform::platform(
-                clock,
+                clock.clone(),
                 entropy.stream("functions"),
                 databases.default_database(),
                 Arc::clone(&auth),
@@ -194,6 +207,30 @@ impl App {
             scheduler::start(&host, &agenda)?;
             surfaces.insert(Service::Functions, functions::router(Arc::clone(&host), bodies.clone()));
             functions = Some(host);
+        }
+        let tasks = TaskTracker::new();
+        for (service, hosted) in settings.hosted {
+            let Some(kind) = service.hosted().filter(|_| settings.services.contains_key(&service)) else { continue };
+            let own = databases.own(service.key()).await;
+            let own = own.map_err(|error| StartError::Service { service, reason: error.to_string() })?;
+            let emulator = settings.mode == Mode::Emulator;
+            let entropy = entropy.stream(service.key());
+            let push_stream = Arc::new(platform::OwnPushStream::new(Arc::clone(&pubsub)));
+            let told = Hosted {
+                config: hosted.config,
+                secrets: hosted.secrets,
+                emulator,
+                platform: platform::platform(clock.clone(), entropy, own, Arc::clone(&auth), push_stream),
+                timers: Arc::new(agenda.clone()),
+                tasks: Arc::new(Background::new(tasks.clone(), stop.clone())),
+                web: Arc::new(WebClient::default()),
+            };
+            let built = hearth_functions::service::build(kind, told);
+            let built = built.map_err(|mistakes| StartError::Hosted(mistakes.join("\n  ")))?;
+            let started = Arc::clone(&built).start().await;
+            started.map_err(|reason| StartError::Service { service, reason })?;
+            let port = Port::new(built, bodies.clone(), emulator, &tasks, stop.clone());
+            surfaces.insert(service, port.router());
         }
         let hub = Hub {
             services: addresses.clone(),
@@ -211,7 +248,6 @@ impl App {
             surfaces.insert(Service::Hub, hub::router(hub));
         }
 
-        let tasks = TaskTracker::new();
         for (service, bound) in bound {
             if service == Service::Database {
                 tasks.spawn(connections::serve(bound, database.clone(), stop.clone()));

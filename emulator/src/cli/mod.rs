@@ -77,8 +77,10 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
     let app = App::start(settings).await.map_err(|error| {
         let exit = match &error {
             StartError::Port { .. } => Exit::Port,
-            StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
-            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) => Exit::Config,
+            StartError::Storage(_) | StartError::Auth(_) | StartError::Service { .. } => Exit::Data,
+            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) | StartError::Hosted(_) => {
+                Exit::Config
+            }
             StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Exit::System,
         };
         fail(exit, error)

@@ -74,6 +74,8 @@ fn open(arguments: &DataArguments) -> Result<Arc<AuthService>, Exit> {
             | StartError::Secret(_)
             | StartError::ServiceAccount(_)
             | StartError::PushStream(_)
+            | StartError::Hosted(_)
+            | StartError::Service { .. }
             | StartError::Entropy => Exit::System,
         };
         fail(exit, error)

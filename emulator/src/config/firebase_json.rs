@@ -22,6 +22,8 @@ pub struct FirebaseJson {
     pub rules: Vec<RulesFile>,
     /// The `pushStream` section, as it is.
     pub push_stream: Option<Value>,
+    /// The sections of the services on the platform.
+    pub hosted: BTreeMap<Service, Map<String, Value>>,
     /// What should be said to the user about it.
     pub warnings: Vec<String>,
 }
@@ -97,7 +99,12 @@ pub fn parse(text: &str) -> Result<FirebaseJson, String> {
                 }
             }
             "pushStream" => parsed.push_stream = Some(value.clone()),
-            _ => parsed.ignore(key, ""),
+            name => match name.parse::<Service>() {
+                Ok(service) if service.hosted().is_some() => {
+                    parsed.hosted.insert(service, object(value, name)?.clone());
+                }
+                Ok(_) | Err(_) => parsed.ignore(key, ""),
+            },
         }
     }
     Ok(parsed)
