@@ -62,12 +62,12 @@ pub(super) async fn revoke(arguments: &DataArguments, id: String) -> Exit {
     }
 }
 
-fn open(arguments: &DataArguments) -> Result<Arc<AuthService>, Exit> {
+pub(super) fn open(arguments: &DataArguments) -> Result<Arc<AuthService>, Exit> {
     let wishes = arguments.wishes().map_err(|error| fail(Exit::System, error))?;
     let settings = resolve(&wishes).map_err(|error| fail(Exit::Config, error))?.settings;
     app::open_auth(&settings).map_err(|error| {
         let exit = match error {
-            StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
+            StartError::Storage(_) | StartError::Auth(_) | StartError::Import(_) => Exit::Data,
             StartError::Port { .. }
             | StartError::Schedule(_)
             | StartError::Pubsub(_)

@@ -49,6 +49,8 @@ pub struct Wishes {
     pub clock: ClockSettings,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--import`.
+    pub import: Option<PathBuf>,
     /// Where the command was given.
     pub directory: PathBuf,
     /// Its environment.
@@ -123,6 +125,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     settings.auth.unsigned_tokens &= !wishes.signed_tokens;
     settings.clock = wishes.clock;
     settings.seed = wishes.seed;
+    settings.import = wishes.import.as_ref().map(|folder| wishes.directory.join(folder));
     choose_services(wishes, &firebase, &mut settings)?;
     Ok(Resolved { settings, warnings })
 }
@@ -153,6 +156,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         push_stream: push_stream(runtime.pubsub_secret.clone().unwrap_or_default()),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     }
 }
 
@@ -206,6 +210,7 @@ fn self_host_preset(
         push_stream: push_stream(secret),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     })
 }
 
