@@ -3,6 +3,10 @@
 //! It takes the ports, opens the data, builds each service with what it needs of the others, and serves them until
 //! told to stop. Must not know: the command line, or what any service answers.
 
+mod transfer;
+
+pub use transfer::export_users;
+
 use crate::auth::{self, AuthService, KeyRotation};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
@@ -19,13 +23,14 @@ use crate::server::connections;
 use crate::server::credentials::{Credentials, IdTokens};
 use crate::server::ports::{Bound, bind};
 use crate::storage::{Storage, StorageError};
+use crate::transfer::TransferError;
 use axum::Router;
 use hearth_functions::ports::Publisher;
 use hearth_functions::service::Hosted;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +57,7 @@ pub struct App {
     tasks: TaskTracker,
     databases: Arc<Databases>,
     auth: Arc<AuthService>,
+    carrier: Arc<transfer::Carrier>,
     functions: Option<Arc<Host>>,
     _locator: Option<Locator>,
 }
@@ -75,6 +81,9 @@ pub enum StartError {
     /// The accounts cannot be opened.
     #[error(transparent)]
     Auth(#[from] auth::OpenError),
+    /// The export to begin with cannot be read or kept.
+    #[error("the import failed: {0}")]
+    Import(#[from] TransferError),
     /// A schedule cannot be understood.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -163,6 +172,14 @@ impl App {
             clock.clone(),
             entropy.stream("database"),
         )?;
+        let carrier = Arc::new(transfer::Carrier {
+            auth: settings.services.contains_key(&Service::Auth).then(|| Arc::clone(&auth)),
+            databases: settings.services.contains_key(&Service::Database).then(|| Arc::clone(&databases)),
+            turn: tokio::sync::Mutex::default(),
+        });
+        if let Some(folder) = &settings.import {
+            notices.extend(carrier.import(folder).await?);
+        }
         let mut epoch = [0; 4];
         entropy.stream("pushStream").fill(&mut epoch);
         let epoch = u64::from(u32::from_le_bytes(epoch));
@@ -238,6 +255,7 @@ impl App {
             triggers: functions
                 .clone()
                 .map(|host| Arc::new(move |enabled| host.set_background_triggers(enabled)) as hub::TriggerSwitch),
+            exporter: exporter(&carrier),
             bodies,
         };
         let mut locator = None;
@@ -272,6 +290,7 @@ impl App {
             tasks,
             databases,
             auth,
+            carrier,
             functions,
             _locator: locator,
         })
@@ -302,6 +321,14 @@ impl App {
         &self.agenda
     }
 
+    /// Writes an export to `target`, in place of one that it holds.
+    ///
+    /// # Errors
+    /// It cannot be written, or `target` holds something else. A former export is still there.
+    pub async fn export(&self, target: &Path) -> Result<(), TransferError> {
+        self.carrier.export(target, None).await
+    }
+
     /// Ends every connection properly, then closes the data. Everything acknowledged is durable before this anyway.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -316,6 +343,15 @@ impl App {
             tracing::warn!("a large change is still being stored; it was not acknowledged and is left out");
         }
     }
+}
+
+/// How the hub has exports written.
+fn exporter(carrier: &Arc<transfer::Carrier>) -> hub::Exporter {
+    let carrier = Arc::clone(carrier);
+    Arc::new(move |target, only| {
+        let carrier = Arc::clone(&carrier);
+        Box::pin(async move { carrier.export(&target, only.as_deref()).await.map_err(|error| error.to_string()) })
+    })
 }
 
 /// Opens the accounts of a server that is not running, for a command.

@@ -17,6 +17,7 @@ mod service;
 mod service_accounts;
 mod signing_keys;
 mod store;
+mod transfer;
 mod verified;
 mod writer;
 
@@ -24,6 +25,7 @@ pub use rotation::KeyRotation;
 pub use routes::router;
 pub use service::{AuthService, OpenError, ServiceError};
 pub use service_accounts::IssueError;
+pub use transfer::Imported;
 
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,8 @@ pub struct Wishes {
     pub clock: ClockSettings,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--import`.
+    pub import: Option<PathBuf>,
     /// Where the command was given.
     pub directory: PathBuf,
     /// Its environment.
@@ -125,6 +127,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     settings.auth.unsigned_tokens &= !wishes.signed_tokens;
     settings.clock = wishes.clock;
     settings.seed = wishes.seed;
+    settings.import = wishes.import.as_ref().map(|folder| wishes.directory.join(folder));
     choose_services(wishes, &firebase, &mut settings)?;
     Ok(Resolved { settings, warnings })
 }
@@ -156,6 +159,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     }
 }
 
@@ -210,6 +214,7 @@ fn self_host_preset(
         hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     })
 }
 

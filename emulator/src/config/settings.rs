@@ -39,6 +39,8 @@ pub struct Settings {
     pub clock: ClockSettings,
     /// Makes ids, codes and push ids repeatable.
     pub seed: Option<u64>,
+    /// The folder of an export that takes the place of what is kept (emulator mode only).
+    pub import: Option<PathBuf>,
 }
 
 /// The two presets.
