@@ -18,6 +18,7 @@ mod start;
 use self::arguments::{Arguments, Command};
 use self::exit::Exit;
 use crate::app::{App, StartError};
+use crate::auth::OpenError;
 use crate::config::resolve::{Resolved, Wishes, resolve};
 use crate::config::settings::Mode;
 use clap::Parser;
@@ -77,7 +78,15 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
     let app = App::start(settings).await.map_err(|error| {
         let exit = match &error {
             StartError::Port { .. } => Exit::Port,
-            StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
+            StartError::Storage(_) => Exit::Data,
+            StartError::Auth(OpenError::Carrier(_)) => Exit::Config,
+            StartError::Auth(
+                OpenError::Storage(_)
+                | OpenError::SigningKeys(_)
+                | OpenError::UnreadableKey
+                | OpenError::NoKey
+                | OpenError::Thread(_),
+            ) => Exit::Data,
             StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) => Exit::Config,
             StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Exit::System,
         };

@@ -22,6 +22,10 @@ pub struct FirebaseJson {
     pub rules: Vec<RulesFile>,
     /// The `pushStream` section, as it is.
     pub push_stream: Option<Value>,
+    /// The `server` section, as it is.
+    pub server: Option<Value>,
+    /// The `auth` section, as it is.
+    pub auth: Option<Value>,
     /// What should be said to the user about it.
     pub warnings: Vec<String>,
 }
@@ -97,6 +101,8 @@ pub fn parse(text: &str) -> Result<FirebaseJson, String> {
                 }
             }
             "pushStream" => parsed.push_stream = Some(value.clone()),
+            "server" => parsed.server = Some(value.clone()),
+            "auth" => parsed.auth = Some(value.clone()),
             _ => parsed.ignore(key, ""),
         }
     }
