@@ -1,11 +1,15 @@
 //! The room from socket to disk, without the socket.
 
 mod admin;
+mod attacks;
+mod delivery;
 mod emulator;
 mod keys;
+mod mail_server;
 mod requests;
 mod self_host;
 mod sign_in;
+mod throttles;
 
 use super::{AuthService, router};
 use crate::clock::{Agenda, Clock, Entropy, MANUAL_START};

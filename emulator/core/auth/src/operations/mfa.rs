@@ -453,4 +453,32 @@ mod tests {
         let body = json!({"idToken": token, "totpVerificationInfo": shown});
         assert_eq!(house.call(false, finalize_enrollment, body), Err(Error::SessionExpired));
     }
+
+    #[test]
+    fn the_owner_is_told_of_a_new_factor_and_can_take_it_back() {
+        let mut house = House::self_host();
+        let body = json!({"localId": "u", "email": "a@b", "password": "secret", "emailVerified": true});
+        house.call(true, sign_up::sign_up, body).unwrap();
+        let claims = json!({"sign_in_provider": "password"});
+        let token = house.forge(json!({"user_id": "u", "iat": house.now / 1000, "firebase": claims}));
+        let start = json!({"idToken": token, "totpEnrollmentInfo": {}});
+        let started = house.call(false, start_enrollment, start).unwrap().body["totpSessionInfo"].clone();
+        let code = totp::password(started["sharedSecretKey"].as_str().unwrap(), house.now);
+        let shown = json!({"sessionInfo": started["sessionInfo"], "verificationCode": code});
+        let finish = json!({"idToken": token, "totpVerificationInfo": shown, "displayName": "My phone"});
+        let answer = house.call(false, finalize_enrollment, finish).unwrap();
+        let [Message::Email(code)] = answer.messages.as_slice() else { panic!("{:?}", answer.messages) };
+        assert_eq!((code.email.as_str(), oob::mode(code.request_type)), ("a@b", "revertSecondFactorAddition"));
+        assert!(crate::mail::Templates::default().letter(code).text.contains("now also asks for My phone"));
+        let look = house.call(false, oob::reset_password, json!({"oobCode": code.oob_code}));
+        assert_eq!(look.unwrap().body["mfaInfo"]["displayName"], "My phone");
+        house.now += 5_000;
+        let revert = json!({"oobCode": code.oob_code});
+        house.call(false, crate::operations::update::update, revert.clone()).unwrap();
+        let account = house.account("u");
+        assert_eq!(account.mfa_info.unwrap_or_default(), []);
+        assert_eq!(account.valid_since, Some((house.now / 1000).to_string()), "whoever added it is signed out");
+        let again = house.call(false, crate::operations::update::update, revert);
+        assert_eq!(again, Err(Error::InvalidOobCode));
+    }
 }
