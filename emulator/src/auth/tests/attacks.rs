@@ -31,7 +31,7 @@ impl House {
     }
 
     /// The code of an email, as an admin gets it.
-    async fn code(&self, tenant: Option<&str>, request_type: &str, email: &str) -> Value {
+    async fn emailed(&self, tenant: Option<&str>, request_type: &str, email: &str) -> Value {
         let body = json!({"requestType": request_type, "email": email, "returnOobLink": true});
         let answer = self.privileged(
             tenant,
@@ -155,7 +155,7 @@ async fn a_new_password_ends_every_other_session() {
     let got = house.post("accounts:signUp", json!({"email": "a@b", "password": "secret"})).await;
     let (token, refresh) = (got.text("idToken"), got.text("refreshToken"));
     house.advance(2).await;
-    let code = house.code(None, "PASSWORD_RESET", "a@b").await;
+    let code = house.emailed(None, "PASSWORD_RESET", "a@b").await;
     let reset = json!({"oobCode": code, "newPassword": "another"});
     assert_eq!(house.post("accounts:resetPassword", reset.clone()).await.status, StatusCode::OK);
     assert_eq!(house.verify(&token).await, Err(TokenRefused::Account));
@@ -205,7 +205,7 @@ async fn tenants_are_strangers_to_each_other() {
         ("EMAIL_SIGNIN", "accounts:signInWithEmailLink", json!({"email": "a@b"})),
         ("VERIFY_EMAIL", "accounts:update", json!({})),
     ] {
-        let code = house.code(Some(&a), request_type, "a@b").await;
+        let code = house.emailed(Some(&a), request_type, "a@b").await;
         for tenant in elsewhere {
             let mut body = with(tenant, more.clone());
             body["oobCode"] = code.clone();
@@ -296,7 +296,7 @@ async fn a_link_by_email_ends_a_planted_password() {
     let got = house.post("accounts:signUp", json!({"email": "victim@b", "password": "planted"})).await;
     let (token, refresh) = (got.text("idToken"), got.text("refreshToken"));
     house.advance(2).await;
-    let code = house.code(None, "EMAIL_SIGNIN", "victim@b").await;
+    let code = house.emailed(None, "EMAIL_SIGNIN", "victim@b").await;
     let got = house.post("accounts:signInWithEmailLink", json!({"email": "victim@b", "oobCode": code})).await;
     assert_eq!(got.status, StatusCode::OK, "{}", got.text);
     let body = json!({"email": "victim@b", "password": "planted"});
