@@ -154,8 +154,16 @@ impl App {
         let bodies = Bodies::default();
         let mut notices = Vec::new();
 
+        let mut auth_settings = settings.auth;
+        if auth_settings.public_url.is_none() {
+            let own = addresses.get(&Service::Auth).and_then(|all| all.first());
+            auth_settings.public_url = own.map(|address| format!("http://{address}"));
+        }
         let auth =
-            AuthService::open(&storage, &settings.project, settings.auth, clock.clone(), entropy.stream("auth"))?;
+            AuthService::open(&storage, &settings.project, auth_settings, clock.clone(), entropy.stream("auth"))?;
+        if settings.mode == Mode::SelfHost {
+            notices.extend(missing_delivery(&auth));
+        }
         if settings.mode == Mode::SelfHost
             && let Some(path) = first_key_file(&auth, &storage).await?
         {
@@ -188,7 +196,10 @@ impl App {
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
 
         let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
-        surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
+        surfaces.insert(
+            Service::Auth,
+            auth::router(Arc::clone(&auth), bodies.clone(), settings.server.trusted_proxies.clone()),
+        );
         // A budget of its own: the database's bodies are large, and shall not use up what the others need.
         let large = Bodies::default();
         let sessions = Sessions::new(
@@ -364,13 +375,26 @@ pub fn open_auth(settings: &Settings) -> Result<Arc<AuthService>, StartError> {
         None => Storage::memory(),
     };
     let entropy = Entropy::from_system().map_err(|_| StartError::Entropy)?;
-    Ok(AuthService::open(&storage, &settings.project, settings.auth, Clock::system(), entropy.stream("auth"))?)
+    Ok(AuthService::open(&storage, &settings.project, settings.auth.clone(), Clock::system(), entropy.stream("auth"))?)
 }
 
 /// Where the first service-account key goes, if there is none yet.
 async fn first_key_file(auth: &AuthService, storage: &Storage) -> Result<Option<PathBuf>, StartError> {
     let keys = auth.service_account_keys().await.map_err(auth::IssueError::from)?;
     Ok(storage.path().filter(|_| keys.is_empty()).map(|folder| folder.join(SERVICE_ACCOUNT_FILE)))
+}
+
+/// What users cannot be sent, and what that means.
+fn missing_delivery(auth: &AuthService) -> Vec<String> {
+    let delivers = auth.delivers();
+    let emails = "auth: nobody carries emails (auth.email in firebase.json): requests to send one are refused; admins can \
+                  still ask for links";
+    let texts = "auth: nobody carries text messages (auth.sms in firebase.json): requests to send one are refused";
+    [(delivers.emails, emails), (delivers.texts, texts)]
+        .into_iter()
+        .filter(|(is_carried, _)| !is_carried)
+        .map(|(_, notice)| notice.to_owned())
+        .collect()
 }
 
 /// What firebase.json declares, or else Pogify's profile.

@@ -20,6 +20,7 @@ mod users;
 use self::arguments::{Arguments, Command};
 use self::exit::Exit;
 use crate::app::{App, StartError};
+use crate::auth::OpenError;
 use crate::config::resolve::{Resolved, Wishes, resolve};
 use crate::config::settings::Mode;
 use clap::Parser;
@@ -101,9 +102,17 @@ impl From<&StartError> for Exit {
     fn from(error: &StartError) -> Self {
         match error {
             StartError::Port { .. } => Self::Port,
-            StartError::Storage(_) | StartError::Auth(_) | StartError::Import(_) | StartError::Service { .. } => {
-                Self::Data
-            }
+            StartError::Auth(OpenError::Carrier(_)) => Self::Config,
+            StartError::Storage(_)
+            | StartError::Auth(
+                OpenError::Storage(_)
+                | OpenError::SigningKeys(_)
+                | OpenError::UnreadableKey
+                | OpenError::NoKey
+                | OpenError::Thread(_),
+            )
+            | StartError::Import(_)
+            | StartError::Service { .. } => Self::Data,
             StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) | StartError::Hosted(_) => {
                 Self::Config
             }
