@@ -7,6 +7,7 @@ mod compatibility;
 mod crash;
 mod inspect;
 mod long_poll;
+mod presence;
 mod push_stream;
 mod realtime;
 mod repeatable;
