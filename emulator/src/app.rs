@@ -252,6 +252,7 @@ impl App {
                 timers: Arc::new(agenda.clone()),
                 tasks: Arc::new(Background::new(tasks.clone(), stop.clone())),
                 web: Arc::new(WebClient::default()),
+                functions: Arc::new(platform::HostedFunctions::new(functions.clone())),
             };
             let built = hearth_functions::service::build(kind, told);
             let built = built.map_err(|mistakes| StartError::Hosted(mistakes.join("\n  ")))?;
