@@ -3,6 +3,10 @@
 //! It takes the ports, opens the data, builds each service with what it needs of the others, and serves them until
 //! told to stop. Must not know: the command line, or what any service answers.
 
+mod transfer;
+
+pub use transfer::export_users;
+
 use crate::auth::{self, AuthService, KeyRotation};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
@@ -10,6 +14,7 @@ use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, 
 use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
+use crate::functions::services::{Background, Port, WebClient};
 use crate::functions::{self, Host, platform, scheduler, secret};
 use crate::hub::{self, Hub, Locator};
 use crate::pubsub::{self, PubsubService, PubsubSettings};
@@ -18,12 +23,14 @@ use crate::server::connections;
 use crate::server::credentials::{Credentials, IdTokens};
 use crate::server::ports::{Bound, bind};
 use crate::storage::{Storage, StorageError};
+use crate::transfer::TransferError;
 use axum::Router;
 use hearth_functions::ports::Publisher;
+use hearth_functions::service::Hosted;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +57,7 @@ pub struct App {
     tasks: TaskTracker,
     databases: Arc<Databases>,
     auth: Arc<AuthService>,
+    carrier: Arc<transfer::Carrier>,
     functions: Option<Arc<Host>>,
     _locator: Option<Locator>,
 }
@@ -73,12 +81,26 @@ pub enum StartError {
     /// The accounts cannot be opened.
     #[error(transparent)]
     Auth(#[from] auth::OpenError),
+    /// The export to begin with cannot be read or kept.
+    #[error("the import failed: {0}")]
+    Import(#[from] TransferError),
     /// A schedule cannot be understood.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
     /// What firebase.json declares for the push stream cannot be worked with: all that is wrong, a line each.
     #[error("firebase.json:\n  {0}")]
     PushStream(String),
+    /// What firebase.json says of a service on the platform cannot be worked with: all that is wrong, a line each.
+    #[error("firebase.json:\n  {0}")]
+    Hosted(String),
+    /// A service on the platform cannot start.
+    #[error("{}: {reason}", service.label())]
+    Service {
+        /// Which.
+        service: Service,
+        /// Why.
+        reason: String,
+    },
     /// The pubsub server's URL or secret cannot be used.
     #[error(transparent)]
     Pubsub(#[from] PublisherError),
@@ -158,6 +180,14 @@ impl App {
             clock.clone(),
             entropy.stream("database"),
         )?;
+        let carrier = Arc::new(transfer::Carrier {
+            auth: settings.services.contains_key(&Service::Auth).then(|| Arc::clone(&auth)),
+            databases: settings.services.contains_key(&Service::Database).then(|| Arc::clone(&databases)),
+            turn: tokio::sync::Mutex::default(),
+        });
+        if let Some(folder) = &settings.import {
+            notices.extend(carrier.import(folder).await?);
+        }
         let mut epoch = [0; 4];
         entropy.stream("pushStream").fill(&mut epoch);
         let epoch = u64::from(u32::from_le_bytes(epoch));
@@ -194,7 +224,7 @@ impl App {
             let (publisher, notice) = choose_publisher(&functions_settings, own_pubsub)?;
             notices.push(notice);
             let platform = platform::platform(
-                clock,
+                clock.clone(),
                 entropy.stream("functions"),
                 databases.default_database(),
                 Arc::clone(&auth),
@@ -206,12 +236,37 @@ impl App {
             surfaces.insert(Service::Functions, functions::router(Arc::clone(&host), bodies.clone()));
             functions = Some(host);
         }
+        let tasks = TaskTracker::new();
+        for (service, hosted) in settings.hosted {
+            let Some(kind) = service.hosted().filter(|_| settings.services.contains_key(&service)) else { continue };
+            let own = databases.own(service.key()).await;
+            let own = own.map_err(|error| StartError::Service { service, reason: error.to_string() })?;
+            let emulator = settings.mode == Mode::Emulator;
+            let entropy = entropy.stream(service.key());
+            let push_stream = Arc::new(platform::OwnPushStream::new(Arc::clone(&pubsub)));
+            let told = Hosted {
+                config: hosted.config,
+                secrets: hosted.secrets,
+                emulator,
+                platform: platform::platform(clock.clone(), entropy, own, Arc::clone(&auth), push_stream),
+                timers: Arc::new(agenda.clone()),
+                tasks: Arc::new(Background::new(tasks.clone(), stop.clone())),
+                web: Arc::new(WebClient::default()),
+            };
+            let built = hearth_functions::service::build(kind, told);
+            let built = built.map_err(|mistakes| StartError::Hosted(mistakes.join("\n  ")))?;
+            let started = Arc::clone(&built).start().await;
+            started.map_err(|reason| StartError::Service { service, reason })?;
+            let port = Port::new(built, bodies.clone(), emulator, &tasks, stop.clone());
+            surfaces.insert(service, port.router());
+        }
         let hub = Hub {
             services: addresses.clone(),
             agenda: agenda.clone(),
             triggers: functions
                 .clone()
                 .map(|host| Arc::new(move |enabled| host.set_background_triggers(enabled)) as hub::TriggerSwitch),
+            exporter: exporter(&carrier),
             bodies,
         };
         let mut locator = None;
@@ -222,7 +277,6 @@ impl App {
             surfaces.insert(Service::Hub, hub::router(hub));
         }
 
-        let tasks = TaskTracker::new();
         for (service, bound) in bound {
             if service == Service::Database {
                 tasks.spawn(connections::serve(bound, database.clone(), stop.clone()));
@@ -247,6 +301,7 @@ impl App {
             tasks,
             databases,
             auth,
+            carrier,
             functions,
             _locator: locator,
         })
@@ -277,6 +332,14 @@ impl App {
         &self.agenda
     }
 
+    /// Writes an export to `target`, in place of one that it holds.
+    ///
+    /// # Errors
+    /// It cannot be written, or `target` holds something else. A former export is still there.
+    pub async fn export(&self, target: &Path) -> Result<(), TransferError> {
+        self.carrier.export(target, None).await
+    }
+
     /// Ends every connection properly, then closes the data. Everything acknowledged is durable before this anyway.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -291,6 +354,15 @@ impl App {
             tracing::warn!("a large change is still being stored; it was not acknowledged and is left out");
         }
     }
+}
+
+/// How the hub has exports written.
+fn exporter(carrier: &Arc<transfer::Carrier>) -> hub::Exporter {
+    let carrier = Arc::clone(carrier);
+    Arc::new(move |target, only| {
+        let carrier = Arc::clone(&carrier);
+        Box::pin(async move { carrier.export(&target, only.as_deref()).await.map_err(|error| error.to_string()) })
+    })
 }
 
 /// Opens the accounts of a server that is not running, for a command.

@@ -16,3 +16,4 @@ mod rules_property;
 mod rules_test;
 mod self_host;
 mod sessions;
+mod transfer;

@@ -26,6 +26,8 @@ pub struct FirebaseJson {
     pub server: Option<Value>,
     /// The `auth` section, as it is.
     pub auth: Option<Value>,
+    /// The sections of the services on the platform.
+    pub hosted: BTreeMap<Service, Map<String, Value>>,
     /// What should be said to the user about it.
     pub warnings: Vec<String>,
 }
@@ -103,7 +105,12 @@ pub fn parse(text: &str) -> Result<FirebaseJson, String> {
             "pushStream" => parsed.push_stream = Some(value.clone()),
             "server" => parsed.server = Some(value.clone()),
             "auth" => parsed.auth = Some(value.clone()),
-            _ => parsed.ignore(key, ""),
+            name => match name.parse::<Service>() {
+                Ok(service) if service.hosted().is_some() => {
+                    parsed.hosted.insert(service, object(value, name)?.clone());
+                }
+                Ok(_) | Err(_) => parsed.ignore(key, ""),
+            },
         }
     }
     Ok(parsed)

@@ -7,8 +7,8 @@ use super::runtime_config::{self, RuntimeConfig};
 use super::secret::Secret;
 use super::service::Service;
 use super::settings::{
-    AuthSettings, ClockSettings, DatabaseSettings, Endpoint, FunctionsSettings, Mode, PushStreamSettings,
-    ServerSettings, Settings,
+    AuthSettings, ClockSettings, DatabaseSettings, Endpoint, FunctionsSettings, HostedSettings, Mode,
+    PushStreamSettings, ServerSettings, Settings,
 };
 use crate::storage::Durability;
 use hearth_database::Ruleset;
@@ -52,6 +52,8 @@ pub struct Wishes {
     pub clock: ClockSettings,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--import`.
+    pub import: Option<PathBuf>,
     /// Where the command was given.
     pub directory: PathBuf,
     /// Its environment.
@@ -127,6 +129,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     read_server_and_auth(&root, file.as_deref(), &firebase, &runtime, &mut settings, &mut warnings)?;
     settings.push_stream.declared = firebase.push_stream.clone();
     settings.push_stream.folder = root.clone();
+    settings.hosted = hosted(&firebase, &wishes.environment);
     settings.data = (!wishes.ephemeral).then(|| {
         let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
         base.join(&project)
@@ -134,6 +137,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     settings.auth.unsigned_tokens &= !wishes.signed_tokens;
     settings.clock = wishes.clock;
     settings.seed = wishes.seed;
+    settings.import = wishes.import.as_ref().map(|folder| wishes.directory.join(folder));
     choose_services(wishes, &firebase, &mut settings)?;
     Ok(Resolved { settings, warnings })
 }
@@ -190,8 +194,10 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
             ..functions(runtime)
         },
         push_stream: push_stream(runtime.pubsub_secret.clone().unwrap_or_default()),
+        hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     }
 }
 
@@ -244,14 +250,30 @@ fn self_host_preset(
             ..functions(runtime)
         },
         push_stream: push_stream(secret),
+        hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     })
 }
 
 /// Nothing is declared yet.
 fn push_stream(secret: String) -> PushStreamSettings {
     PushStreamSettings { secret, declared: None, folder: PathBuf::new() }
+}
+
+/// What the services on the platform are told.
+fn hosted(firebase: &FirebaseJson, environment: &BTreeMap<String, String>) -> BTreeMap<Service, HostedSettings> {
+    let settings = |service: Service| {
+        let prefix = format!("HEARTH_{}_", service.key().to_ascii_uppercase());
+        let secret = |(name, value): (&String, &String)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()));
+        HostedSettings {
+            config: firebase.hosted.get(&service).cloned().unwrap_or_default(),
+            secrets: environment.iter().filter_map(secret).collect(),
+        }
+    };
+    let services = Service::ALL.into_iter().filter(|service| service.hosted().is_some());
+    services.map(|service| (service, settings(service))).collect()
 }
 
 /// What both presets have in common; the toggles stand at their safe side.
@@ -273,26 +295,30 @@ fn functions(runtime: &RuntimeConfig) -> FunctionsSettings {
 }
 
 /// Decides which services run and where. Without any configuration all do; with one, those it names, as the official
-/// suite does it; `--only` names them itself. The push stream comes with the functions, which publish to it.
+/// suite does it; `--only` names them itself. The push stream comes with the functions, which publish to it. The
+/// services on the platform run where they are named, and change nothing for the others.
 fn choose_services(wishes: &Wishes, firebase: &FirebaseJson, settings: &mut Settings) -> Result<(), ConfigError> {
     let declares_push_stream = firebase.push_stream.is_some();
     let unconfigured =
         !firebase.has_emulators && !firebase.has_functions && !firebase.has_database && !declares_push_stream;
     let configured = |service: Service| {
-        unconfigured
+        unconfigured && service.hosted().is_none()
             || firebase.emulators.contains_key(&service)
             || match service {
                 Service::Functions => firebase.has_functions,
                 Service::Database => firebase.has_database,
                 Service::PushStream => declares_push_stream,
                 Service::Auth | Service::Hub => false,
+                Service::Presence | Service::Signal | Service::Gateway | Service::Chat => {
+                    firebase.hosted.contains_key(&service)
+                }
             }
     };
     for service in Service::ALL {
         let runs = match (service, &wishes.only, wishes.mode) {
             (Service::Hub, _, mode) => mode == Mode::Emulator,
             (service, Some(only), _) => only.contains(&service),
-            (_, None, Mode::SelfHost) => true,
+            (service, None, Mode::SelfHost) => service.hosted().is_none() || configured(service),
             (Service::PushStream, None, Mode::Emulator) => {
                 configured(Service::PushStream) || configured(Service::Functions)
             }

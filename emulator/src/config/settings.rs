@@ -9,6 +9,7 @@ use crate::storage::Durability;
 use hearth_auth::operations::guard::Limits;
 use hearth_database::Ruleset;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,10 +38,14 @@ pub struct Settings {
     pub functions: FunctionsSettings,
     /// What the push stream does.
     pub push_stream: PushStreamSettings,
+    /// What the services on the platform are told.
+    pub hosted: BTreeMap<Service, HostedSettings>,
     /// Which clock everything follows.
     pub clock: ClockSettings,
     /// Makes ids, codes and push ids repeatable.
     pub seed: Option<u64>,
+    /// The folder of an export that takes the place of what is kept (emulator mode only).
+    pub import: Option<PathBuf>,
 }
 
 /// The two presets.
@@ -154,6 +159,22 @@ pub struct PushStreamSettings {
     pub declared: Option<serde_json::Value>,
     /// Where the files are that it names.
     pub folder: PathBuf,
+}
+
+/// Settings of a service on the platform.
+#[derive(Clone, Default)]
+pub struct HostedSettings {
+    /// Its section of firebase.json.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// The environment's `HEARTH_{SERVICE}_{NAME}` by `NAME`.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for HostedSettings {
+    /// Everything but the secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HostedSettings").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 /// Which clock.

@@ -3,7 +3,7 @@
 //! The one file of this room that names other rooms; nothing else in it may.
 
 use crate::auth::AuthService;
-use crate::clock::{Clock, Entropy, Millis};
+use crate::clock::{Agenda, Clock, Entropy, Job, Millis, Work};
 use crate::database::DatabaseService;
 use crate::pubsub::PubsubService;
 use crate::server::credentials::{IdTokens, TokenRefused};
@@ -31,6 +31,33 @@ pub fn platform(
         database: Arc::new(ProjectDatabase(database)),
         accounts: Arc::new(ProjectAccounts(auth)),
         publisher,
+    }
+}
+
+impl ports::Timers for Agenda {
+    fn add(&self, timer: Arc<dyn ports::Timer>) {
+        Self::add(self, Arc::new(Planned(timer)));
+    }
+
+    fn touch(&self) {
+        Self::touch(self);
+    }
+}
+
+/// A timer on the agenda.
+struct Planned(Arc<dyn ports::Timer>);
+
+impl Job for Planned {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn due(&self) -> Option<Millis> {
+        self.0.due()
+    }
+
+    fn begin(&self, now: Millis) -> Work {
+        self.0.begin(now)
     }
 }
 
@@ -89,7 +116,7 @@ impl Accounts for ProjectAccounts {
     fn verify<'a>(&'a self, id_token: &'a str) -> BoxFuture<'a, Result<User, NoUser>> {
         Box::pin(async move {
             match IdTokens::verify(&*self.0, id_token).await {
-                Ok(token) => Ok(User { uid: token.uid }),
+                Ok(token) => Ok(User { uid: token.uid, claims: token.claims }),
                 Err(refused @ TokenRefused::Unavailable) => Err(NoUser::Unavailable(refused.to_string())),
                 Err(
                     TokenRefused::Malformed

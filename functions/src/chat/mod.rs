@@ -1,0 +1,9 @@
+//! Chat: messages between users of a group.
+
+use crate::service::{Hosted, Service};
+use std::sync::Arc;
+
+/// Builds the service.
+pub(crate) fn build(_hosted: Hosted) -> Result<Arc<dyn Service>, Vec<String>> {
+    Err(vec!["chat is not part of this build".to_owned()])
+}
