@@ -12,7 +12,7 @@ use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
 use crate::functions::{self, Host, platform, scheduler, secret};
 use crate::hub::{self, Hub, Locator};
-use crate::pubsub::{self, PubsubService, PubsubSettings};
+use crate::pubsub::{self, Deployment, PubsubService, PubsubSettings};
 use crate::server::body::Bodies;
 use crate::server::connections;
 use crate::server::credentials::{Credentials, IdTokens};
@@ -153,9 +153,9 @@ impl App {
         let mut epoch = [0; 4];
         entropy.stream("pushStream").fill(&mut epoch);
         let epoch = u64::from(u32::from_le_bytes(epoch));
-        let pubsub = PubsubService::new(push_stream, epoch, &agenda, stop.clone());
         let credentials =
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
+        let pubsub = PubsubService::new(push_stream, credentials.clone(), epoch, &agenda, stop.clone());
 
         let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
         surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
@@ -305,8 +305,16 @@ async fn first_key_file(auth: &AuthService, storage: &Storage) -> Result<Option<
 fn push_stream_settings(settings: &PushStreamSettings) -> Result<PubsubSettings, StartError> {
     match &settings.declared {
         None => Ok(PubsubSettings::pogify(&settings.secret)),
-        Some(declared) => PubsubSettings::declared(declared, &settings.secret, &settings.folder)
-            .map_err(|mistakes| StartError::PushStream(mistakes.join("\n  "))),
+        Some(declared) => {
+            let deployment = Deployment {
+                secret: settings.secret.clone(),
+                ticket_secret: settings.ticket_secret.clone(),
+                folder: settings.folder.clone(),
+                locked: settings.locked,
+            };
+            PubsubSettings::declared(declared, &deployment)
+                .map_err(|mistakes| StartError::PushStream(mistakes.join("\n  ")))
+        }
     }
 }
 

@@ -21,6 +21,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// Environment variables that stand above `.runtimeconfig.json`.
 const JWT_SECRET_VARIABLE: &str = "HEARTH_JWT_SECRET";
 const PUBSUB_SECRET_VARIABLE: &str = "HEARTH_PUBSUB_SECRET";
+const TICKET_SECRET_VARIABLE: &str = "HEARTH_PUBSUB_TICKET_SECRET";
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -94,9 +95,11 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
         None => FirebaseJson::default(),
     };
     let mut runtime = read_runtime_config(&root, &firebase)?;
-    for (variable, secret) in
-        [(JWT_SECRET_VARIABLE, &mut runtime.jwt_secret), (PUBSUB_SECRET_VARIABLE, &mut runtime.pubsub_secret)]
-    {
+    for (variable, secret) in [
+        (JWT_SECRET_VARIABLE, &mut runtime.jwt_secret),
+        (PUBSUB_SECRET_VARIABLE, &mut runtime.pubsub_secret),
+        (TICKET_SECRET_VARIABLE, &mut runtime.pubsub_ticket_secret),
+    ] {
         if let Some(value) = wishes.environment.get(variable).filter(|value| !value.is_empty()) {
             *secret = Some(value.clone());
         }
@@ -150,7 +153,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
             open_triggers: true,
             ..functions(runtime)
         },
-        push_stream: push_stream(runtime.pubsub_secret.clone().unwrap_or_default()),
+        push_stream: push_stream(runtime, runtime.pubsub_secret.clone().unwrap_or_default(), false),
         clock: ClockSettings::System,
         seed: None,
     }
@@ -203,15 +206,16 @@ fn self_host_preset(
             open_triggers: false,
             ..functions(runtime)
         },
-        push_stream: push_stream(secret),
+        push_stream: push_stream(runtime, secret, true),
         clock: ClockSettings::System,
         seed: None,
     })
 }
 
 /// Nothing is declared yet.
-fn push_stream(secret: String) -> PushStreamSettings {
-    PushStreamSettings { secret, declared: None, folder: PathBuf::new() }
+fn push_stream(runtime: &RuntimeConfig, secret: String, locked: bool) -> PushStreamSettings {
+    let ticket_secret = runtime.pubsub_ticket_secret.clone();
+    PushStreamSettings { secret, ticket_secret, locked, declared: None, folder: PathBuf::new() }
 }
 
 /// What both presets have in common; the toggles stand at their safe side.

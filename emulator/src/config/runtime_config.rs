@@ -11,6 +11,8 @@ pub struct RuntimeConfig {
     pub pubsub_url: Option<String>,
     /// `pubsub.secret`: what publishers show.
     pub pubsub_secret: Option<String>,
+    /// `pubsub.ticket_secret`: signs the push stream's tickets.
+    pub pubsub_ticket_secret: Option<String>,
     /// `toggles.skip_auth`.
     pub skip_auth: Option<bool>,
     /// `toggles.skip_rate_limit`.
@@ -50,6 +52,9 @@ impl RuntimeConfig {
                 "jwt.secret" => self.jwt_secret = Some(string(value, &path)?).filter(|secret| !secret.is_empty()),
                 "pubsub.url" => self.pubsub_url = Some(string(value, &path)?).filter(|url| !url.is_empty()),
                 "pubsub.secret" => self.pubsub_secret = Some(string(value, &path)?),
+                "pubsub.ticket_secret" => {
+                    self.pubsub_ticket_secret = Some(string(value, &path)?).filter(|secret| !secret.is_empty());
+                }
                 "toggles.skip_auth" => self.skip_auth = Some(boolean(value, &path)?),
                 "toggles.skip_rate_limit" => self.skip_rate_limit = Some(boolean(value, &path)?),
                 "toggles.log_pubsub" => self.log_pubsub = Some(boolean(value, &path)?),

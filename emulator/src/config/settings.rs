@@ -114,6 +114,10 @@ pub struct FunctionsSettings {
 pub struct PushStreamSettings {
     /// Publishers send it as their `Authorization`; the empty one leaves publishing open (emulator mode only).
     pub secret: String,
+    /// Signs tickets; may be missing.
+    pub ticket_secret: Option<String>,
+    /// Places where anyone may publish are refused unless they say so in so many words (the self-host preset).
+    pub locked: bool,
     /// firebase.json's `pushStream`; without it Pogify's profile holds.
     pub declared: Option<serde_json::Value>,
     /// Where the files are that it names.

@@ -161,6 +161,11 @@ impl<S: Outlet> Channel<S> {
         self.groups.iter().map(|group| group.listeners.len()).sum()
     }
 
+    /// The last message that is stored.
+    pub(crate) fn newest(&self) -> Option<&Publication> {
+        self.ring.back().map(|stored| &stored.framed.message.publication)
+    }
+
     pub(crate) fn stored(&self) -> usize {
         self.ring.len()
     }

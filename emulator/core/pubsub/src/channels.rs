@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 mod events;
+mod presence;
 mod subscribers;
 
 pub use subscribers::TOO_SLOW;
@@ -53,6 +54,8 @@ pub struct Channels<S> {
     news: Vec<events::News>,
     bytes: usize,
     cut_off: u64,
+    /// Whose number of subscribers may have changed; nothing is noted unless somebody wants to know.
+    recounted: Option<BTreeSet<ChannelId>>,
 }
 
 impl<S: Outlet> Channels<S> {
@@ -78,6 +81,7 @@ impl<S: Outlet> Channels<S> {
             news: Vec::new(),
             bytes: 0,
             cut_off: 0,
+            recounted: None,
         };
         channels.open_events_channel(now);
         channels

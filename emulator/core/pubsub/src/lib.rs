@@ -13,6 +13,7 @@ pub mod format;
 pub mod framing;
 pub mod message;
 pub mod path;
+pub mod pattern;
 pub mod replay;
 pub mod settings;
 mod slots;

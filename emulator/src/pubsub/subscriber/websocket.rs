@@ -11,7 +11,6 @@ use crate::server::websocket::{CloseCode, Ended, Handshake, Incoming, WebSocket}
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hearth_pubsub::channels::TOO_SLOW;
 use hearth_pubsub::message::Publication;
 use hearth_pubsub::path::ChannelId;
 use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
@@ -24,8 +23,6 @@ use tokio_util::sync::CancellationToken;
 
 /// So many bytes are written at a time.
 const WRITE_BYTES: usize = 16 * 1024;
-/// A client that reads nothing of what waits for it is left after this long.
-const STALL: Duration = Duration::from_secs(30);
 
 pub(super) fn answer(service: &Arc<PubsubService>, place: &Place<'_>, mut request: Request) -> Response {
     let mut response = upgrade(service, place, &mut request).unwrap_or_else(Refusal::into_response);
@@ -48,23 +45,24 @@ fn upgrade(service: &Arc<PubsubService>, place: &Place<'_>, request: &mut Reques
     let mut response = handshake.response();
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("WebSocket"));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let subscribed = service.subscribe(&place.request(), None);
+    let subscribed = place.request().and_then(|request| service.subscribe(&request, None).map_err(Refusal::from));
     let settings = place.settings;
+    let may_publish = settings.websocket_allow_publish && place.pass.as_ref().is_ok_and(|pass| pass.publishes);
     let stop = service.stop().clone();
-    let says = settings.websocket_allow_publish.then(|| Says {
+    let says = may_publish.then(|| Says {
         service: Arc::clone(service),
         ids: place.path.ids(),
         store: settings.store_messages,
     });
-    let longest_text = settings.body_limit;
+    let (longest_text, patience) = (settings.body_limit, Duration::from_millis(settings.unread_time.get()));
     service.sockets().spawn(async move {
         // Whoever has gone by now needs nothing.
-        let Some(socket) = handshake.complete(longest_text, STALL).await else { return };
+        let Some(socket) = handshake.complete(longest_text, patience).await else { return };
         let mut connection = Connection { socket, stop };
         match subscribed {
             Ok(subscription) => connection.serve(subscription, says).await,
-            Err(error) => {
-                let reason = Refusal::from(error).as_close_reason();
+            Err(refusal) => {
+                let reason = refusal.as_close_reason();
                 connection.farewell(Some((CloseCode::Policy, &reason))).await;
             }
         }
@@ -106,8 +104,8 @@ enum Next {
     Said(Bytes),
     /// Something that asks for nothing.
     Alive,
-    /// The subscription has ended; by the server's cut if so.
-    Over(bool),
+    /// The subscription has ended; with the reason if it was cut off.
+    Over(Option<&'static str>),
     /// The client does something that is not served.
     Close(CloseCode, &'static str),
     /// The client is gone, or reads nothing.
@@ -127,8 +125,7 @@ impl Connection {
                 Next::Over(cut) => {
                     // It leaves the counts before it has agreed.
                     drop(subscription);
-                    let reason = cut.then_some((CloseCode::Policy, TOO_SLOW));
-                    return self.farewell(reason).await;
+                    return self.farewell(cut.map(|reason| (CloseCode::Policy, reason))).await;
                 }
                 Next::Close(code, reason) => {
                     drop(subscription);
@@ -144,8 +141,8 @@ impl Connection {
         loop {
             let full = self.socket.queued() >= WRITE_BYTES;
             if full {
-                if let Poll::Ready(true) = outbox.poll_ended(context) {
-                    return Poll::Ready(Next::Over(true));
+                if let Poll::Ready(Some(reason)) = outbox.poll_ended(context) {
+                    return Poll::Ready(Next::Over(Some(reason)));
                 }
             } else {
                 match outbox.poll_take(context) {
@@ -154,8 +151,8 @@ impl Connection {
                         continue;
                     }
                     Poll::Ready(None) => {
-                        let cut = outbox.poll_ended(context);
-                        return Poll::Ready(Next::Over(cut == Poll::Ready(true)));
+                        let Poll::Ready(cut) = outbox.poll_ended(context) else { return Poll::Ready(Next::Over(None)) };
+                        return Poll::Ready(Next::Over(cut));
                     }
                     Poll::Pending => {}
                 }

@@ -29,7 +29,8 @@ pub(super) async fn listen(house: &House) -> DuplexStream {
 /// Takes a place at the profile's subscribers' location.
 fn listen_to(house: &House, path: &ChannelPath) -> Subscription<Outbox> {
     let (terms, resume) = (SubscriberSettings::terms as fn(&SubscriberSettings, _) -> _, Resume::default());
-    let request = service::Request { location: 1, padding: None, path, resume: &resume, terms };
+    let pass = crate::pubsub::access::Pass::open();
+    let request = service::Request { location: 1, padding: None, path, resume: &resume, terms, pass: &pass };
     house.service.subscribe(&request, None).unwrap()
 }
 

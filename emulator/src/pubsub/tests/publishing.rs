@@ -230,7 +230,7 @@ async fn the_agenda_is_woken_when_something_falls_due_sooner() {
     let mut settings = settings("");
     settings.channels.message_ttl = 5.try_into().unwrap();
     settings.channels.channel_inactivity_time = 5.try_into().unwrap();
-    let service = PubsubService::new(settings, EPOCH, &agenda, stop.clone());
+    let service = PubsubService::new(settings, Credentials::new(None, false), EPOCH, &agenda, stop.clone());
     let running = tokio::spawn(async move { agenda.run(stop).await });
     tokio::task::yield_now().await;
     service.publish("a", Bytes::from_static(b"x")).unwrap();

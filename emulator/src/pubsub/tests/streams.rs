@@ -88,6 +88,12 @@ impl Listener {
         chunk
     }
 
+    /// The same; none if the body has ended.
+    pub(super) async fn chunk_or_end(&mut self) -> Option<String> {
+        let chunk = self.chunk().await;
+        (!chunk.is_empty()).then_some(chunk)
+    }
+
     /// Everything up to the end of the connection.
     pub(super) async fn rest(&mut self) -> String {
         while self.more().await {}

@@ -87,6 +87,17 @@ impl<S: Outlet> Channels<S> {
         self.tell_news(now);
     }
 
+    /// Ends a subscription for a `reason` that its subscriber reads; whether there was one.
+    pub fn expel(&mut self, subscriber: SubscriberId, reason: &'static str, now: Millis) -> bool {
+        let expelled = self.take_subscriber(subscriber.0, now);
+        if let Some(subscriber) = &expelled {
+            let framing = self.framings.get(subscriber.framing.0).filter(|_| !subscriber.once);
+            subscriber.outlet.cut_off(framing.map(|framing| framing.cut_off(reason)).unwrap_or_default(), reason);
+        }
+        self.tell_news(now);
+        expelled.is_some()
+    }
+
     /// Brings every stream to its end, as before a stop.
     pub fn end_all(&mut self, now: Millis) {
         for key in self.subscribers.keys() {
@@ -290,7 +301,8 @@ impl<S: Outlet> Channels<S> {
             // Nobody is found the second time a frame for the same subscriber did not fit.
             if let Some(subscriber) = self.take_subscriber(key, now) {
                 let framing = self.framings.get(subscriber.framing.0);
-                subscriber.outlet.cut_off(framing.map(|framing| framing.cut_off(TOO_SLOW)).unwrap_or_default());
+                let last = framing.map(|framing| framing.cut_off(TOO_SLOW)).unwrap_or_default();
+                subscriber.outlet.cut_off(last, TOO_SLOW);
                 self.cut_off += 1;
             }
         }
