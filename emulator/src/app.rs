@@ -50,6 +50,7 @@ pub struct App {
     tasks: TaskTracker,
     databases: Arc<Databases>,
     auth: Arc<AuthService>,
+    pubsub: Arc<PubsubService>,
     functions: Option<Arc<Host>>,
     _locator: Option<Locator>,
 }
@@ -155,7 +156,13 @@ impl App {
         let epoch = u64::from(u32::from_le_bytes(epoch));
         let credentials =
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
-        let pubsub = PubsubService::new(push_stream, credentials.clone(), epoch, &agenda, stop.clone());
+        let keeps = push_stream.keep_channels || !push_stream.channels.durable_channels.is_empty();
+        let runs = settings.services.contains_key(&Service::PushStream);
+        let pubsub = if keeps && runs {
+            PubsubService::open(push_stream, credentials.clone(), epoch, &agenda, stop.clone(), &storage)?
+        } else {
+            PubsubService::new(push_stream, credentials.clone(), epoch, &agenda, stop.clone())
+        };
 
         let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
         surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
@@ -221,7 +228,8 @@ impl App {
         }
         tasks.spawn(async move { sessions.ended().await });
         tasks.spawn(database::watch_rules(Arc::clone(&databases), settings.rules_files, stop.clone()));
-        tasks.spawn(async move { pubsub.ended().await });
+        let ending = Arc::clone(&pubsub);
+        tasks.spawn(async move { ending.ended().await });
         let running = agenda.clone();
         let until = stop.clone();
         tasks.spawn(async move { running.run(until).await });
@@ -236,6 +244,7 @@ impl App {
             tasks,
             databases,
             auth,
+            pubsub,
             functions,
             _locator: locator,
         })
@@ -275,6 +284,8 @@ impl App {
         {
             tracing::warn!("functions are still at work; they are ended");
         }
+        // However large: whoever comes back to a channel shall find it.
+        self.pubsub.close().await;
         let close = async { tokio::join!(self.databases.close(), self.auth.close()) };
         if tokio::time::timeout(LAST_COMMITS, close).await.is_err() {
             tracing::warn!("a large change is still being stored; it was not acknowledged and is left out");
@@ -304,7 +315,7 @@ async fn first_key_file(auth: &AuthService, storage: &Storage) -> Result<Option<
 /// What firebase.json declares, or else Pogify's profile.
 fn push_stream_settings(settings: &PushStreamSettings) -> Result<PubsubSettings, StartError> {
     match &settings.declared {
-        None => Ok(PubsubSettings::pogify(&settings.secret)),
+        None => Ok(PubsubSettings { keep_channels: settings.locked, ..PubsubSettings::pogify(&settings.secret) }),
         Some(declared) => {
             let deployment = Deployment {
                 secret: settings.secret.clone(),

@@ -64,7 +64,8 @@ impl Refusal {
                 | Error::SubscriberCannotCreate
                 | Error::TooManySubscribers
                 | Error::TooManyChannels => StatusCode::FORBIDDEN,
-                Error::MemoryFull => StatusCode::INTERNAL_SERVER_ERROR,
+                Error::MemoryFull | Error::NotStored => StatusCode::INTERNAL_SERVER_ERROR,
+                Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Body(error) => match error {
                 BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

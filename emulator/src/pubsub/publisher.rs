@@ -82,7 +82,7 @@ async fn serve(
                 event_id: event_field(&head.headers, &EVENT_ID),
                 event_type: event_field(&head.headers, &EVENT_TYPE),
             };
-            let infos = service.publish_to(&ids, &publication, settings.store_messages)?;
+            let infos = service.publish_to(&ids, &publication, settings.store_messages).await?;
             let report = if settings.channel_info_on_publish { service.report(infos) } else { None };
             Ok(report.map_or_else(|| StatusCode::OK.into_response(), |report| written(&report, &head.headers)))
         }
@@ -90,7 +90,7 @@ async fn serve(
             service.check_writable(&ids)?;
             let body = bodies.read(body, settings.body_limit).await?;
             let text = (!body.is_empty()).then(|| Bytes::copy_from_slice(&body));
-            match service.delete(&ids, text)? {
+            match service.delete(&ids, text).await? {
                 0 => Err(Refusal::NoSuchChannel),
                 _ => Ok((StatusCode::OK, [(EXPLAIN, "Channel deleted.")]).into_response()),
             }

@@ -4,18 +4,22 @@
 //! subscriber and wakes it, and each connection writes on its own.
 
 use super::access::Pass;
+use super::journal::{self, Journal};
 use super::location::Location;
 use super::presence::{self, Telling};
 use super::reauthorization::{Reauthorization, Watches};
 use super::settings::{PubsubSettings, Role, SubscriberSettings};
+use super::store::{MIGRATIONS, Store};
 use super::subscriber::{Line, Outbox, Subscription, Wait};
 use crate::clock::{Agenda, Job, Millis, Work};
 use crate::server::connections::HangUp;
 use crate::server::credentials::Credentials;
+use crate::storage::{Storage, StorageError};
 use bytes::Bytes;
 use hearth_pubsub::channel::ChannelInfo;
 use hearth_pubsub::channels::Channels;
 use hearth_pubsub::error::Error;
+use hearth_pubsub::journal::{ChannelRecord, Kept};
 use hearth_pubsub::message::Publication;
 use hearth_pubsub::path::{ChannelId, ChannelPath};
 use hearth_pubsub::replay::Resume;
@@ -23,11 +27,14 @@ use hearth_pubsub::statistics::{Host, Query, Report};
 use hearth_pubsub::subscriber::{Answer, Backlog, FramingId, Subscribe, SubscriberId, Terms};
 use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// The name of the file that channels are kept in.
+const STORE: &str = "push-stream";
 
 /// The push stream.
 pub struct PubsubService {
@@ -41,6 +48,10 @@ pub struct PubsubService {
     framings: Vec<Vec<FramingId>>,
     credentials: Credentials,
     watches: Watches,
+    /// Where durable channels are stored; none where nothing is to be kept.
+    journal: Option<Journal>,
+    /// A proper stop keeps channels that are not durable as well.
+    keeps_all: AtomicBool,
     agenda: Agenda,
     stop: CancellationToken,
     /// Connections that are WebSockets by now.
@@ -81,7 +92,41 @@ impl fmt::Debug for PubsubService {
 }
 
 impl PubsubService {
-    /// A push stream without channels. `epoch` tells this run from earlier and later ones. Expiry follows the clock of
+    /// A push stream that goes on where the one before it in `storage` has ended: with durable channels, and with all of
+    /// them if that was a proper end. `epoch` is that of the first one.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
+    pub fn open(
+        settings: PubsubSettings,
+        credentials: Credentials,
+        epoch: u64,
+        agenda: &Agenda,
+        stop: CancellationToken,
+        storage: &Storage,
+    ) -> Result<Arc<Self>, StorageError> {
+        let failed = |source| StorageError::Sqlite { path: STORE.to_owned(), source };
+        let mut store = Store(storage.open(STORE, MIGRATIONS)?.writer);
+        let epoch = store.epoch(epoch).map_err(failed)?;
+        let kept = store.load().map_err(failed)?;
+        let is_volatile = |record: &&ChannelRecord| !settings.channels.is_durable(&record.id);
+        let volatile: Vec<_> = kept.channels.iter().filter(is_volatile).map(|record| record.id.clone()).collect();
+        let (journal, inbox) = Journal::new();
+        let service = Self::build(settings, credentials, epoch, agenda, stop, Some(journal));
+        let counters = service.with(|channels, now| {
+            channels.restore(kept, now);
+            channels.counters()
+        });
+        store.begin_run(&counters, &volatile).map_err(failed)?;
+        let weak = Arc::downgrade(&service);
+        std::thread::Builder::new()
+            .name("push stream".to_owned())
+            .spawn(move || journal::run(&weak, inbox, store))
+            .map_err(|source| StorageError::Io { path: STORE.into(), source })?;
+        Ok(service)
+    }
+
+    /// A push stream without channels, of which nothing is kept. `epoch` tells this run from earlier and later ones. Expiry follows the clock of
     /// `agenda`; on `stop` every stream ends. Must be called within a Tokio runtime.
     pub fn new(
         settings: PubsubSettings,
@@ -89,6 +134,17 @@ impl PubsubService {
         epoch: u64,
         agenda: &Agenda,
         stop: CancellationToken,
+    ) -> Arc<Self> {
+        Self::build(settings, credentials, epoch, agenda, stop, None)
+    }
+
+    fn build(
+        settings: PubsubSettings,
+        credentials: Credentials,
+        epoch: u64,
+        agenda: &Agenda,
+        stop: CancellationToken,
+        journal: Option<Journal>,
     ) -> Arc<Self> {
         let host = Host { name: settings.hostname.clone(), pid: std::process::id() };
         let now = agenda.clock().now();
@@ -111,10 +167,12 @@ impl PubsubService {
             channels: Mutex::new(channels),
             presence: Mutex::new(presence),
             told: AtomicU64::new(0),
+            keeps_all: AtomicBool::new(settings.keep_channels),
             settings,
             framings,
             credentials,
             watches: Watches::default(),
+            journal,
             agenda: agenda.clone(),
             stop,
             sockets: TaskTracker::new(),
@@ -131,7 +189,7 @@ impl PubsubService {
     ///
     /// # Errors
     /// See [`Error`]; what names several channels is [`Error::ChannelIdNotAuthorized`].
-    pub fn publish(&self, channel: &str, message: Bytes) -> Result<ChannelInfo, Error> {
+    pub async fn publish(&self, channel: &str, message: Bytes) -> Result<ChannelInfo, Error> {
         let ids = ChannelPath::parse(channel.as_bytes()).ids();
         if ids.len() > 1 {
             return Err(Error::ChannelIdNotAuthorized);
@@ -140,7 +198,8 @@ impl PubsubService {
         let publication = Publication::new(Bytes::copy_from_slice(&message));
         let places = self.settings.locations.iter();
         let store = places.filter_map(Location::publisher).map(|publisher| publisher.store_messages).next();
-        self.publish_to(&ids, &publication, store.unwrap_or(true))?.pop().ok_or(Error::NoChannelId)
+        let store = store.unwrap_or(true);
+        self.publish_to(&ids, &publication, store).await?.pop().ok_or(Error::NoChannelId)
     }
 
     /// How many subscribers were closed because they did not read fast enough.
@@ -185,21 +244,60 @@ impl PubsubService {
         self.with(|channels, _| channels.check_writable(ids))
     }
 
-    pub(super) fn publish_to(
+    pub(super) async fn publish_to(
         &self,
         ids: &[ChannelId],
         publication: &Publication,
         store: bool,
     ) -> Result<Vec<ChannelInfo>, Error> {
+        match self.journal.as_ref().filter(|_| self.has_durable(ids)) {
+            Some(journal) => journal.publish(ids, publication, store).await,
+            None => self.with_news(|channels, now| channels.publish(ids, publication, store, now)),
+        }
+    }
+
+    fn has_durable(&self, ids: &[ChannelId]) -> bool {
+        ids.iter().any(|id| self.settings.channels.is_durable(id))
+    }
+
+    /// Does something to the channels that may cut subscribers off.
+    pub(super) fn with_news<R>(&self, act: impl FnOnce(&mut Channels<Line>, Millis) -> R) -> R {
         let (result, cut) = self.with(|channels, now| {
             let before = channels.cut_off_count();
-            let result = channels.publish(ids, publication, store, now);
+            let result = act(channels, now);
             (result, channels.cut_off_count() - before)
         });
         if cut > 0 {
             tracing::warn!(subscribers = cut, "closed subscribers that do not read fast enough");
         }
         result
+    }
+
+    /// Stores what the next run goes on with. Nothing durable is taken after this.
+    pub async fn close(&self) {
+        if let Some(journal) = &self.journal {
+            journal.close().await;
+        }
+    }
+
+    /// A proper stop shall keep all channels, whatever the settings say: somebody goes on with them at once.
+    pub fn keep_all(&self) {
+        self.keeps_all.store(true, Ordering::Relaxed);
+    }
+
+    /// What the next run is to have.
+    pub(super) fn kept(&self) -> Kept {
+        let kept = self.with(|channels, _| channels.keep());
+        if self.keeps_all.load(Ordering::Relaxed) {
+            return kept;
+        }
+        let durable = |id: &ChannelId| self.settings.channels.is_durable(id);
+        Kept {
+            channels: kept.channels.into_iter().filter(|record| durable(&record.id)).collect(),
+            messages: kept.messages.into_iter().filter(|record| durable(&record.channel)).collect(),
+            is_whole: false,
+            ..kept
+        }
     }
 
     /// What is told of those of `ids` that exist; `None` if none does.
@@ -212,8 +310,11 @@ impl PubsubService {
     }
 
     /// Deletes channels and answers how many there were.
-    pub(super) fn delete(&self, ids: &[ChannelId], text: Option<Bytes>) -> Result<usize, Error> {
-        self.with(|channels, now| channels.delete(ids, text, now))
+    pub(super) async fn delete(&self, ids: &[ChannelId], text: Option<Bytes>) -> Result<usize, Error> {
+        match self.journal.as_ref().filter(|_| self.has_durable(ids)) {
+            Some(journal) => journal.delete(ids, text).await,
+            None => self.with(|channels, now| channels.delete(ids, text, now)),
+        }
     }
 
     pub(super) fn statistics(&self, query: &Query) -> Result<Option<Report>, Error> {
@@ -378,7 +479,7 @@ impl PubsubService {
     }
 
     /// Does something to the channels.
-    fn with<R>(&self, act: impl FnOnce(&mut Channels<Line>, Millis) -> R) -> R {
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut Channels<Line>, Millis) -> R) -> R {
         self.with_those(false, act)
     }
 
@@ -388,9 +489,17 @@ impl PubsubService {
         let channels = if presence { &self.presence } else { &self.channels };
         let mut channels = channels.lock().unwrap_or_else(PoisonError::into_inner);
         let before = (channels.next_deadline(), channels.has_recounted());
+        let was_tidy = !channels.has_outdated();
         let result = act(&mut channels, self.agenda.clock().now());
         let after = (channels.next_deadline(), channels.has_recounted());
+        let is_outdated = channels.has_outdated();
         drop(channels);
+        if was_tidy
+            && is_outdated
+            && let Some(journal) = &self.journal
+        {
+            journal.tidy();
+        }
         let earlier = after.0.is_some_and(|after| before.0.is_none_or(|before| after < before));
         if earlier || (after.1 && !before.1) {
             self.agenda.touch();

@@ -26,6 +26,8 @@ pub struct PubsubSettings {
     pub elsewhere: StatusCode,
     /// Signs tickets, if there are to be any.
     pub ticket_key: Option<TicketKey>,
+    /// A proper stop keeps all channels for the next run, not only durable ones.
+    pub keep_channels: bool,
     /// Those who listen to presence are told of changes once in so many milliseconds at most.
     pub presence_interval: NonZeroU64,
 }
@@ -312,6 +314,7 @@ impl PubsubSettings {
             ],
             elsewhere: StatusCode::NO_CONTENT,
             ticket_key: None,
+            keep_channels: false,
             presence_interval: SECOND,
         }
     }

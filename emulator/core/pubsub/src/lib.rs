@@ -11,6 +11,7 @@ pub mod error;
 mod event_source;
 pub mod format;
 pub mod framing;
+pub mod journal;
 pub mod message;
 pub mod path;
 pub mod pattern;

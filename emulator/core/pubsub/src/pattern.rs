@@ -64,7 +64,7 @@ impl Pattern {
                 Some((Piece::Uid, after)) => uid.and_then(|uid| rest.strip_prefix(uid)).map(|rest| (after, rest)),
             };
             match (step, again) {
-                (Some((next, [])), _) if next.is_empty() => return true,
+                (Some(([], [])), _) => return true,
                 (Some((next, left)), _) => (pieces, rest) = (next, left),
                 (None, Some((after, [_, shorter @ ..]))) => {
                     (pieces, rest) = (after, shorter);

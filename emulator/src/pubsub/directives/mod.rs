@@ -19,6 +19,7 @@ use super::settings::{
 use access::read_ticket_key;
 use hearth_pubsub::framing::Padding;
 use hearth_pubsub::path::ChannelId;
+use hearth_pubsub::pattern::Pattern;
 use hearth_pubsub::settings::Settings;
 use hearth_pubsub::template::Template;
 use http::{HeaderValue, StatusCode};
@@ -30,7 +31,7 @@ const ROLES: &str = "it is publisher, subscriber, presence, statistics or ticket
 const HOUR: NonZeroU64 = NonZeroU64::new(60 * 60 * 1000).unwrap();
 
 /// The directives that hold for all channels.
-pub(super) const OF_ALL: [&str; 14] = [
+pub(super) const OF_ALL: [&str; 16] = [
     "shared_memory_size",
     "message_ttl",
     "max_messages_stored_per_channel",
@@ -46,6 +47,8 @@ pub(super) const OF_ALL: [&str; 14] = [
     "events_channel_id",
     // Ours.
     "presence_interval",
+    "durable_channels",
+    "keep_channels",
 ];
 /// Those of a location, which may also stand beside the locations and hold for all of them then.
 pub(super) const OF_LOCATIONS: [&str; 32] = [
@@ -104,6 +107,7 @@ pub(super) fn read(declared: &Value, deployment: &Deployment) -> Result<PubsubSe
     }
     let mut section = Section::new("pushStream", root, None, &mut mistakes);
     read_channels(&mut section, &mut settings.channels);
+    settings.keep_channels = section.flag("keep_channels").unwrap_or(deployment.locked);
     set(&mut settings.presence_interval, section.duration("presence_interval"));
     if own_locations {
         settings.locations = match root.get("locations").and_then(Value::as_array) {
@@ -157,6 +161,13 @@ fn read_channels(section: &mut Section<'_>, channels: &mut Settings) {
         section.note("events_channel_id", "ALL and ids with * are no channels");
     }
     set_some(&mut channels.events_channel_id, events);
+    if let Some(sources) = section.texts("durable_channels") {
+        let patterns = sources.iter().map(|source| Pattern::parse(source).filter(|pattern| !pattern.names_uid()));
+        match patterns.collect() {
+            Some(patterns) => channels.durable_channels = patterns,
+            None => section.note("durable_channels", "a pattern has ids and * for anything"),
+        }
+    }
     if channels.max_number_of_wildcard_channels.is_some() && channels.wildcard_channel_prefix.is_none() {
         section.note("max_number_of_wildcard_channels", "means nothing without wildcard_channel_prefix");
     }

@@ -43,6 +43,7 @@ fn every_directive_is_heeded() {
         "channel_deleted_message_text": "gone",
         "timeout_with_body": "on",
         "events_channel_id": "events",
+        "durable_channels": "kept-*",
         "footer_template": "outer",
         "allowed_origins": "$http_origin",
         "locations": [
@@ -71,6 +72,7 @@ fn every_directive_is_heeded() {
         max_number_of_wildcard_channels: NonZeroUsize::new(9),
         wildcard_channel_prefix: Some("w_".into()),
         events_channel_id: Some(ChannelId::new(b"events")),
+        durable_channels: Pattern::parse("kept-*").into_iter().collect(),
         ping_message_text: "ping".into(),
         timeout_with_body: true,
         channel_deleted_message_text: "gone".into(),

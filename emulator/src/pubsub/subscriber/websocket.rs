@@ -84,9 +84,9 @@ struct Says {
 
 impl Says {
     /// Publishes a text. One that is refused, as an empty one is, is dropped: there is no answer on this way.
-    fn publish(&self, text: &[u8]) {
+    async fn publish(&self, text: &[u8]) {
         let publication = Publication::new(Bytes::copy_from_slice(text));
-        if let Err(error) = self.service.publish_to(&self.ids, &publication, self.store) {
+        if let Err(error) = self.service.publish_to(&self.ids, &publication, self.store).await {
             tracing::debug!(%error, "a text of a WebSocket is not published");
         }
     }
@@ -118,7 +118,7 @@ impl Connection {
             match poll_fn(|context| self.poll_next(&subscription, context)).await {
                 Next::Said(text) => {
                     if let Some(says) = &says {
-                        says.publish(&text);
+                        says.publish(&text).await;
                     }
                 }
                 Next::Alive => {}

@@ -2,6 +2,7 @@
 
 mod access;
 mod crowds;
+mod durable;
 mod modes;
 mod presence;
 mod publishing;
@@ -15,6 +16,7 @@ use crate::server::body::Bodies;
 use crate::server::credentials::Credentials;
 use axum::Router;
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use std::sync::Arc;

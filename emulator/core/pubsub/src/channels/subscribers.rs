@@ -187,7 +187,9 @@ impl<S: Outlet> Channels<S> {
             let before = channel.bytes();
             match position {
                 Some(position) => {
-                    if let Some(lost) = channel.gap(position, self.forgotten) {
+                    if let Some(lost) =
+                        channel.gap(position, if channel.durable { self.forgotten_durable } else { self.forgotten })
+                    {
                         gaps.extend(known.and_then(|framing| framing.gap(&segment.id, lost)));
                     }
                     old.append(&mut channel.replay_after(position, framing, framings));
