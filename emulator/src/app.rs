@@ -16,14 +16,15 @@ use crate::pubsub::{self, Deployment, PubsubService, PubsubSettings};
 use crate::server::body::Bodies;
 use crate::server::connections;
 use crate::server::credentials::{Credentials, IdTokens};
-use crate::server::ports::{Bound, bind};
+use crate::server::handover::{Inherited, Offer};
+use crate::server::ports::{Bound, bind, inherit};
 use crate::storage::{Storage, StorageError};
 use axum::Router;
 use hearth_functions::ports::Publisher;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,8 @@ const SERVICE_ACCOUNT_FILE: &str = "service-account.json";
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// Functions whose clients have gone have this long to end.
 const LAST_CALLS: Duration = Duration::from_millis(100);
+/// The server that this one takes over from has this long to end.
+const LAST_OF_ANOTHER: Duration = Duration::from_secs(60);
 /// Changes that nobody waits for any more have this long to be stored; a larger one is left out whole.
 const LAST_COMMITS: Duration = Duration::from_millis(300);
 
@@ -51,6 +54,7 @@ pub struct App {
     databases: Arc<Databases>,
     auth: Arc<AuthService>,
     pubsub: Arc<PubsubService>,
+    offer: Option<Offer>,
     functions: Option<Arc<Host>>,
     _locator: Option<Locator>,
 }
@@ -68,6 +72,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The sockets of another process cannot be taken over.
+    #[error("cannot take the listening sockets over: {0}")]
+    TakeOver(io::Error),
     /// The data cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -113,10 +120,17 @@ impl App {
     /// See [`StartError`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let push_stream = push_stream_settings(&settings.push_stream)?;
-        let bound = take_ports(&settings).await?;
+        let mut inherited = Inherited::from_system().map_err(StartError::TakeOver)?;
+        if let Some(folder) = settings.data.as_deref().filter(|_| settings.take_over) {
+            inherited.take_over(folder).map_err(StartError::TakeOver)?;
+        }
+        let bound = take_ports(&settings, &mut inherited).await?;
         let addresses: BTreeMap<Service, Vec<SocketAddr>> =
             bound.iter().map(|(service, bound)| (*service, bound.addresses())).collect();
         let storage = match &settings.data {
+            Some(path) if inherited.is_taken_over() => {
+                Storage::directory_when_free(path, settings.durability, LAST_OF_ANOTHER).await?
+            }
             Some(path) => Storage::directory(path, settings.durability)?,
             None => Storage::memory(),
         };
@@ -132,6 +146,12 @@ impl App {
         let stop = CancellationToken::new();
         let bodies = Bodies::default();
         let mut notices = Vec::new();
+        let offer = match storage.path().filter(|_| settings.mode == Mode::SelfHost) {
+            Some(folder) => offer(folder, &bound)
+                .inspect_err(|error| notices.push(format!("no other server can take over from this one: {error}")))
+                .ok(),
+            None => None,
+        };
 
         let auth =
             AuthService::open(&storage, &settings.project, settings.auth, clock.clone(), entropy.stream("auth"))?;
@@ -156,7 +176,8 @@ impl App {
         let epoch = u64::from(u32::from_le_bytes(epoch));
         let credentials =
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
-        let keeps = push_stream.keep_channels || !push_stream.channels.durable_channels.is_empty();
+        // Another server may take over at any time.
+        let keeps = offer.is_some() || push_stream.keep_channels || !push_stream.channels.durable_channels.is_empty();
         let runs = settings.services.contains_key(&Service::PushStream);
         let pubsub = if keeps && runs {
             PubsubService::open(push_stream, credentials.clone(), epoch, &agenda, stop.clone(), &storage)?
@@ -245,6 +266,7 @@ impl App {
             databases,
             auth,
             pubsub,
+            offer,
             functions,
             _locator: locator,
         })
@@ -275,8 +297,18 @@ impl App {
         &self.agenda
     }
 
+    /// Returns once another server has taken the sockets over; it waits for this one to stop.
+    pub async fn taken_over(&self) {
+        match &self.offer {
+            Some(offer) => offer.accepted().await,
+            None => std::future::pending().await,
+        }
+        self.pubsub.keep_all();
+    }
+
     /// Ends every connection properly, then closes the data. Everything acknowledged is durable before this anyway.
     pub async fn stop(self) {
+        drop(self.offer);
         self.stop.cancel();
         self.tasks.wait().await;
         if let Some(host) = self.functions
@@ -329,10 +361,20 @@ fn push_stream_settings(settings: &PushStreamSettings) -> Result<PubsubSettings,
     }
 }
 
-async fn take_ports(settings: &Settings) -> Result<BTreeMap<Service, Bound>, StartError> {
+/// Offers the sockets to the next server.
+fn offer(folder: &Path, bound: &BTreeMap<Service, Bound>) -> io::Result<Offer> {
+    let mut sockets = Vec::new();
+    for (service, bound) in bound {
+        sockets.extend(bound.copies()?.into_iter().map(|socket| (service.key().to_owned(), socket)));
+    }
+    Offer::new(folder, sockets)
+}
+
+async fn take_ports(settings: &Settings, inherited: &mut Inherited) -> Result<BTreeMap<Service, Bound>, StartError> {
     let mut bound = BTreeMap::new();
     for (service, endpoint) in &settings.services {
-        let taken = bind(&endpoint.host, endpoint.port).await;
+        let sockets = inherited.take(service.key(), endpoint.port);
+        let taken = if sockets.is_empty() { bind(&endpoint.host, endpoint.port).await } else { inherit(sockets) };
         let taken =
             taken.map_err(|source| StartError::Port { service: *service, endpoint: endpoint.clone(), source })?;
         bound.insert(*service, taken);

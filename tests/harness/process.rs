@@ -86,6 +86,12 @@ impl Process {
         kill(Pid::from_raw(self.id()), signal).expect("it runs");
     }
 
+    /// Ends it with a signal, and waits for that.
+    pub async fn ended_by(self, signal: Signal) {
+        self.signal(signal);
+        self.ended().await;
+    }
+
     /// Waits for its end; its exit code, and everything it printed.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("a status");

@@ -7,6 +7,7 @@ mod compatibility;
 mod crash;
 mod inspect;
 mod long_poll;
+mod push_restart;
 mod push_stream;
 mod realtime;
 mod repeatable;

@@ -19,7 +19,6 @@ use self::arguments::{Arguments, Command};
 use self::exit::Exit;
 use crate::app::{App, StartError};
 use crate::config::resolve::{Resolved, Wishes, resolve};
-use crate::config::settings::Mode;
 use clap::Parser;
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -63,7 +62,7 @@ async fn run(command: Command) -> Exit {
         Command::ServiceAccountsList(data) => service_accounts::list(&data).await,
         Command::ServiceAccountsRevoke(arguments) => service_accounts::revoke(&arguments.data, arguments.id).await,
         Command::PushStreamImport(arguments) => push_stream_import::run(&arguments.file),
-        Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
+        Command::Serve(arguments) => match arguments.wishes() {
             Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
             Err(error) => fail(Exit::System, error),
         },
@@ -76,7 +75,7 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
     announce::starting(&settings, &warnings);
     let app = App::start(settings).await.map_err(|error| {
         let exit = match &error {
-            StartError::Port { .. } => Exit::Port,
+            StartError::Port { .. } | StartError::TakeOver(_) => Exit::Port,
             StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
             StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) => Exit::Config,
             StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Exit::System,

@@ -69,6 +69,7 @@ fn open(arguments: &DataArguments) -> Result<Arc<AuthService>, Exit> {
         let exit = match error {
             StartError::Storage(_) | StartError::Auth(_) => Exit::Data,
             StartError::Port { .. }
+            | StartError::TakeOver(_)
             | StartError::Schedule(_)
             | StartError::Pubsub(_)
             | StartError::Secret(_)

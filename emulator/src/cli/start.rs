@@ -5,7 +5,7 @@ use super::{launch, signals};
 use crate::config::resolve::Wishes;
 use std::path::Path;
 
-/// Runs until the first SIGINT or SIGTERM.
+/// Runs until the first SIGINT or SIGTERM, or until another server takes over.
 pub(super) async fn run(wishes: &Wishes, ports_file: Option<&Path>) -> Exit {
     // From here on a signal is noticed, also one that comes while everything starts.
     let mut stop = match signals::Stop::listen() {
@@ -16,8 +16,10 @@ pub(super) async fn run(wishes: &Wishes, ports_file: Option<&Path>) -> Exit {
         Ok(app) => app,
         Err(exit) => return exit,
     };
-    let signal = stop.requested().await;
-    super::announce::stopping(signal);
+    tokio::select! {
+        signal = stop.requested() => super::announce::stopping(signal),
+        () = app.taken_over() => super::announce::taken_over(),
+    }
     app.stop().await;
     Exit::Done
 }

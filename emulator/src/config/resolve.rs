@@ -50,6 +50,8 @@ pub struct Wishes {
     pub clock: ClockSettings,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--take-over`.
+    pub take_over: bool,
     /// Where the command was given.
     pub directory: PathBuf,
     /// Its environment.
@@ -126,6 +128,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     settings.auth.unsigned_tokens &= !wishes.signed_tokens;
     settings.clock = wishes.clock;
     settings.seed = wishes.seed;
+    settings.take_over = wishes.take_over;
     choose_services(wishes, &firebase, &mut settings)?;
     Ok(Resolved { settings, warnings })
 }
@@ -156,6 +159,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         push_stream: push_stream(runtime, runtime.pubsub_secret.clone().unwrap_or_default(), false),
         clock: ClockSettings::System,
         seed: None,
+        take_over: false,
     }
 }
 
@@ -209,6 +213,7 @@ fn self_host_preset(
         push_stream: push_stream(runtime, secret, true),
         clock: ClockSettings::System,
         seed: None,
+        take_over: false,
     })
 }
 

@@ -36,6 +36,8 @@ pub struct Settings {
     pub clock: ClockSettings,
     /// Makes ids, codes and push ids repeatable.
     pub seed: Option<u64>,
+    /// Take sockets and channels over from the server that works on the same data, if one does.
+    pub take_over: bool,
 }
 
 /// The two presets.

@@ -127,7 +127,7 @@ pub(super) fn run(service: &Weak<PubsubService>, inbox: Inbox, mut store: Store)
                 if let Err(error) = store.end_run(&service.kept()) {
                     tracing::error!(%error, "the push stream's channels are not kept");
                 }
-                drop(store);
+                drop((store, inbox));
                 let _ = done.send(());
                 return;
             }

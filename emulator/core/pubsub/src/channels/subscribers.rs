@@ -18,6 +18,11 @@ pub const TOO_SLOW: &str = "closed by the server: this listener does not read fa
 /// What it reads that has waited too long, if it is to read anything.
 const TIME_IS_OVER: Bytes = Bytes::from_static(b"Timed out");
 
+/// After so many milliseconds a subscriber shall come back whose stream was ended by a stop: not all at once.
+fn retry_after(place: u64) -> u64 {
+    100 + place % 64 * 15
+}
+
 impl<S: Outlet> Channels<S> {
     /// The old messages that a request asks for, without subscribing to anything.
     ///
@@ -98,10 +103,17 @@ impl<S: Outlet> Channels<S> {
         expelled.is_some()
     }
 
-    /// Brings every stream to its end, as before a stop.
+    /// Brings every stream to its end, as before a stop. Who can come back without a gap is told to, soon.
     pub fn end_all(&mut self, now: Millis) {
-        for key in self.subscribers.keys() {
-            self.end(key, now);
+        for (key, place) in self.subscribers.keys().into_iter().zip(0_u64..) {
+            if let Some(subscriber) = self.take_subscriber(key, now) {
+                let retry = self.known(subscriber.framing).and_then(|framing| framing.retry(retry_after(place)));
+                let closing = self.closing(&subscriber);
+                subscriber.outlet.end(match retry.filter(|_| !subscriber.once) {
+                    Some(retry) => [retry, closing].concat().into(),
+                    None => closing,
+                });
+            }
         }
         self.tell_news(now);
     }
