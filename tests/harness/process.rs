@@ -34,13 +34,24 @@ impl Process {
 
     /// Starts it with these environment variables too.
     pub fn start_with(binary: &str, arguments: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_on(binary, arguments, folder, environment, Stdio::null())
+    }
+
+    /// Starts it with this as its standard input.
+    pub fn start_on(
+        binary: &str,
+        arguments: &[&str],
+        folder: &Path,
+        environment: &[(&str, &str)],
+        input: Stdio,
+    ) -> Self {
         let mut child = Command::new(binary)
             .args(arguments)
             .current_dir(folder)
             .env_remove("GCLOUD_PROJECT")
             .env_remove("FIREBASE_CONFIG")
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

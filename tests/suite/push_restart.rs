@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -222,22 +223,19 @@ async fn a_listener_misses_nothing_when_another_server_takes_over() {
 
 #[tokio::test]
 async fn a_restart_on_a_socket_of_systemds_keeps_all_channels() {
-    use std::os::fd::AsRawFd;
     let folder = tempfile::tempdir().unwrap();
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    // As systemd does: the socket is the third descriptor, and the process knows that it is meant.
-    let clear = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty());
-    nix::fcntl::fcntl(&socket, clear).unwrap();
     declare(folder.path());
+    // As systemd does: the socket is the third descriptor, and the process knows that it is meant.
     let script = format!(
-        "exec 3<&{}; LISTEN_FDS=1 LISTEN_PID=$$ exec {BINARY} serve --project demo-restart --only pushStream --port \
+        "exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec {BINARY} serve --project demo-restart --only pushStream --port \
          pushStream={}",
-        socket.as_raw_fd(),
         address.port()
     );
     let start = || async {
-        let mut process = Process::start_with("/bin/sh", &["-c", &script], folder.path(), &ENVIRONMENT);
+        let input = OwnedFd::from(socket.try_clone().unwrap()).into();
+        let mut process = Process::start_on("/bin/sh", &["-c", &script], folder.path(), &ENVIRONMENT, input);
         process.ready().await;
         process
     };

@@ -10,6 +10,7 @@ use hearth_pubsub::error::Error;
 use hearth_pubsub::journal::Journal as _;
 use hearth_pubsub::message::Publication;
 use hearth_pubsub::path::ChannelId;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -48,6 +49,8 @@ struct Publish {
 pub(super) struct Journal {
     orders: mpsc::Sender<Order>,
     room: Arc<Semaphore>,
+    /// The last commit failed: nothing is tidied until one succeeds.
+    troubled: AtomicBool,
 }
 
 /// What the thread takes from.
@@ -57,7 +60,7 @@ pub(super) struct Inbox(mpsc::Receiver<Order>);
 impl Journal {
     pub(super) fn new() -> (Self, Inbox) {
         let (orders, inbox) = mpsc::channel(WAITING);
-        (Self { orders, room: Arc::new(Semaphore::new(WAITING_BYTES)) }, Inbox(inbox))
+        (Self { orders, room: Arc::new(Semaphore::new(WAITING_BYTES)), troubled: AtomicBool::new(false) }, Inbox(inbox))
     }
 
     /// Stores and delivers a message.
@@ -80,7 +83,14 @@ impl Journal {
 
     /// Something is stored that need not be. If the queue is full, the next batch sees to it.
     pub(super) fn tidy(&self) {
-        let _ = self.orders.try_send(Order::Tidy);
+        if !self.troubled.load(Ordering::Relaxed) {
+            let _ = self.orders.try_send(Order::Tidy);
+        }
+    }
+
+    /// Notes whether the last commit succeeded.
+    fn has_stored(&self, stored: bool) {
+        self.troubled.store(!stored, Ordering::Relaxed);
     }
 
     /// Stores all channels for the next run. Nothing is taken after this.
@@ -153,6 +163,9 @@ fn commit(service: &PubsubService, store: &mut Store, publishes: Vec<Publish>) {
         (batch, reserved)
     });
     let stored = store.commit(&batch);
+    if let Some(journal) = service.journal() {
+        journal.has_stored(stored.is_ok());
+    }
     if let Err(error) = &stored {
         tracing::error!(%error, messages = batch.messages.len(), "durable messages cannot be stored");
     }
@@ -182,6 +195,9 @@ fn delete(service: &PubsubService, store: &mut Store, ids: &[ChannelId], text: O
         batch
     });
     let stored = store.commit(&batch);
+    if let Some(journal) = service.journal() {
+        journal.has_stored(stored.is_ok());
+    }
     service.with(|channels, _| channels.end_batch(stored.is_err().then_some(batch)));
     if let Err(error) = stored {
         tracing::error!(%error, "durable channels cannot be deleted");

@@ -222,6 +222,10 @@ impl PubsubService {
         &self.credentials
     }
 
+    pub(super) fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
     pub(super) fn watches(&self) -> &Watches {
         &self.watches
     }
