@@ -156,8 +156,8 @@ fn everything_that_is_wrong_is_named_with_its_place() {
         "pushStream.locations[1].wildcard_channel_max_qtd: above max_number_of_wildcard_channels",
         "pushStream.locations[1].store_messages: \"maybe\" is not true or false",
         "pushStream.locations[2].path: error: unclosed group",
+        "pushStream.locations[2].role: it is publisher, subscriber, presence, statistics or tickets",
         "pushStream.locations[2].channels_path: missing: it says which channels a request names",
-        "pushStream.locations[2].role: it is publisher, subscriber or statistics",
         "pushStream.locations[3].header_template_file: h.html: No such file or directory (os error 2)",
         "pushStream.locations[4]: not an object",
     ];
