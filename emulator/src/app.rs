@@ -14,7 +14,7 @@ use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, 
 use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
-use crate::functions::services::{Background, Port, WebClient};
+use crate::functions::services::{Background, Port, Trust, WebClient};
 use crate::functions::{self, Host, platform, scheduler, secret};
 use crate::hub::{self, Hub, Locator};
 use crate::pubsub::{self, Deployment, PubsubService, PubsubSettings};
@@ -286,7 +286,9 @@ impl App {
             let built = built.map_err(|mistakes| StartError::Hosted(mistakes.join("\n  ")))?;
             let started = Arc::clone(&built).start().await;
             started.map_err(|reason| StartError::Service { service, reason })?;
-            let port = Port::new(built, bodies.clone(), emulator, &tasks, stop.clone());
+            let trust =
+                if emulator { Trust::Everybody } else { Trust::Proxies(settings.server.trusted_proxies.clone()) };
+            let port = Port::new(built, bodies.clone(), trust, &tasks, stop.clone());
             surfaces.insert(service, port.router());
         }
         let hub = Hub {
