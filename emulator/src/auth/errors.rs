@@ -177,6 +177,7 @@ impl Refusal {
                 | Error::UnsupportedTenantOperation
                 | Error::UserDisabled
                 | Error::UserNotFound
+                | Error::PasswordRequirements(_)
                 | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
                 Error::InvalidPayload(_) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID),
                 Error::NotImplemented(_) => {

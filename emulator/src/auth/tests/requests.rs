@@ -288,7 +288,6 @@ const NOT_YET: &str = "
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
     GET {v2}/defaultSupportedIdps identitytoolkit.defaultSupportedIdps.list
-    GET {v2}/passwordPolicy identitytoolkit.getPasswordPolicy
     GET {v2}/recaptchaConfig identitytoolkit.getRecaptchaConfig
     POST {v2}/projects/demo/identityPlatform:initializeAuth identitytoolkit.projects.identityPlatform.initializeAuth
     POST {v2}/projects/demo/tenants/t:getIamPolicy identitytoolkit.projects.tenants.getIamPolicy

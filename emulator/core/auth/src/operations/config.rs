@@ -1,6 +1,6 @@
 //! What a project tells its clients, and the settings that the emulator's own API changes.
 
-use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing, mask, policy};
+use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing, mask, password_policy, policy};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::settings::{BlockingFunctions, MFA_CONFIG, MfaConfig, PASSWORD_POLICY_CONFIG, PasswordPolicyConfig};
@@ -119,7 +119,7 @@ pub fn projects(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -
 /// A tenant has none of them, or the caller is no admin.
 pub fn get_all(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
     only_project_admins(call)?;
-    Ok(whole(&store.config(&call.scope.project)?))
+    Ok(whole(call, &store.config(&call.scope.project)?))
 }
 
 /// Changes what `updateMask` names; without one, everything, and what the request does not say is put back.
@@ -147,8 +147,9 @@ pub fn update_all(store: &mut dyn Store, call: &Call<'_>, mut request: Value) ->
             typed(settings)?
         }
     };
+    password_policy::check_config(config.password_policy_config.as_ref())?;
     store.set_config(&call.scope.project, &config)?;
-    Ok(whole(&config))
+    Ok(whole(call, &config))
 }
 
 fn only_project_admins(call: &Call<'_>) -> Result<(), Error> {
@@ -168,8 +169,11 @@ fn typed(value: Value) -> Result<Config, Error> {
     serde_json::from_value(value).map_err(|error| Error::InvalidPayload(error.to_string()))
 }
 
-fn whole(config: &Config) -> Answer {
-    Answer { body: super::json(config).as_object().cloned().unwrap_or_default(), ..Answer::default() }
+fn whole(call: &Call<'_>, config: &Config) -> Answer {
+    let body = super::json(config).as_object().cloned().unwrap_or_default();
+    // The emulator's has no name; Admin SDKs do without only there.
+    let name = (!call.emulator).then(|| format!("projects/{}/config", call.scope.project));
+    Answer { body, ..Answer::default() }.with_some("name", name)
 }
 
 /// The settings that the emulator's own API knows.

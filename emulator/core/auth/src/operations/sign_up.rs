@@ -2,11 +2,10 @@
 
 use super::blocking::Told;
 use super::entry::{Entry, enter};
-use super::{Answer, Call, given, policy, second_factors, signed_in};
+use super::{Answer, Call, given, password_policy, policy, second_factors, signed_in};
 use crate::account::{self, ANONYMOUS, Account, MfaEnrollment, PASSWORD};
 use crate::entropy::local_id;
 use crate::errors::Error;
-use crate::password::Password;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use serde::Deserialize;
@@ -130,7 +129,7 @@ fn account_with_secrets(
     request: &Request,
     wanted_id: Option<&str>,
 ) -> Result<Account, Error> {
-    let password = given(&request.password).map(Password::new).transpose()?;
+    let password = password_policy::new_password(store, call, given(&request.password))?;
     let factors = request.mfa_info.clone();
     let factors = factors.map(|factors| second_factors::given(factors, Some(call.entropy))).transpose()?;
     // Nobody has shown that the phone is theirs; only an emulator takes users at their word.
