@@ -109,6 +109,9 @@ pub(super) fn check_config(config: Option<&PasswordPolicyConfig>) -> Result<(), 
     Ok(())
 }
 
+/// Whether a character is of a kind.
+type Kinds = fn(char) -> bool;
+
 fn meets(options: &StrengthOptions, text: &str) -> Result<(), Error> {
     let mut missing = Vec::new();
     let length = text.encode_utf16().count();
@@ -120,7 +123,7 @@ fn meets(options: &StrengthOptions, text: &str) -> Result<(), Error> {
     if usize::try_from(max).is_ok_and(|max| length > max) {
         missing.push(format!("Password may contain at most {max} characters"));
     }
-    let kinds: [(Option<bool>, fn(char) -> bool, &str); 4] = [
+    let kinds: [(Option<bool>, Kinds, &str); 4] = [
         (options.contains_lowercase_character, |c| c.is_ascii_lowercase(), "a lower case character"),
         (options.contains_uppercase_character, |c| c.is_ascii_uppercase(), "an upper case character"),
         (options.contains_numeric_character, |c| c.is_ascii_digit(), "a numeric character"),

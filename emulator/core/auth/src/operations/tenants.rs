@@ -1,7 +1,7 @@
 //! A project's tenants: created, read, listed, changed and deleted by admins; and whether a tenant may be named at all.
 
 use super::bulk::Nothing;
-use super::{Answer, Call, json, mask};
+use super::{Answer, Call, json, mask, password_policy};
 use crate::entropy::alphanumeric;
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
