@@ -30,6 +30,7 @@ import {
   unlink,
   updatePassword,
   updateProfile,
+  validatePassword,
   verifyBeforeUpdateEmail,
 } from 'firebase/auth';
 import { startSuite } from './suite.mjs';
@@ -239,6 +240,35 @@ test('the Admin SDK sets passwords, imports accounts and hands out links', async
   ]) {
     assert.match(link, /\/emulator\/action\?mode=/);
   }
+});
+
+test('a password policy is told, judged in the page, and enforced', async () => {
+  const settings = `${suite.url('auth')}/identitytoolkit.googleapis.com/v2/projects/${suite.project}/config`;
+  const set = (passwordPolicyConfig) =>
+    fetch(`${settings}?updateMask=passwordPolicyConfig`, {
+      method: 'PATCH',
+      headers: { authorization: 'Bearer owner', 'content-type': 'application/json' },
+      body: JSON.stringify({ passwordPolicyConfig }),
+    });
+  const customStrengthOptions = { minPasswordLength: 8, containsNumericCharacter: true, containsNonAlphanumericCharacter: true };
+  const response = await set({
+    passwordPolicyEnforcementState: 'ENFORCE',
+    passwordPolicyVersions: [{ customStrengthOptions }],
+  });
+  assert.equal(response.status, 200);
+  const weak = await validatePassword(getAuth(app), 'password');
+  assert.deepEqual(
+    [weak.isValid, weak.meetsMinPasswordLength, weak.containsNumericCharacter, weak.containsNonAlphanumericCharacter],
+    [false, true, false, false],
+  );
+  assert.equal(weak.passwordPolicy.enforcementState, 'ENFORCE');
+  assert.equal((await validatePassword(getAuth(app), 'pass1word!')).isValid, true);
+  await assert.rejects(createUserWithEmailAndPassword(getAuth(app), 'policy@example.com', 'password'), {
+    code: 'auth/password-does-not-meet-requirements',
+  });
+  await createUserWithEmailAndPassword(getAuth(app), 'policy@example.com', 'pass1word!');
+  await signOut(getAuth(app));
+  assert.equal((await set({ passwordPolicyEnforcementState: 'OFF' })).status, 200);
 });
 
 test("the emulator's own reset drops every account", async () => {

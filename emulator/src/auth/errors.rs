@@ -179,6 +179,7 @@ impl Refusal {
                 | Error::UnsupportedTenantOperation
                 | Error::UserDisabled
                 | Error::UserNotFound
+                | Error::PasswordRequirements(_)
                 | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
                 Error::InvalidPayload(_) | Error::QuotaExceeded(_) => {
                     (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID)

@@ -297,6 +297,12 @@ pub fn is_phone_number(text: &str) -> bool {
     text.starts_with('+')
 }
 
+/// Whether it is an international number that can be dialled (ITU-T E.164): what a server asks of those it takes over.
+pub fn is_e164(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    (5..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn millis(text: Option<&str>) -> Option<Millis> {
     text?.parse().ok()
 }
@@ -359,6 +365,19 @@ mod tests {
             account.delete_email();
             account.mirror_providers();
             assert_eq!(account.providers(), []);
+        }
+    }
+
+    #[test]
+    fn numbers_that_can_be_dialled_have_digits_only() {
+        for (text, expected) in [
+            ("+16505550101", true),
+            ("+1error", false),
+            ("16505550101", false),
+            ("+1", false),
+            ("+1234567890123456", false),
+        ] {
+            assert_eq!(is_e164(text), expected, "{text}");
         }
     }
 

@@ -328,6 +328,9 @@ pub enum Error {
     /// There is no such account.
     #[error("USER_NOT_FOUND")]
     UserNotFound,
+    /// The password is not what the policy wants; all that is missing.
+    #[error("PASSWORD_DOES_NOT_MEET_REQUIREMENTS : Missing password requirements: [{0}]")]
+    PasswordRequirements(String),
     /// The password is shorter than 6 characters.
     #[error("WEAK_PASSWORD : Password should be at least 6 characters")]
     WeakPassword,

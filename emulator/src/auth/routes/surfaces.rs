@@ -146,7 +146,7 @@ pub(super) const SURFACES: &[Surface] = &[
             (POST, "/accounts/mfaSignIn:finalize", "accounts.mfaSignIn.finalize", FINALIZE_MFA_SIGN_IN),
             (POST, "/accounts/mfaSignIn:start", "accounts.mfaSignIn.start", START_MFA_SIGN_IN),
             (GET, "/defaultSupportedIdps", "defaultSupportedIdps.list", NOT_YET),
-            (GET, "/passwordPolicy", "getPasswordPolicy", NOT_YET),
+            (GET, "/passwordPolicy", "getPasswordPolicy", PASSWORD_POLICY),
             (GET, "/recaptchaConfig", "getRecaptchaConfig", NOT_YET),
         ],
     },

@@ -9,9 +9,9 @@ use crate::auth::errors::Refusal;
 use hearth_auth::Error;
 use hearth_auth::operations::guard::Action;
 use hearth_auth::operations::{
-    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, passkeys, phone,
-    session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password, sign_in_phone_number,
-    sign_up, tenants, update,
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, passkeys, password_policy,
+    phone, session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password,
+    sign_in_phone_number, sign_up, tenants, update,
 };
 use hearth_auth::schema::Schema;
 use hearth_auth::settings;
@@ -219,6 +219,10 @@ pub(super) const GET_PROJECT_CONFIG: Run =
 pub(super) const UPDATE_PROJECT_CONFIG: Run =
     Run::Operation(&writing(Source::JsonAndMask, config::ADMIN_SCHEMA, |store, call, body| {
         config::update_all(store, call, body.clone())
+    }));
+pub(super) const PASSWORD_POLICY: Run =
+    Run::Operation(&reading(Source::Query, password_policy::SCHEMA, |store, call, body| {
+        password_policy::get(store, call, typed(body)?)
     }));
 pub(super) const CREATE_TENANT: Run = Run::Operation(&writing(Source::Json, settings::TENANT, |store, call, body| {
     tenants::create(store, call, body.clone())

@@ -288,7 +288,6 @@ const NOT_YET: &str = "
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
     GET {v2}/defaultSupportedIdps identitytoolkit.defaultSupportedIdps.list
-    GET {v2}/passwordPolicy identitytoolkit.getPasswordPolicy
     GET {v2}/recaptchaConfig identitytoolkit.getRecaptchaConfig
     POST {v2}/projects/demo/identityPlatform:initializeAuth identitytoolkit.projects.identityPlatform.initializeAuth
     POST {v2}/projects/demo/tenants/t:getIamPolicy identitytoolkit.projects.tenants.getIamPolicy
@@ -330,5 +329,79 @@ async fn every_operation_that_is_not_there_answers_501() {
             let expected = (501, format!("{id} is not implemented in the Auth Emulator."));
             assert_eq!(got.error(), expected, "{method} {path}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_the_original_stumbles_over_is_refused() {
+    let house = House::emulator();
+    let sign_up = format!("{V1}/accounts:signUp?key=k");
+    let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(130), "]".repeat(130));
+    for body in [deep.as_bytes(), br#"{"displayName":"\ud800"}"#, b"{\"displayName\":\"\xff\"}", br#"{"x":1e400}"#] {
+        let got = house.send(Request::post(&sign_up), body.to_vec()).await;
+        let (status, message) = got.error();
+        assert!(status == 400 && message.starts_with("Invalid JSON payload received. "), "{message}");
+    }
+    for (kind, status) in [(None, 200), (Some("nonsense"), 400)] {
+        let request = Request::post(&sign_up);
+        let request = kind.into_iter().fold(request, |request, kind| request.header("content-type", kind));
+        assert_eq!(house.send(request, "{}").await.status.as_u16(), status, "{kind:?}");
+    }
+    let v3 = "/www.googleapis.com/identitytoolkit/v3/relyingparty/downloadAccount";
+    for (method, path) in [("POST", "/"), ("TRACE", "/"), ("GET", v3)] {
+        let got = house.send(Request::builder().method(method).uri(path), "").await;
+        assert_eq!((got.status.as_u16(), got.headers.contains_key("allow")), (405, true), "{method} {path}");
+    }
+    let got = house.admin("POST", "projects/demo/accounts", json!({"localId": ""})).await;
+    assert_eq!(got.text("localId").len(), 28, "an id is drawn");
+    let id = got.text("localId");
+    for body in [json!({"createdAt": "x"}), json!({"validSince": "9".repeat(30)})] {
+        let mut body = body;
+        body["localId"] = json!(id);
+        assert_eq!(house.admin("POST", "accounts:update", body).await.status.as_u16(), 400);
+    }
+    let got = house.admin("GET", "projects/demo/accounts:batchGet?maxResults=many", json!({})).await;
+    assert!(got.status.as_u16() == 400 && got.error().1.contains("maxResults"), "{}", got.text);
+    let unsigned = |claims: &str| {
+        let [head, claims] = [r#"{"alg":"none","typ":"JWT"}"#, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+        format!("{head}.{claims}.")
+    };
+    let got = house.post("accounts:lookup", json!({"idToken": unsigned(r#"{"iat":1}"#)})).await;
+    assert_eq!(got.error(), (400, "INVALID_ID_TOKEN".to_owned()));
+    let form = Request::post(TOKEN).header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(house.send(form, "").await.error(), (400, "MISSING_GRANT_TYPE".to_owned()));
+}
+
+#[tokio::test]
+async fn a_passkey_opens_its_account_in_an_emulator_and_nothing_elsewhere() {
+    let v2 = |path: &str| format!("/identitytoolkit.googleapis.com/v2/accounts/{path}?key=k");
+    let house = House::emulator();
+    let user = house.sign_up().await;
+    let token = user.text("idToken");
+    let start = house.post(&v2("passkeyEnrollment:start"), json!({"idToken": token})).await;
+    assert_eq!(start.json()["credentialCreationOptions"]["rp"]["id"], "localhost");
+    let response = json!({"id": "credential"});
+    let enroll = json!({"idToken": token, "authenticatorRegistrationResponse": response, "name": "Key"});
+    assert_eq!(
+        house.post(&v2("passkeyEnrollment:finalize"), enroll.clone()).await.text("localId"),
+        user.text("localId")
+    );
+    let again = house.post(&v2("passkeyEnrollment:finalize"), enroll).await;
+    assert_eq!(again.error(), (400, "CREDENTIAL_ALREADY_IN_USE".to_owned()));
+    let start = house.post(&v2("passkeySignIn:start"), json!({})).await;
+    assert_eq!(start.json()["credentialRequestOptions"]["rpId"], "localhost");
+    let sign_in = |id: &str| json!({"authenticatorAuthenticationResponse": {"id": id}});
+    let got = house.post(&v2("passkeySignIn:finalize"), sign_in("credential")).await;
+    assert!(part(&got.text("idToken"), 1).contains(r#""sign_in_provider":"passkey""#));
+    let unknown = house.post(&v2("passkeySignIn:finalize"), sign_in("other")).await;
+    assert_eq!(unknown.error(), (400, "PASSKEY_CREDENTIAL_NOT_FOUND".to_owned()));
+    let found = house.admin("POST", "accounts:lookup", json!({"localId": [user.text("localId")]})).await;
+    let passkeys = json!([{"credentialId": "credential", "name": "Key"}]);
+    assert_eq!(found.json()["users"][0]["passkeyInfo"], passkeys);
+    let server = House::self_host();
+    for path in
+        ["passkeyEnrollment:start", "passkeyEnrollment:finalize", "passkeySignIn:start", "passkeySignIn:finalize"]
+    {
+        assert_eq!(server.post(&v2(path), json!({})).await.status.as_u16(), 501, "{path}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a project tells its clients, and the settings that the emulator's own API changes.
 
-use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing, mask, policy};
+use super::{Answer, Call, PROJECT_NUMBER, bulk::Nothing, mask, password_policy, policy};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::settings::{BlockingFunctions, MFA_CONFIG, MfaConfig, PASSWORD_POLICY_CONFIG, PasswordPolicyConfig};
@@ -156,6 +156,7 @@ pub fn update_all(store: &mut dyn Store, call: &Call<'_>, mut request: Value) ->
             typed(settings)?
         }
     };
+    password_policy::check_config(config.password_policy_config.as_ref())?;
     store.set_config(&call.scope.project, &config)?;
     Ok(whole(call, config))
 }
@@ -178,7 +179,10 @@ fn typed(value: Value) -> Result<Config, Error> {
 }
 
 fn whole(call: &Call<'_>, config: Config) -> Answer {
-    Answer { body: super::json(&settled(call, config)).as_object().cloned().unwrap_or_default(), ..Answer::default() }
+    let body = super::json(&settled(call, config)).as_object().cloned().unwrap_or_default();
+    // The emulator's has no name; Admin SDKs do without only there.
+    let name = (!call.emulator).then(|| format!("projects/{}/config", call.scope.project));
+    Answer { body, ..Answer::default() }.with_some("name", name)
 }
 
 /// The settings as they hold.

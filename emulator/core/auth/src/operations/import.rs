@@ -3,7 +3,9 @@
 use super::second_factors::{self, ENROLLMENT};
 use super::update::PROVIDER_USER_INFO;
 use super::{Answer, Call, given, policy};
-use crate::account::{Account, MfaEnrollment, PASSWORD, PHONE, ProviderUserInfo, is_email, is_phone_number, iso};
+use crate::account::{
+    Account, MfaEnrollment, PASSWORD, PHONE, ProviderUserInfo, is_e164, is_email, is_phone_number, iso,
+};
 use crate::errors::Error;
 use crate::password::imported::{Parameters, Unusable};
 use crate::password::{self, Password, Secret};
@@ -240,7 +242,7 @@ fn account(
         }
     }
     if let Some(phone_number) = given(&user.phone_number) {
-        if !is_phone_number(phone_number) {
+        if !is_phone_number(phone_number) || (!call.emulator && !is_e164(phone_number)) {
             return refuse("phone number format is invalid");
         }
         if is_other(store.by_phone_number(call.scope, phone_number)?) {

@@ -19,6 +19,7 @@ mod mask;
 pub mod mfa;
 pub mod oob;
 pub mod passkeys;
+pub mod password_policy;
 pub mod phone;
 mod policy;
 mod second_factors;

@@ -1,11 +1,10 @@
 //! What goes by email: `accounts:sendOobCode`, `accounts:resetPassword`, and the emulator's list of codes.
 
-use super::{Answer, Call, Message, given, json, policy, signed_in};
+use super::{Answer, Call, Message, given, json, password_policy, policy, signed_in};
 use crate::account::Account;
 use crate::code::{self, AddedFactor, Code, OobCode, RequestType};
 use crate::entropy::base64url;
 use crate::errors::Error;
-use crate::password::Password;
 use crate::schema::{Kind, Schema};
 use crate::store::{Accounts, Store};
 use crate::uri::{self, Uri};
@@ -255,11 +254,11 @@ pub fn reset_password(store: &mut dyn Store, call: &Call<'_>, request: Reset) ->
     }
     let oob_code = given(&request.oob_code).ok_or(Error::MissingOobCode)?;
     let code = find(store, call, oob_code)?;
-    if let Some(new_password) = given(&request.new_password) {
-        if code.request_type != RequestType::PasswordReset {
-            return Err(Error::InvalidOobCode);
-        }
-        let password = Password::new(new_password)?;
+    let new_password = given(&request.new_password);
+    if new_password.is_some() && code.request_type != RequestType::PasswordReset {
+        return Err(Error::InvalidOobCode);
+    }
+    if let Some(password) = password_policy::new_password(store, call, new_password)? {
         let account = store.by_email(call.scope, &code.email)?.ok_or(Error::InvalidOobCode)?;
         let secret = call.passwords.hash(password, call.entropy)?;
         consume(store, call, oob_code)?;

@@ -2,7 +2,7 @@
 
 use super::blocking::Told;
 use super::entry::{Entry, enter};
-use super::{Answer, Call, given, policy};
+use super::{Answer, Call, given, password_policy, policy};
 use crate::account::{self, Account, PASSWORD};
 use crate::errors::Error;
 use crate::password::{Password, Verdict};
@@ -75,10 +75,11 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
     if account.disabled == Some(true) && is_told {
         return Err(Error::UserDisabled);
     }
-    check(call, &mut account, password, wrong)?;
+    check(call, &mut account, password.clone(), wrong)?;
     if account.disabled == Some(true) {
         return Err(Error::UserDisabled);
     }
+    password_policy::check_sign_in(store, call, password.text())?;
     let entry = Entry {
         provider: PASSWORD,
         second_factors: true,

@@ -2,11 +2,10 @@
 
 use super::blocking::Told;
 use super::entry::{Entry, enter};
-use super::{Answer, Call, given, policy, second_factors, signed_in};
+use super::{Answer, Call, given, password_policy, policy, second_factors, signed_in};
 use crate::account::{self, ANONYMOUS, Account, MfaEnrollment, PASSWORD};
 use crate::entropy::local_id;
 use crate::errors::Error;
-use crate::password::Password;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use serde::Deserialize;
@@ -111,7 +110,12 @@ fn create(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<An
     }
     let email = free_email(store, call, given(&request.email))?;
     let mut account = account_with_secrets(store, call, &request, wanted_id)?;
-    account.last_login_at = Some(call.now.to_string());
+    // Who is created by an admin has not come in; the official emulator says so all the same.
+    if call.emulator || !call.privileged {
+        account.last_login_at = Some(call.now.to_string());
+    } else if given(&request.id_token).is_none() {
+        account.last_login_at = None;
+    }
     account.display_name = request.display_name;
     account.photo_url = request.photo_url;
     account.email_verified = Some(request.email_verified.unwrap_or(false));
@@ -130,7 +134,7 @@ fn account_with_secrets(
     request: &Request,
     wanted_id: Option<&str>,
 ) -> Result<Account, Error> {
-    let password = given(&request.password).map(Password::new).transpose()?;
+    let password = password_policy::new_password(store, call, given(&request.password))?;
     let factors = request.mfa_info.clone();
     let factors = factors.map(|factors| second_factors::given(factors, Some(call.entropy))).transpose()?;
     // Nobody has shown that the phone is theirs; only an emulator takes users at their word.
@@ -341,5 +345,15 @@ mod tests {
         let account = house.account(&id);
         assert_eq!((account.email.as_deref(), account.created_at.as_deref()), (Some("a@b"), Some("1893456000000")));
         assert_eq!(account.last_login_at.as_deref(), Some("1893456000005"));
+    }
+
+    #[test]
+    fn whom_an_admin_creates_has_not_come_in() {
+        let mut house = House::self_host();
+        house.call(true, sign_up, json!({"localId": "u"})).unwrap();
+        assert_eq!((house.account("u").last_login_at, house.account("u").created_at.is_some()), (None, true));
+        let mut house = House::new();
+        house.call(true, sign_up, json!({"localId": "u"})).unwrap();
+        assert!(house.account("u").last_login_at.is_some(), "as the official emulator");
     }
 }

@@ -1,7 +1,7 @@
 //! A project's tenants: created, read, listed, changed and deleted by admins; and whether a tenant may be named at all.
 
 use super::bulk::Nothing;
-use super::{Answer, Call, json, mask};
+use super::{Answer, Call, json, mask, password_policy};
 use crate::entropy::alphanumeric;
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
@@ -83,6 +83,7 @@ pub fn create(store: &mut dyn Store, call: &Call<'_>, request: Value) -> Result<
         tenant_id = alphanumeric(call.entropy, ID);
     }
     let tenant = Tenant { name: name(project, &tenant_id), tenant_id, ..typed(request)? };
+    password_policy::check_config(tenant.password_policy_config.as_ref())?;
     store.put_tenant(project, &tenant)?;
     Ok(answer(&tenant))
 }
@@ -133,6 +134,7 @@ pub fn update(store: &mut dyn Store, call: &Call<'_>, mut request: Value) -> Res
         }
     };
     let tenant = Tenant { name: known.name, tenant_id: known.tenant_id, ..changed };
+    password_policy::check_config(tenant.password_policy_config.as_ref())?;
     store.put_tenant(&call.scope.project, &tenant)?;
     Ok(answer(&tenant))
 }

@@ -2,11 +2,10 @@
 
 use super::second_factors::{self, ENROLLMENT};
 use super::sign_up::{free_email, free_phone_number};
-use super::{Answer, Call, Message, given, json, oob, policy, sign_in, signed_in};
+use super::{Answer, Call, Message, given, json, oob, password_policy, policy, sign_in, signed_in};
 use crate::account::{ANONYMOUS, Account, MfaEnrollment, PASSWORD, PHONE, ProviderUserInfo};
 use crate::code::RequestType;
 use crate::errors::Error;
-use crate::password::Password;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
 use crate::token::claims;
@@ -196,7 +195,7 @@ fn apply(store: &dyn Store, call: &Call<'_>, request: &Request) -> Result<Change
         }
     };
     let moved = change_email(store, call, &mut account, provider.as_deref(), given(&request.email))? == Email::Changed;
-    let password = given(&request.password).map(Password::new).transpose()?;
+    let password = password_policy::new_password(store, call, given(&request.password))?;
     let provider = if password.is_some() { Some(PASSWORD.to_owned()) } else { provider };
     let revokes = moved || password.is_some() || request.valid_since.is_some();
     if revokes {
