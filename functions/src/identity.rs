@@ -78,7 +78,7 @@ pub async fn caller(call: &Call, accounts: &dyn Accounts) -> Result<Caller, Unkn
         let claim = serde_json::from_slice(text).ok().filter(|claim| alone && object && named(claim));
         return claim.map(|claim| Caller { claim, vouched: true }).ok_or(Unknown::Unreadable);
     }
-    let token = id_token(call).ok_or(Unknown::Missing)?;
+    let token = id_token(call).filter(|token| !token.is_empty()).ok_or(Unknown::Missing)?;
     let user = accounts.verify(&token).await.map_err(|error| match error {
         NoUser::Refused => Unknown::Refused,
         NoUser::Unavailable(reason) => Unknown::Unavailable(reason),

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `ports` (what they need), `request` (what they are given), `registry` (which functions there are),
 //! `config` (what they are told), `sessions` (the functions themselves); `service` (what has a port of its own), `feed`
-//! (what its clients are sent), `event`, `keep_alive`, `identity`, `section`, `path`, `answer`, and the services: `presence`, `signal`, `gateway`, `chat`. Must not
+//! (what its clients are sent), `event`, `keep_alive`, `identity`, `section`, `path`, `form`, `answer`, and the services: `presence`, `signal`, `gateway`, `chat`. Must not
 //! know: any socket, file, clock or database; nor the runtime that runs them.
 
 mod answer;
@@ -10,6 +10,7 @@ mod chat;
 pub mod config;
 pub mod event;
 pub mod feed;
+mod form;
 mod gateway;
 pub mod identity;
 mod keep_alive;
