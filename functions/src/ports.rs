@@ -3,6 +3,7 @@
 //! The shell implements these traits; nothing here knows how. Time and chance come in through them as well, so that
 //! a function answers the same bytes when both are held still.
 
+use crate::request::{HttpRequest, Reply};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -189,4 +190,13 @@ pub trait Web: Send + Sync {
     /// Sends a request to the absolute URL it names; an answer is any status, with a body of up to 1 MiB. Given up
     /// after 30 seconds.
     fn fetch(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, NoAnswer>>;
+}
+
+/// The functions of this house.
+pub trait Functions: Send + Sync {
+    /// Whether there is an HTTPS function `name` in [`crate::registry::REGION`].
+    fn has(&self, name: &str) -> bool;
+
+    /// Calls it as a client does over HTTP; an answer is any status.
+    fn call<'a>(&'a self, name: &'a str, request: HttpRequest) -> BoxFuture<'a, Result<Reply, NoAnswer>>;
 }

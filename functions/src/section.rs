@@ -36,6 +36,33 @@ impl Section {
         })
     }
 
+    /// A text, if there is one.
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
+        match self.rest.remove(key)? {
+            Value::String(text) => Some(text),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                self.mistake(key, "is not a string");
+                None
+            }
+        }
+    }
+
+    /// A list of texts, if there is one.
+    pub(crate) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        let value = self.rest.remove(key)?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts = value.as_array().and_then(|list| list.iter().map(text).collect());
+        if texts.is_none() {
+            self.mistake(key, "is not a list of strings");
+        }
+        texts
+    }
+
+    /// Something else is wrong with a key.
+    pub(crate) fn mistake(&mut self, key: &str, problem: &str) {
+        self.mistakes.push(format!("{}.{key} {problem}", self.name));
+    }
+
     /// `value`, which has been read from the section.
     ///
     /// # Errors
@@ -67,5 +94,19 @@ mod tests {
         check(json!({"most": 11, "open": "yes"}), Err(&[most, open]));
         check(json!({"most": 0, "other": 1, "port": 1}), Err(&[most, "s.other is not known", "s.port is not known"]));
         check(json!({"most": 1.5}), Err(&[most]));
+    }
+
+    #[test]
+    fn texts_are_read() {
+        let check = |section: Value, expect: Value, mistakes: &[&str]| {
+            let mut reading = Section::new("s", section.as_object().unwrap().clone());
+            assert_eq!(json!([reading.text("one"), reading.texts("many")]), expect, "{section}");
+            assert_eq!(reading.finish(()).err().unwrap_or_default(), mistakes, "{section}");
+        };
+        check(json!({}), json!([null, null]), &[]);
+        check(json!({"one": "a", "many": ["b", "c"]}), json!(["a", ["b", "c"]]), &[]);
+        let mistakes = ["s.one is not a string", "s.many is not a list of strings"];
+        check(json!({"one": 1, "many": ["b", 2]}), json!([null, null]), &mistakes);
+        check(json!({"one": null, "many": "b"}), json!([null, null]), &mistakes);
     }
 }

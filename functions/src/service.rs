@@ -4,7 +4,7 @@
 //! of it is carried.
 
 use crate::feed::Feed;
-use crate::ports::{Platform, Tasks, Timers, Web};
+use crate::ports::{Functions, Platform, Tasks, Timers, Web};
 use crate::request::{HttpRequest, Reply};
 use crate::{chat, gateway, presence, signal};
 use futures_util::future::BoxFuture;
@@ -12,6 +12,7 @@ use http::{HeaderMap, Response};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The services there are.
@@ -44,6 +45,8 @@ pub struct Hosted {
     pub tasks: Arc<dyn Tasks>,
     /// Other servers.
     pub web: Arc<dyn Web>,
+    /// The functions of this house.
+    pub functions: Arc<dyn Functions>,
 }
 
 /// A service.
@@ -67,6 +70,8 @@ pub struct Call {
     pub trusted: bool,
     /// Whether it asks, properly, for a WebSocket.
     pub upgrade: bool,
+    /// The address it comes from; `None` where it comes from nowhere, as in tests.
+    pub client: Option<IpAddr>,
 }
 
 /// What a service answers.
@@ -90,6 +95,8 @@ pub struct Socket {
     pub headers: HeaderMap,
     /// A message may have so many bytes.
     pub longest_message: usize,
+    /// Each frame of one may have so many bytes.
+    pub longest_frame: usize,
     /// The texts for the client.
     pub feed: Feed,
     /// Who is told what the client does.
@@ -103,6 +110,9 @@ pub trait Session: Send + Sync {
 
     /// The client sends a text.
     fn message(self: Arc<Self>, text: String) -> BoxFuture<'static, ()>;
+
+    /// The client gives a sign of life that is no text.
+    fn alive(&self) {}
 
     /// It is over, whoever ended it. Called once for every session, also for one that was never opened.
     fn closed(self: Arc<Self>) -> BoxFuture<'static, ()>;

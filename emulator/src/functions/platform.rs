@@ -2,6 +2,7 @@
 //!
 //! The one file of this room that names other rooms; nothing else in it may.
 
+use super::Host;
 use crate::auth::AuthService;
 use crate::clock::{Agenda, Clock, Entropy, Job, Millis, Work};
 use crate::database::DatabaseService;
@@ -11,9 +12,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_database::{TransactionError, json};
 use hearth_functions::ports::{
-    self, Accounts, ChannelInfo, Database, DatabaseError, NoUser, NotPublished, Platform, Publisher, Transaction,
-    TransactionBody, User,
+    self, Accounts, ChannelInfo, Database, DatabaseError, Functions, NoAnswer, NoUser, NotPublished, Platform,
+    Publisher, Transaction, TransactionBody, User,
 };
+use hearth_functions::registry::REGION;
+use hearth_functions::request::{HttpRequest, Reply};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -157,4 +160,33 @@ impl Publisher for OwnPushStream {
             Err(error) => Err(NotPublished(error.to_string())),
         }))
     }
+}
+
+/// The functions that a host serves; none if there is no host.
+pub struct HostedFunctions(Option<Arc<Host>>);
+
+impl HostedFunctions {
+    /// Those of `host`.
+    pub fn new(host: Option<Arc<Host>>) -> Self {
+        Self(host)
+    }
+}
+
+impl Functions for HostedFunctions {
+    fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|host| host.serves(&in_region(name)))
+    }
+
+    fn call<'a>(&'a self, name: &'a str, request: HttpRequest) -> BoxFuture<'a, Result<Reply, NoAnswer>> {
+        Box::pin(async move {
+            let host = self.0.as_ref().ok_or_else(|| NoAnswer("there are no functions".to_owned()))?;
+            let answer = host.call(&in_region(name), request).await;
+            Ok(answer.unwrap_or_else(|failure| failure.reply(host.headers())))
+        })
+    }
+}
+
+/// The key by which a host knows a function.
+fn in_region(name: &str) -> String {
+    format!("{REGION}-{name}")
 }

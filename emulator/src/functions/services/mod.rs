@@ -14,6 +14,7 @@ pub use tasks::Background;
 pub use web::WebClient;
 
 use crate::server::body::Bodies;
+use crate::server::client_address::TrustedProxies;
 use crate::server::connections::HangUp;
 use crate::server::websocket::Handshake;
 use axum::Router;
@@ -66,8 +67,10 @@ async fn answer(State(port): State<Port>, mut request: Request) -> Response {
     let handshake = Handshake::of(&mut request);
     let (head, body) = request.into_parts();
     let body = port.bodies.read(body, BODY_LIMIT).await.map(|body| body.into_bytes()).map_err(super::unread);
+    // Nobody's word counts but the connection's own until there are trusted proxies.
+    let client = TrustedProxies::default().client(&head.headers);
     let request = HttpRequest { method: head.method, uri: head.uri, headers: head.headers, body };
-    let call = Call { request, trusted: port.trusting, upgrade: handshake.is_some() };
+    let call = Call { request, trusted: port.trusting, upgrade: handshake.is_some(), client };
     match (port.service.call(call).await, handshake) {
         (Answer::Reply(reply), _) => reply.map(Body::from),
         (Answer::Stream { head, feed }, _) => {

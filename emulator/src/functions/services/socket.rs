@@ -38,12 +38,13 @@ impl Sockets {
 
     /// The answer with which the connection becomes a WebSocket; it is served from then on.
     pub(super) fn open(&self, handshake: Handshake, socket: Socket) -> Response {
-        let Socket { headers, longest_message, feed, session } = socket;
+        let Socket { headers, longest_message, longest_frame, feed, session } = socket;
         let mut response = handshake.response();
         response.headers_mut().extend(headers);
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            if let Some(socket) = handshake.complete(longest_message).await {
+            if let Some(mut socket) = handshake.complete(longest_message).await {
+                socket.limit_frames(longest_frame);
                 let work = Some(Arc::clone(&session).opened());
                 let mut connection =
                     Connection { socket, feed, session: Arc::clone(&session), work, stop, stuck: false };
@@ -98,7 +99,7 @@ impl Connection {
             };
             match next {
                 Next::Said(text) => self.work = Some(Arc::clone(&self.session).message(text)),
-                Next::Alive => {}
+                Next::Alive => self.session.alive(),
                 Next::Stuck => (self.stuck, look) = (true, Instant::now() + STALL),
                 Next::Look => match self.socket.stalled() {
                     Some(stalled) if stalled >= STALL => break,

@@ -76,7 +76,13 @@ impl Service for Echo {
                 }
                 "/socket" => {
                     let session = Arc::new(EchoSession { outlet, closed: Arc::clone(&self.closed) });
-                    Answer::Socket(Socket { headers: HeaderMap::new(), longest_message: 100, feed, session })
+                    Answer::Socket(Socket {
+                        headers: HeaderMap::new(),
+                        longest_message: 100,
+                        longest_frame: 90,
+                        feed,
+                        session,
+                    })
                 }
                 _ => Answer::Reply(http::Response::new(Bytes::from(text))),
             }
@@ -191,8 +197,19 @@ async fn a_socket_says_and_hears_and_is_closed_once() {
         house.service.closed.notified().await;
     }
     let mut stream = house.socket().await;
-    let too_long = "x".repeat(101);
+    let too_long = "x".repeat(91);
     stream.write_all(&frame(&too_long)).await.unwrap();
+    read_until(&mut stream, "the message is too long").await;
+    drop(stream);
+    house.service.closed.notified().await;
+
+    // Frames that are short enough, of a message that is not.
+    let mut stream = house.socket().await;
+    let mut begun = frame(&"x".repeat(60));
+    begun[0] = 0x01;
+    let mut ended = frame(&"x".repeat(60));
+    ended[0] = 0x80;
+    stream.write_all(&[begun, ended].concat()).await.unwrap();
     read_until(&mut stream, "the message is too long").await;
     drop(stream);
     house.service.closed.notified().await;
