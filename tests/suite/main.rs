@@ -17,5 +17,5 @@ mod rules_property;
 mod rules_test;
 mod self_host;
 mod sessions;
-mod transfer;
 mod signal;
+mod transfer;
