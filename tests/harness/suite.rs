@@ -44,6 +44,7 @@ pub fn settings(mode: Mode, folder: &Path) -> Settings {
         unsafe_network: false,
         clock: ClockSettings::Manual { start: MANUAL_START },
         seed: Some(7),
+        import: None,
         directory: folder.to_path_buf(),
         environment: BTreeMap::new(),
     };

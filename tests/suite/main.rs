@@ -19,3 +19,4 @@ mod rules_test;
 mod self_host;
 mod sessions;
 mod signal;
+mod transfer;

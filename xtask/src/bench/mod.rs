@@ -76,7 +76,7 @@ enum Table {
     Tree,
     /// Security rules: their loading, their judgements, what they cost a write.
     Rules,
-    /// The services on the platform under load.
+    /// The services on the platform under load, and with 10,000 streams.
     Services,
 }
 
@@ -95,6 +95,10 @@ enum Part {
     Query,
     /// One leaf of a tree, read and set.
     Leaf,
+    /// Pings.
+    Presence,
+    /// Signals between devices.
+    Signal,
     /// Messages between the users of one group, who see each other come and go.
     Chat,
 }

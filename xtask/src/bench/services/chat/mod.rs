@@ -2,13 +2,12 @@
 
 mod member;
 
-use super::{Rows, row};
 use crate::bench::cores::{Cores, Kept};
 use crate::bench::frames::{find, number};
 use crate::bench::limits::syncs_per_second;
 use crate::bench::load::Connection;
 use crate::bench::server::{Server, processor_seconds, resident};
-use crate::bench::{Plan, Samples};
+use crate::bench::{Plan, Samples, print_table};
 use crate::process::Failure;
 use member::{Broken, Member, User};
 use std::cell::{Cell, RefCell};
@@ -42,7 +41,11 @@ struct Figures {
     told_p99: Samples,
 }
 
-pub(super) async fn run(plan: &Plan, cores: Cores, rows: &mut Rows) -> Result<(), Failure> {
+/// The self-hosted server has one processor, and what loads it another.
+pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
+    let cores = Cores::find()?;
+    let _kept = Kept::on(cores.load)?;
+    let mut rows = vec![row("", "hearth", "measured against")];
     let (users, comings) = if plan.release { WHOLE } else { SHORT };
     let duration = Duration::from_secs(plan.seconds);
     let (mut figures, mut syncs) = (Figures::default(), Samples::default());
@@ -76,7 +79,12 @@ pub(super) async fn run(plan: &Plan, cores: Cores, rows: &mut Rows) -> Result<()
         quantiles(&figures.told_p50, &figures.told_p99),
         "",
     ));
+    print_table(&format!("Chat (median of {} runs of {} s each, smallest–largest)", plan.runs, plan.seconds), &rows);
     Ok(())
+}
+
+fn row(what: impl Into<String>, figure: impl Into<String>, against: impl Into<String>) -> Vec<String> {
+    vec![what.into(), figure.into(), against.into()]
 }
 
 /// One run.
