@@ -49,8 +49,8 @@ impl House {
 
 /// The link in a text.
 fn link(text: &str) -> &str {
-    let start = text.find("https://").unwrap_or_else(|| panic!("no link: {text}"));
-    text[start..].split_whitespace().next().unwrap()
+    let words = text.split(['"', ' ', '\n', '<']);
+    words.into_iter().find(|word| word.starts_with("https://")).unwrap_or_else(|| panic!("no link: {text}"))
 }
 
 fn parameter<'l>(link: &'l str, name: &str) -> &'l str {

@@ -14,6 +14,10 @@ const LOCKED: &str = "TOO_MANY_ATTEMPTS_TRY_LATER : Access to this account has b
                       login attempts. You can immediately restore it by resetting your password or you can try again later.";
 const WRONG: &str = "INVALID_LOGIN_CREDENTIALS";
 
+/// What is limited, how, where, by which requests, what the first two are answered, and what the third.
+type Case = (&'static str, Limiting, &'static str, [Value; 3], (u16, &'static str), &'static str);
+type Limiting = fn(&mut Limits, Option<Limit>);
+
 /// A server with these limits, whose messages go nowhere.
 fn house(change: impl FnOnce(&mut Limits)) -> House {
     let mut settings = AuthSettings::self_host();
@@ -44,7 +48,7 @@ async fn each_budget_has_its_own_refusal() {
     let text = |number: &str| json!({"phoneNumber": number});
     let sign_up = json!({"returnSecureToken": true});
     let two = Some(Limit(2));
-    let cases: [(&str, fn(&mut Limits, Option<Limit>), &str, [Value; 3], (u16, &str), &str); 9] = [
+    let cases: [Case; 9] = [
         (
             "sign-ups",
             |limits, limit| limits.address_sign_ups = limit,
