@@ -13,6 +13,9 @@ use std::task::{Context, Poll, Waker};
 /// What a queued piece costs besides its bytes, so that many small ones are bounded as well.
 const PIECE_COST: usize = size_of::<Bytes>();
 
+/// A queue that has been emptied keeps room for so many pieces: a burst is not paid for as long as the client stays.
+const KEPT_PIECES: usize = 16;
+
 /// How a stream ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -148,6 +151,7 @@ impl Feed {
             }
             None if state.ending.is_some() => Poll::Ready(None),
             None => {
+                state.queue.shrink_to(KEPT_PIECES);
                 state.reader = Some(context.waker().clone());
                 Poll::Pending
             }
@@ -235,6 +239,16 @@ mod tests {
         assert_eq!(take(&mut feed), Poll::Ready(Some(Bytes::from("b"))));
         assert_eq!(take(&mut feed), Poll::Ready(None));
         assert_eq!(feed.ending(), Some(Ending::Closed { code: 1000, reason: "done".to_owned() }));
+    }
+
+    #[test]
+    fn a_burst_leaves_no_room_behind() {
+        let (outlet, mut feed) = feed(1_000_000);
+        for _ in 0..1000 {
+            outlet.send(Bytes::from("a")).unwrap();
+        }
+        while take(&mut feed).is_ready() {}
+        assert!(feed.0.lock().queue.capacity() <= 2 * KEPT_PIECES);
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub(super) struct Callers {
 impl Callers {
     /// The caller.
     pub(super) async fn of(&self, call: &Call) -> Result<Caller, Refusal> {
-        let header = call.request.headers.get(AUTHORIZATION).ok_or(Refusal::NotAuthorised)?;
+        let header = call.request.headers.get(AUTHORIZATION).filter(|header| !header.is_empty());
+        let header = header.ok_or(Refusal::NotAuthorised)?;
         let caller = match &self.url {
             None => self.account(header).await?,
             Some(url) => self.verified(url, header).await?,

@@ -18,10 +18,15 @@ const POLICY: u16 = 1008;
 #[derive(Debug, Default)]
 pub(super) struct Hall {
     /// By group and name.
-    groups: HashMap<String, HashMap<String, Vec<Outlet>>>,
+    groups: HashMap<String, Group>,
     /// By name, in which group a user is.
     homes: HashMap<String, String>,
+    /// Sockets that could not be sent something, whose users are to be looked after.
+    cut: Vec<(String, Outlet)>,
 }
+
+/// Sockets by name.
+type Group = HashMap<String, Vec<Outlet>>;
 
 /// Whether a user is connected, as others are told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,39 +50,50 @@ impl Hall {
             sockets.push(outlet);
             return;
         }
-        tell(others, name, true);
+        tell(others, name, true, &mut self.cut);
         sockets.push(outlet);
         others.insert(name.to_owned(), sockets);
         self.homes.insert(name.to_owned(), group.to_owned());
+        self.look_after_cut();
     }
 
     /// A socket of a user has ended. If it was his last one, the others of his group hear.
     pub(super) fn leave(&mut self, name: &str, outlet: &Outlet) {
-        let sockets = self.sockets_mut(name);
-        let Some(sockets) = sockets else { return };
-        let before = sockets.len();
-        sockets.retain(|other| !other.is(outlet));
-        if sockets.is_empty() && before > 0 {
-            self.take(name);
-        }
+        self.remove(name, outlet);
+        self.look_after_cut();
     }
 
     /// Sends a text to all sockets of two users, or of one.
-    pub(super) fn deliver(&self, from: &str, to: &str, text: &Bytes) {
+    pub(super) fn deliver(&mut self, from: &str, to: &str, text: &Bytes) {
         let sender = Some(from).filter(|from| *from != to);
         for name in [Some(to), sender].into_iter().flatten() {
             let home = self.homes.get(name).and_then(|group| self.groups.get(group));
-            let sockets = home.and_then(|group| group.get(name));
-            for socket in sockets.into_iter().flatten() {
-                // Whoever cannot be sent it is being closed, and leaves.
-                let _ = socket.send(text.clone());
+            if let Some(sockets) = home.and_then(|group| group.get(name)) {
+                send(name, sockets, text, &mut self.cut);
             }
         }
+        self.look_after_cut();
     }
 
     /// Says of each name whether that user is active.
     pub(super) fn presences(&self, names: Vec<String>) -> impl Iterator<Item = Presence> {
         names.into_iter().map(|username| Presence { active: self.homes.contains_key(&username), username })
+    }
+
+    /// Whoever is too slow is gone for the others now, however long his connection takes to end.
+    fn look_after_cut(&mut self) {
+        while let Some((name, outlet)) = self.cut.pop() {
+            self.remove(&name, &outlet);
+        }
+    }
+
+    fn remove(&mut self, name: &str, outlet: &Outlet) {
+        let Some(sockets) = self.sockets_mut(name) else { return };
+        let before = sockets.len();
+        sockets.retain(|other| !other.is(outlet));
+        if sockets.is_empty() && before > 0 {
+            self.take(name);
+        }
     }
 
     fn sockets_mut(&mut self, name: &str) -> Option<&mut Vec<Outlet>> {
@@ -92,18 +108,23 @@ impl Hall {
         if others.is_empty() {
             self.groups.remove(&group);
         } else {
-            tell(others, name, false);
+            tell(others, name, false, &mut self.cut);
         }
         sockets.unwrap_or_default()
     }
 }
 
 /// Tells all of `others` about a user: one text, which they share.
-fn tell(others: &HashMap<String, Vec<Outlet>>, name: &str, active: bool) {
+fn tell(others: &Group, name: &str, active: bool, cut: &mut Vec<(String, Outlet)>) {
     let text = envelope::text(&Presence { username: name.to_owned(), active });
-    for socket in others.values().flatten() {
-        let _ = socket.send(text.clone());
+    for (other, sockets) in others {
+        send(other, sockets, &text, cut);
     }
+}
+
+fn send(name: &str, sockets: &[Outlet], text: &Bytes, cut: &mut Vec<(String, Outlet)>) {
+    let unsent = sockets.iter().filter(|socket| socket.send(text.clone()).is_err());
+    cut.extend(unsent.map(|socket| (name.to_owned(), socket.clone())));
 }
 
 #[cfg(test)]
@@ -198,7 +219,23 @@ mod tests {
         hall.join("bob", "red", slow.0);
         hall.deliver("ann", "bob", &Bytes::from("hello"));
         assert_eq!(slow.1.ending(), Some(Ending::TooSlow));
-        assert_eq!(heard(feeds.last_mut().unwrap()), [presence("bob", true), "hello".to_owned()]);
-        assert!(hall.groups["red"].len() == 2 && hall.homes.len() == 2);
+        let seen = [presence("bob", true), "hello".to_owned(), presence("bob", false)];
+        assert_eq!(heard(feeds.last_mut().unwrap()), seen);
+        assert!(hall.groups["red"].len() == 1 && hall.homes.len() == 1);
+    }
+
+    #[test]
+    fn many_who_are_too_slow_at_once_are_all_gone() {
+        let mut hall = Hall::default();
+        let slow: Vec<_> = (0..1000).map(|number| (number.to_string(), feed(200))).collect();
+        for (name, (outlet, _)) in &slow {
+            hall.join(name, "red", outlet.clone());
+        }
+        let (_, mut ann) = connect(&mut hall, "ann", "red");
+        connect(&mut hall, "bob", "red");
+        assert_eq!(hall.homes.len(), 2);
+        assert!(heard(&mut ann).len() < 1000);
+        slow.iter().for_each(|(name, (outlet, _))| hall.leave(name, outlet));
+        assert!(heard(&mut ann).is_empty());
     }
 }

@@ -209,3 +209,121 @@ fn body(link: &str, message: &Message) -> Bytes {
         username_to: to,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Draft;
+    use super::*;
+    use crate::ports::NoAnswer;
+    use http::Response;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Everything a notifier needs; a status of 0 is no answer.
+    #[derive(Default)]
+    struct House {
+        now: AtomicU64,
+        statuses: Mutex<VecDeque<u16>>,
+        sent: Mutex<Vec<Bytes>>,
+        tasks: Mutex<Vec<BoxFuture<'static, ()>>>,
+    }
+
+    impl Clock for House {
+        fn now(&self) -> Millis {
+            self.now.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Timers for House {
+        fn add(&self, _timer: Arc<dyn Timer>) {}
+
+        fn touch(&self) {}
+    }
+
+    impl Tasks for House {
+        fn spawn(&self, work: BoxFuture<'static, ()>) {
+            self.tasks.lock().unwrap().push(work);
+        }
+    }
+
+    impl Web for House {
+        fn fetch(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, NoAnswer>> {
+            self.sent.lock().unwrap().push(request.into_body());
+            let status = self.statuses.lock().unwrap().pop_front().unwrap_or(200);
+            Box::pin(std::future::ready(match StatusCode::from_u16(status) {
+                Ok(status) => Ok(Response::builder().status(status).body(Bytes::new()).unwrap()),
+                Err(_) => Err(NoAnswer("nobody".to_owned())),
+            }))
+        }
+    }
+
+    impl House {
+        async fn work(&self) {
+            let tasks = mem::take(&mut *self.tasks.lock().unwrap());
+            for task in tasks {
+                task.await;
+            }
+        }
+
+        fn sent(&self) -> usize {
+            self.sent.lock().unwrap().len()
+        }
+    }
+
+    fn notifier(statuses: &[u16]) -> (Arc<House>, Arc<Notifier>) {
+        let house = Arc::new(House::default());
+        house.statuses.lock().unwrap().extend(statuses);
+        let target = Target { url: Uri::from_static("http://n/"), secret: None, link: String::new() };
+        let notifier = Notifier::new(target, house.clone(), house.clone(), house.clone(), house.clone());
+        (house, notifier)
+    }
+
+    fn message(text: &str) -> Message {
+        let text = Some(text.to_owned());
+        let draft = Draft { from: "ann".to_owned(), to: "bob".to_owned(), text, image: None };
+        draft.stored(0, [0; 6])
+    }
+
+    #[tokio::test]
+    async fn a_notification_is_tried_again_later_and_later() {
+        let check = async |statuses: &[u16], pauses: &[Millis]| {
+            let (house, notifier) = notifier(statuses);
+            let retries = Retries(Arc::clone(&notifier));
+            notifier.notify(&message("hi"));
+            house.work().await;
+            for (tries, pause) in pauses.iter().enumerate() {
+                assert_eq!((retries.due(), house.sent()), (Some(house.now() + pause), tries + 1), "{statuses:?}");
+                house.now.fetch_add(*pause, Ordering::SeqCst);
+                retries.begin(house.now()).await;
+            }
+            assert_eq!((retries.due(), house.sent()), (None, pauses.len() + 1), "{statuses:?}");
+            let queue = notifier.lock();
+            assert_eq!((queue.bytes, queue.workers, queue.ready.len()), (0, 0, 0), "{statuses:?}");
+        };
+        check(&[201], &[]).await;
+        check(&[400], &[]).await;
+        check(&[404], &[]).await;
+        check(&[0, 200], &[1_000]).await;
+        check(&[503, 429, 408, 204], &[1_000, 5_000, 25_000]).await;
+        check(&[500; 9], &PAUSES).await;
+    }
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more() {
+        let (house, notifier) = notifier(&[]);
+        let long = message(&"x".repeat(16 * 1024));
+        for _ in 0..1_000 {
+            notifier.notify(&long);
+        }
+        let (waiting, lost) = {
+            let queue = notifier.lock();
+            assert!(queue.bytes <= MOST_BYTES && queue.workers == MOST_AT_ONCE);
+            (queue.ready.len(), queue.lost)
+        };
+        assert_eq!(waiting as u64 + lost, 1_000);
+        house.work().await;
+        assert_eq!((house.sent(), notifier.lock().bytes, notifier.lock().workers), (waiting, 0, 0));
+        notifier.notify(&long);
+        house.work().await;
+        assert_eq!((house.sent(), notifier.lock().lost), (waiting + 1, 0));
+    }
+}

@@ -15,6 +15,7 @@ mod peer;
 mod program;
 mod rules;
 mod server;
+mod services;
 mod startup;
 mod stub;
 mod tree;
@@ -34,7 +35,7 @@ pub(crate) struct BenchArguments {
     /// Only this table; all of them otherwise.
     #[arg(value_enum)]
     table: Option<Table>,
-    /// Of the Realtime Database's table only these parts; all of them otherwise.
+    /// Of the Realtime Database's table, or that of the services, only these parts; all of them otherwise.
     #[arg(long, value_enum)]
     part: Vec<Part>,
     /// Runs of each measurement.
@@ -75,9 +76,11 @@ enum Table {
     Tree,
     /// Security rules: their loading, their judgements, what they cost a write.
     Rules,
+    /// The services on the platform under load, and with 10,000 streams.
+    Services,
 }
 
-/// A part of the Realtime Database's table.
+/// A part of the Realtime Database's table, or of the services'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// Acknowledged writes.
@@ -92,6 +95,12 @@ enum Part {
     Query,
     /// One leaf of a tree, read and set.
     Leaf,
+    /// Pings.
+    Presence,
+    /// Signals between devices.
+    Signal,
+    /// Messages between the users of one group, who see each other come and go.
+    Chat,
 }
 
 /// What is measured, and for how long.
@@ -170,6 +179,9 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     }
     if wanted(Table::Rules) {
         runtime.block_on(rules::run(plan))?;
+    }
+    if wanted(Table::Services) {
+        runtime.block_on(services::run(plan))?;
     }
     Ok(())
 }

@@ -34,16 +34,30 @@ impl Server {
 
     /// The same, with rules for the database.
     pub(super) fn start_with(binary: &Path, command: &str, rules: Option<&Value>) -> Result<Self, Failure> {
+        Self::start_hosting(binary, command, rules, &[])
+    }
+
+    /// The same, with these of the services on the platform.
+    pub(super) fn start_hosting(
+        binary: &Path,
+        command: &str,
+        rules: Option<&Value>,
+        hosted: &[&str],
+    ) -> Result<Self, Failure> {
         // Below target/, so that the data lies on the disk the project lies on and not on a memory file system.
         let folder = TempDir::new_in(root().join("target"))?;
         let services = ["auth", "functions", "database", "pushStream", "hub"];
-        let emulators: Value = services.iter().map(|service| ((*service).to_owned(), json!({"port": 0}))).collect();
+        let emulators: Value =
+            services.iter().chain(hosted).map(|service| ((*service).to_owned(), json!({"port": 0}))).collect();
         let runtime = json!({
             "jwt": {"secret": "for benchmarks"},
             "pubsub": {"secret": "for benchmarks"},
             "toggles": {"skip_auth": false, "skip_rate_limit": false},
         });
         let mut settings = json!({"emulators": emulators});
+        if let Some(settings) = settings.as_object_mut() {
+            settings.extend(hosted.iter().map(|service| ((*service).to_owned(), json!({}))));
+        }
         if let (Some(rules), Some(settings)) = (rules, settings.as_object_mut()) {
             std::fs::write(folder.path().join("database.rules.json"), rules.to_string())?;
             settings.insert("database".to_owned(), json!({"rules": "database.rules.json"}));

@@ -28,6 +28,9 @@ pub(crate) enum Stub {
     Socket,
     /// HTTP by hyper: every request is answered with the same text.
     Http,
+    /// Streams of events: what is posted to a path goes as one event to all who have asked for it, with one call of the
+    /// system for each.
+    Events,
 }
 
 /// To the key of RFC 6455's example, which is the only one that the load sends.
@@ -84,6 +87,7 @@ pub(crate) fn serve(stub: Stub) -> Result<(), Failure> {
         println!("{}", listener.local_addr()?);
         match stub {
             Stub::Socket => accept(listener, Rc::default()).await,
+            Stub::Events => super::services::limit::serve(listener).await,
             Stub::Http => answer(listener, format!("\"{}\"", "x".repeat(VALUE)).into()).await,
         }
     })
@@ -156,7 +160,7 @@ async fn converse(stream: &Rc<TcpStream>, listeners: &Listeners) -> std::io::Res
     }
 }
 
-async fn read(stream: &TcpStream, incoming: &mut Incoming) -> std::io::Result<()> {
+pub(super) async fn read(stream: &TcpStream, incoming: &mut Incoming) -> std::io::Result<()> {
     loop {
         stream.readable().await?;
         match stream.try_read_buf(incoming.room()) {
@@ -168,7 +172,7 @@ async fn read(stream: &TcpStream, incoming: &mut Incoming) -> std::io::Result<()
     }
 }
 
-async fn write(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
+pub(super) async fn write(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
     while !bytes.is_empty() {
         match stream.try_write(bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
