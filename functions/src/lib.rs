@@ -1,7 +1,7 @@
 //! The functions and services Hearth serves, and what they need of the house they run in.
 //!
 //! Reading order: `ports` (what they need), `request` (what they are given), `registry` (which functions there are),
-//! `config` (what they are told), `sessions` (the functions themselves); `service` (what has a port of its own), `feed`
+//! `config` (what they are told), `sessions` (the functions themselves), `queues` (what several may use); `service` (what has a port of its own), `feed`
 //! (what its clients are sent), `event`, `identity`, and the services: `presence`, `signal`, `gateway`, `chat`. Must not
 //! know: any socket, file, clock or database; nor the runtime that runs them.
 
@@ -13,6 +13,7 @@ mod gateway;
 pub mod identity;
 pub mod ports;
 mod presence;
+pub mod queues;
 pub mod registry;
 pub mod request;
 pub mod service;
