@@ -85,7 +85,7 @@ impl MessageId {
     }
 
     /// Reads one.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let hyphens = [8, 13, 18, 23];
         let legal = |(place, byte): (usize, u8)| match byte {
             b'-' => hyphens.contains(&place),
