@@ -20,30 +20,32 @@ export const ENFORCED = {
 };
 
 /**
- * @param {{runtime?: object, args?: string[], project?: string, pushStream?: object}} options
+ * `hosted` has sections of firebase.json by the name of a service on the platform.
+ * @param {{runtime?: object, args?: string[], project?: string, pushStream?: object, hosted?: object}} options
  * @returns {Promise<{project: string, ports: Record<string, {host: string, port: number}>, url: (service: string) => string,
  *   stop: (signal?: string) => Promise<number>, output: () => string}>}
  */
-export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk', pushStream } = {}) {
-  return start('emulators:start', READY, { runtime, args, project, pushStream });
+export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk', pushStream, hosted } = {}) {
+  return start('emulators:start', READY, { runtime, args, project, pushStream, hosted });
 }
 
 /** The same for `hearth serve`; `folder` is where firebase.json is, and beside it the data. */
-export async function startServer({ args = [], project = 'sdk-server' } = {}) {
+export async function startServer({ args = [], project = 'sdk-server', hosted, environment } = {}) {
   const runtime = { ...ENFORCED, pubsub: { secret: 'another secret for tests' } };
-  return start('serve', SERVER_READY, { runtime, args, project });
+  return start('serve', SERVER_READY, { runtime, args, project, hosted, environment });
 }
 
-async function start(command, sign, { runtime, args, project, pushStream }) {
+async function start(command, sign, { runtime, args, project, pushStream, hosted = {}, environment = {} }) {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
-  const emulators = Object.fromEntries(SERVICES.map((service) => [service, { port: 0 }]));
-  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream }));
+  const services = [...SERVICES, ...Object.keys(hosted)];
+  const emulators = Object.fromEntries(services.map((service) => [service, { port: 0 }]));
+  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream, ...hosted }));
   await writeFile(join(folder, '.runtimeconfig.json'), JSON.stringify(runtime));
   const portsFile = join(folder, 'ports.json');
   const child = spawn(
     BINARY,
     [command, '--project', project, '--config', folder, '--ports-file', portsFile, ...args],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } },
   );
   let output = '';
   const ready = new Promise((resolve, reject) => {

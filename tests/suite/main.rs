@@ -5,6 +5,7 @@ mod bad_input;
 mod cli;
 mod compatibility;
 mod crash;
+mod gateway;
 mod inspect;
 mod long_poll;
 mod push_stream;

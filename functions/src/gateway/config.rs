@@ -151,12 +151,10 @@ impl Config {
                 Some(limits) => limits.iter().for_each(|(key, value)| self.limit(key, value, reader)),
                 None => reader.wrong(&name, "is not an object"),
             },
-            "deleteConnectionSeconds" => match value {
-                Value::Bool(false) => self.delete_after = None,
-                _ => match value.as_u64().and_then(|seconds| u32::try_from(seconds).ok()) {
-                    Some(seconds @ ..=900) => self.delete_after = Some(seconds),
-                    Some(_) | None => reader.wrong(&name, "is neither false nor a number of up to 900 seconds"),
-                },
+            "deleteConnectionSeconds" if *value == Value::Bool(false) => self.delete_after = None,
+            "deleteConnectionSeconds" => match value.as_u64().and_then(|seconds| u32::try_from(seconds).ok()) {
+                Some(seconds @ ..=900) => self.delete_after = Some(seconds),
+                Some(_) | None => reader.wrong(&name, "is neither false nor a number of up to 900 seconds"),
             },
             _ => reader.wrong(&name, "is not known"),
         }
