@@ -3,6 +3,10 @@
 //! It takes the ports, opens the data, builds each service with what it needs of the others, and serves them until
 //! told to stop. Must not know: the command line, or what any service answers.
 
+mod transfer;
+
+pub use transfer::export_users;
+
 use crate::auth::{self, AuthService, KeyRotation};
 use crate::clock::{Agenda, Clock, Entropy};
 use crate::config::service::Service;
@@ -19,13 +23,14 @@ use crate::server::connections;
 use crate::server::credentials::{Credentials, IdTokens};
 use crate::server::ports::{Bound, bind};
 use crate::storage::{Storage, StorageError};
+use crate::transfer::TransferError;
 use axum::Router;
 use hearth_functions::ports::Publisher;
 use hearth_functions::service::Hosted;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +57,7 @@ pub struct App {
     tasks: TaskTracker,
     databases: Arc<Databases>,
     auth: Arc<AuthService>,
+    carrier: Arc<transfer::Carrier>,
     functions: Option<Arc<Host>>,
     _locator: Option<Locator>,
 }
@@ -75,6 +81,9 @@ pub enum StartError {
     /// The accounts cannot be opened.
     #[error(transparent)]
     Auth(#[from] auth::OpenError),
+    /// The export to begin with cannot be read or kept.
+    #[error("the import failed: {0}")]
+    Import(#[from] TransferError),
     /// A schedule cannot be understood.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -145,8 +154,16 @@ impl App {
         let bodies = Bodies::default();
         let mut notices = Vec::new();
 
+        let mut auth_settings = settings.auth;
+        if auth_settings.public_url.is_none() {
+            let own = addresses.get(&Service::Auth).and_then(|all| all.first());
+            auth_settings.public_url = own.map(|address| format!("http://{address}"));
+        }
         let auth =
-            AuthService::open(&storage, &settings.project, settings.auth, clock.clone(), entropy.stream("auth"))?;
+            AuthService::open(&storage, &settings.project, auth_settings, clock.clone(), entropy.stream("auth"))?;
+        if settings.mode == Mode::SelfHost {
+            notices.extend(missing_delivery(&auth));
+        }
         if settings.mode == Mode::SelfHost
             && let Some(path) = first_key_file(&auth, &storage).await?
         {
@@ -163,6 +180,14 @@ impl App {
             clock.clone(),
             entropy.stream("database"),
         )?;
+        let carrier = Arc::new(transfer::Carrier {
+            auth: settings.services.contains_key(&Service::Auth).then(|| Arc::clone(&auth)),
+            databases: settings.services.contains_key(&Service::Database).then(|| Arc::clone(&databases)),
+            turn: tokio::sync::Mutex::default(),
+        });
+        if let Some(folder) = &settings.import {
+            notices.extend(carrier.import(folder).await?);
+        }
         let mut epoch = [0; 4];
         entropy.stream("pushStream").fill(&mut epoch);
         let epoch = u64::from(u32::from_le_bytes(epoch));
@@ -171,7 +196,10 @@ impl App {
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
 
         let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
-        surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
+        surfaces.insert(
+            Service::Auth,
+            auth::router(Arc::clone(&auth), bodies.clone(), settings.server.trusted_proxies.clone()),
+        );
         // A budget of its own: the database's bodies are large, and shall not use up what the others need.
         let large = Bodies::default();
         let sessions = Sessions::new(
@@ -239,6 +267,7 @@ impl App {
             triggers: functions
                 .clone()
                 .map(|host| Arc::new(move |enabled| host.set_background_triggers(enabled)) as hub::TriggerSwitch),
+            exporter: exporter(&carrier),
             bodies,
         };
         let mut locator = None;
@@ -273,6 +302,7 @@ impl App {
             tasks,
             databases,
             auth,
+            carrier,
             functions,
             _locator: locator,
         })
@@ -303,6 +333,14 @@ impl App {
         &self.agenda
     }
 
+    /// Writes an export to `target`, in place of one that it holds.
+    ///
+    /// # Errors
+    /// It cannot be written, or `target` holds something else. A former export is still there.
+    pub async fn export(&self, target: &Path) -> Result<(), TransferError> {
+        self.carrier.export(target, None).await
+    }
+
     /// Ends every connection properly, then closes the data. Everything acknowledged is durable before this anyway.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -319,6 +357,15 @@ impl App {
     }
 }
 
+/// How the hub has exports written.
+fn exporter(carrier: &Arc<transfer::Carrier>) -> hub::Exporter {
+    let carrier = Arc::clone(carrier);
+    Arc::new(move |target, only| {
+        let carrier = Arc::clone(&carrier);
+        Box::pin(async move { carrier.export(&target, only.as_deref()).await.map_err(|error| error.to_string()) })
+    })
+}
+
 /// Opens the accounts of a server that is not running, for a command.
 ///
 /// # Errors
@@ -329,13 +376,26 @@ pub fn open_auth(settings: &Settings) -> Result<Arc<AuthService>, StartError> {
         None => Storage::memory(),
     };
     let entropy = Entropy::from_system().map_err(|_| StartError::Entropy)?;
-    Ok(AuthService::open(&storage, &settings.project, settings.auth, Clock::system(), entropy.stream("auth"))?)
+    Ok(AuthService::open(&storage, &settings.project, settings.auth.clone(), Clock::system(), entropy.stream("auth"))?)
 }
 
 /// Where the first service-account key goes, if there is none yet.
 async fn first_key_file(auth: &AuthService, storage: &Storage) -> Result<Option<PathBuf>, StartError> {
     let keys = auth.service_account_keys().await.map_err(auth::IssueError::from)?;
     Ok(storage.path().filter(|_| keys.is_empty()).map(|folder| folder.join(SERVICE_ACCOUNT_FILE)))
+}
+
+/// What users cannot be sent, and what that means.
+fn missing_delivery(auth: &AuthService) -> Vec<String> {
+    let delivers = auth.delivers();
+    let emails = "auth: nobody carries emails (auth.email in firebase.json): requests to send one are refused; admins can \
+                  still ask for links";
+    let texts = "auth: nobody carries text messages (auth.sms in firebase.json): requests to send one are refused";
+    [(delivers.emails, emails), (delivers.texts, texts)]
+        .into_iter()
+        .filter(|(is_carried, _)| !is_carried)
+        .map(|(_, notice)| notice.to_owned())
+        .collect()
 }
 
 /// What firebase.json declares, or else Pogify's profile.

@@ -2,7 +2,8 @@
 //! Storage.
 //!
 //! Reading order: `cli` (what the user says), `config` (what that comes to), `app` (puts everything together), then
-//! a room per product: `auth`, `database`, `functions`, `pubsub`, `hub`. Below them `server`, `storage` and `clock`.
+//! a room per product: `auth`, `database`, `functions`, `pubsub`, `hub`. Below them `server`, `storage`, `transfer` and
+//! `clock`.
 //! ARCHITECTURE.md says who may know whom.
 
 pub mod app;
@@ -16,3 +17,4 @@ pub mod hub;
 pub mod pubsub;
 pub mod server;
 pub mod storage;
+pub mod transfer;

@@ -218,7 +218,7 @@ async function connectionOf(suite) {
 describe('in emulator mode', () => {
   let suite;
   before(async () => {
-    suite = await startSuite({ hosted: { gateway: {} } });
+    suite = await startSuite({ sections: { gateway: {} } });
   });
   after(async () => assert.equal(await suite.stop(), 0));
 
@@ -268,7 +268,7 @@ describe('with hearth serve', () => {
   let suite;
   before(async () => {
     const environment = { HEARTH_GATEWAY_ACCESS_KEYS: `other:x,${KEYS.accessKeyId}:${KEYS.secretAccessKey}` };
-    suite = await startServer({ hosted: { gateway: { authorizer: 'none' } }, environment });
+    suite = await startServer({ sections: { gateway: { authorizer: 'none' } }, environment });
   });
   after(async () => assert.equal(await suite.stop(), 0));
 
@@ -311,7 +311,7 @@ test('servers of one\'s own authorize and answer routes', { timeout: 60_000 }, a
   await once(server, 'listening');
   const at = (path) => ({ url: `http://127.0.0.1:${server.address().port}${path}` });
   const suite = await startSuite({
-    hosted: {
+    sections: {
       gateway: {
         authorizer: at('/authorize'),
         routeSelectionExpression: '$request.body.do.what',

@@ -20,26 +20,25 @@ export const ENFORCED = {
 };
 
 /**
- * `hosted` has sections of firebase.json by the name of a service on the platform.
- * @param {{runtime?: object, args?: string[], project?: string, pushStream?: object, hosted?: object}} options
+ * @param {{runtime?: object, args?: string[], project?: string, pushStream?: object, sections?: Record<string, object>}}
+ *   options `sections` are those of the services on the platform, in firebase.json
  * @returns {Promise<{project: string, ports: Record<string, {host: string, port: number}>, url: (service: string) => string,
  *   stop: (signal?: string) => Promise<number>, output: () => string}>}
  */
-export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk', pushStream, hosted } = {}) {
-  return start('emulators:start', READY, { runtime, args, project, pushStream, hosted });
+export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk', pushStream, sections } = {}) {
+  return start('emulators:start', READY, { runtime, args, project, pushStream, sections });
 }
 
 /** The same for `hearth serve`; `folder` is where firebase.json is, and beside it the data. */
-export async function startServer({ args = [], project = 'sdk-server', hosted, environment } = {}) {
+export async function startServer({ args = [], project = 'sdk-server', sections, environment } = {}) {
   const runtime = { ...ENFORCED, pubsub: { secret: 'another secret for tests' } };
-  return start('serve', SERVER_READY, { runtime, args, project, hosted, environment });
+  return start('serve', SERVER_READY, { runtime, args, project, sections, environment });
 }
 
-async function start(command, sign, { runtime, args, project, pushStream, hosted = {}, environment = {} }) {
+async function start(command, sign, { runtime, args, project, pushStream, sections = {}, environment = {} }) {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
-  const services = [...SERVICES, ...Object.keys(hosted)];
-  const emulators = Object.fromEntries(services.map((service) => [service, { port: 0 }]));
-  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream, ...hosted }));
+  const emulators = Object.fromEntries([...SERVICES, ...Object.keys(sections)].map((service) => [service, { port: 0 }]));
+  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream, ...sections }));
   await writeFile(join(folder, '.runtimeconfig.json'), JSON.stringify(runtime));
   const portsFile = join(folder, 'ports.json');
   const child = spawn(

@@ -5,6 +5,7 @@
 
 mod blocking_functions;
 mod errors;
+mod guard;
 mod hashing_pool;
 mod key_file;
 mod migrations;
@@ -17,6 +18,7 @@ mod service;
 mod service_accounts;
 mod signing_keys;
 mod store;
+mod transfer;
 mod verified;
 mod writer;
 
@@ -24,6 +26,7 @@ pub use rotation::KeyRotation;
 pub use routes::router;
 pub use service::{AuthService, OpenError, ServiceError};
 pub use service_accounts::IssueError;
+pub use transfer::Imported;
 
 #[cfg(test)]
 mod tests;

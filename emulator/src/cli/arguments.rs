@@ -4,6 +4,7 @@ use crate::clock::{MANUAL_START, Millis};
 use crate::config::resolve::Wishes;
 use crate::config::service::Service;
 use crate::config::settings::{ClockSettings, Mode};
+use crate::transfer::user_file::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +27,15 @@ pub enum Command {
     /// Start the emulators, run a script beside them, stop them, and exit with the script's code.
     #[command(name = "emulators:exec")]
     Exec(ExecArguments),
+    /// Export the data of the emulators that are running, in the official suite's layout.
+    #[command(name = "emulators:export")]
+    Export(ExportArguments),
+    /// Export the accounts to a file, as the Firebase CLI does; the server must not be running.
+    #[command(name = "auth:export")]
+    AuthExport(AuthExport),
+    /// Import accounts from a file that is as the Firebase CLI's; the server must not be running.
+    #[command(name = "auth:import")]
+    AuthImport(AuthImport),
     /// Run cases of security rules, and say which come out otherwise than expected.
     #[command(name = "rules:test")]
     RulesTest(RulesTestArguments),
@@ -43,6 +53,88 @@ pub enum Command {
     /// Take a service-account key back; the server must not be running.
     #[command(name = "service-accounts:revoke")]
     ServiceAccountsRevoke(ServiceAccountsRevoke),
+}
+
+/// `emulators:export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The folder; an export that it holds already is replaced.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// The project: an id, or an alias of .firebaserc.
+    #[arg(short = 'P', long, value_name = "ID")]
+    pub project: Option<String>,
+    /// Where firebase.json is; otherwise it is looked for here and upwards.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Export these only: auth, database.
+    #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
+    pub only: Option<Vec<Service>>,
+    /// Does nothing: an export is replaced anyway, and nothing else ever is.
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl ExportArguments {
+    /// These flags as wishes, by which the project is found.
+    ///
+    /// # Errors
+    /// There is no working directory.
+    pub fn wishes(&self) -> io::Result<Wishes> {
+        let data = DataArguments { project: self.project.clone(), config: self.config.clone(), data_dir: None };
+        data.common().wishes(Mode::Emulator)
+    }
+}
+
+/// `auth:export`.
+#[derive(Debug, Args)]
+pub struct AuthExport {
+    /// The file.
+    pub file: PathBuf,
+    /// Whose data.
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// What the file shall be, if its name does not say so.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+}
+
+/// `auth:import`. How passwords were hashed is said as to the Firebase CLI.
+#[derive(Debug, Args)]
+pub struct AuthImport {
+    /// The file; its name ends with .json or .csv.
+    pub file: PathBuf,
+    /// Whose data.
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// HMAC_SHA512, HMAC_SHA256, HMAC_SHA1, HMAC_MD5, MD5, SHA1, SHA256, SHA512, PBKDF_SHA1, PBKDF2_SHA256, SCRYPT,
+    /// BCRYPT or STANDARD_SCRYPT. Not needed for what auth:export has written.
+    #[arg(long, value_name = "ALGORITHM")]
+    pub hash_algo: Option<String>,
+    /// The key of SCRYPT or an HMAC, in base64.
+    #[arg(long, value_name = "BASE64")]
+    pub hash_key: Option<String>,
+    /// What SCRYPT puts behind the salt, in base64.
+    #[arg(long, value_name = "BASE64")]
+    pub salt_separator: Option<String>,
+    /// How often.
+    #[arg(long, value_name = "NUMBER")]
+    pub rounds: Option<u32>,
+    /// The memory cost of SCRYPT, or the CPU and memory cost of STANDARD_SCRYPT.
+    #[arg(long, value_name = "NUMBER")]
+    pub mem_cost: Option<u32>,
+    /// The parallelization of STANDARD_SCRYPT.
+    #[arg(long, value_name = "NUMBER")]
+    pub parallelization: Option<u32>,
+    /// The block size of STANDARD_SCRYPT.
+    #[arg(long, value_name = "NUMBER")]
+    pub block_size: Option<u32>,
+    /// The length of the key that STANDARD_SCRYPT derives.
+    #[arg(long, value_name = "NUMBER")]
+    pub dk_len: Option<u32>,
+    /// SALT_FIRST or PASSWORD_FIRST, for plain hashes and HMACs.
+    #[arg(long, value_name = "ORDER")]
+    pub hash_input_order: Option<String>,
 }
 
 /// `service-accounts:create`.
@@ -90,8 +182,12 @@ impl DataArguments {
     /// # Errors
     /// There is no working directory.
     pub fn wishes(&self) -> io::Result<Wishes> {
+        self.common().wishes(Mode::SelfHost)
+    }
+
+    fn common(&self) -> CommonArguments {
         let Self { project, config, data_dir } = self;
-        let common = CommonArguments {
+        CommonArguments {
             project: project.clone(),
             config: config.clone(),
             only: None,
@@ -99,8 +195,7 @@ impl DataArguments {
             ports: Vec::new(),
             ports_file: None,
             data_dir: data_dir.clone(),
-        };
-        common.wishes(Mode::SelfHost)
+        }
     }
 }
 
@@ -208,6 +303,12 @@ pub struct EmulatorArguments {
     /// ones are refused then. The official SDKs expect unsigned ones of an emulator and cope with either.
     #[arg(long)]
     pub signed_tokens: bool,
+    /// Begin with the data of this export, in place of what is kept; it may be the official suite's.
+    #[arg(long, value_name = "DIR")]
+    pub import: Option<PathBuf>,
+    /// Export the data to this folder before the end [default: the one of --import].
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub export_on_exit: Option<Option<PathBuf>>,
     /// Allow a host that others can reach, although emulators accept unsigned tokens and open access.
     #[arg(long)]
     pub unsafe_network: bool,
@@ -232,6 +333,7 @@ impl CommonArguments {
             unsafe_network: false,
             clock: ClockSettings::System,
             seed: None,
+            import: None,
             directory: std::env::current_dir()?,
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -252,6 +354,7 @@ impl EmulatorArguments {
             unsafe_network: self.unsafe_network,
             clock: self.clock,
             seed: self.seed,
+            import: self.import.clone(),
             ..common.wishes(Mode::Emulator)?
         })
     }
@@ -329,14 +432,15 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused_with_2() {
         for line in [
-            "emulators:start --import dir",
-            "emulators:start --export-on-exit",
             "emulators:start --inspect-functions",
             "emulators:start --log-verbosity DEBUG",
             "emulators:exec true --ui",
             "emulators:start --only firestore",
             "emulators:start --ephemeral --data-dir here",
-            "emulators:export dir",
+            "emulators:export",
+            "serve --import dir",
+            "auth:import",
+            "auth:export a --format xml",
             "serve --ephemeral",
             "serve --clock manual",
             "serve --seed 1",

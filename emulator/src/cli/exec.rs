@@ -1,7 +1,7 @@
 //! `emulators:exec`: a script beside the emulators, with the environment that SDKs look at.
 
 use super::exit::Exit;
-use super::{descendants, fail, launch, signals};
+use super::{descendants, export, fail, launch, signals};
 use crate::app::App;
 use crate::config::resolve::Wishes;
 use crate::config::service::Service;
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -18,8 +18,17 @@ use tokio::process::{Child, Command};
 /// A script that was told to stop has this long before it is killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Starts everything, runs `script`, stops everything; the script's exit code is ours.
-pub(super) async fn run(wishes: &Wishes, ports_file: Option<&Path>, script: &str) -> Exit {
+/// Starts everything, runs `script`, exports if that is asked for, stops everything; the script's exit code is ours.
+pub(super) async fn run(
+    wishes: &Wishes,
+    ports_file: Option<&Path>,
+    script: &str,
+    export_on_exit: Option<&Option<PathBuf>>,
+) -> Exit {
+    let target = match export::on_exit(export_on_exit, wishes.import.as_deref(), &wishes.directory) {
+        Ok(target) => target,
+        Err(exit) => return exit,
+    };
     let mut stop = match signals::Stop::listen() {
         Ok(stop) => stop,
         Err(error) => return fail(Exit::System, error),
@@ -37,6 +46,7 @@ pub(super) async fn run(wishes: &Wishes, ports_file: Option<&Path>, script: &str
         },
         Err(error) => fail(Exit::System, format!("cannot start a shell: {error}")),
     };
+    let exit = export::then(&app, target.as_deref(), exit).await;
     app.stop().await;
     descendants::end().await;
     exit

@@ -7,6 +7,7 @@ pub mod arguments;
 mod descendants;
 mod exec;
 pub mod exit;
+mod export;
 mod open_files;
 mod push_stream_import;
 mod report;
@@ -14,10 +15,12 @@ mod rules_test;
 mod service_accounts;
 mod signals;
 mod start;
+mod users;
 
 use self::arguments::{Arguments, Command};
 use self::exit::Exit;
 use crate::app::{App, StartError};
+use crate::auth::OpenError;
 use crate::config::resolve::{Resolved, Wishes, resolve};
 use crate::config::settings::Mode;
 use clap::Parser;
@@ -51,20 +54,29 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> Exit {
     match command {
         Command::Start(arguments) => match arguments.emulator.wishes(&arguments.common) {
-            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
+            Ok(wishes) => {
+                let export = arguments.emulator.export_on_exit.as_ref();
+                start::run(&wishes, arguments.common.ports_file.as_deref(), export).await
+            }
             Err(error) => fail(Exit::System, error),
         },
         Command::Exec(arguments) => match arguments.emulator.wishes(&arguments.common) {
-            Ok(wishes) => exec::run(&wishes, arguments.common.ports_file.as_deref(), &arguments.script).await,
+            Ok(wishes) => {
+                let export = arguments.emulator.export_on_exit.as_ref();
+                exec::run(&wishes, arguments.common.ports_file.as_deref(), &arguments.script, export).await
+            }
             Err(error) => fail(Exit::System, error),
         },
+        Command::Export(arguments) => export::run(&arguments).await,
+        Command::AuthExport(arguments) => users::export(&arguments).await,
+        Command::AuthImport(arguments) => users::import(&arguments).await,
         Command::RulesTest(arguments) => rules_test::run(&arguments),
         Command::ServiceAccountsCreate(arguments) => service_accounts::create(&arguments).await,
         Command::ServiceAccountsList(data) => service_accounts::list(&data).await,
         Command::ServiceAccountsRevoke(arguments) => service_accounts::revoke(&arguments.data, arguments.id).await,
         Command::PushStreamImport(arguments) => push_stream_import::run(&arguments.file),
         Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
-            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
+            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref(), None).await,
             Err(error) => fail(Exit::System, error),
         },
     }
@@ -74,17 +86,7 @@ async fn run(command: Command) -> Exit {
 async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit> {
     let Resolved { settings, warnings } = resolve(wishes).map_err(|error| fail(Exit::Config, error))?;
     announce::starting(&settings, &warnings);
-    let app = App::start(settings).await.map_err(|error| {
-        let exit = match &error {
-            StartError::Port { .. } => Exit::Port,
-            StartError::Storage(_) | StartError::Auth(_) | StartError::Service { .. } => Exit::Data,
-            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) | StartError::Hosted(_) => {
-                Exit::Config
-            }
-            StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Exit::System,
-        };
-        fail(exit, error)
-    })?;
+    let app = App::start(settings).await.map_err(|error| fail(Exit::from(&error), error))?;
     if let Some(file) = ports_file
         && let Err(error) = announce::write_ports_file(file, app.addresses())
     {
@@ -94,6 +96,29 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
     }
     announce::ready(&app);
     Ok(app)
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Port { .. } => Self::Port,
+            StartError::Auth(OpenError::Carrier(_)) => Self::Config,
+            StartError::Storage(_)
+            | StartError::Auth(
+                OpenError::Storage(_)
+                | OpenError::SigningKeys(_)
+                | OpenError::UnreadableKey
+                | OpenError::NoKey
+                | OpenError::Thread(_),
+            )
+            | StartError::Import(_)
+            | StartError::Service { .. } => Self::Data,
+            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) | StartError::Hosted(_) => {
+                Self::Config
+            }
+            StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Self::System,
+        }
+    }
 }
 
 fn fail(exit: Exit, error: impl Display) -> Exit {

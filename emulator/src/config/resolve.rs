@@ -1,12 +1,14 @@
 //! Flags over files over defaults: one [`Settings`] and what should be said about it.
 
+use super::delivery::{self, Secrets};
 use super::firebase_json::{self, FirebaseJson, RulesFile, RulesOf};
 use super::rules_files::{self, RulesSource};
 use super::runtime_config::{self, RuntimeConfig};
+use super::secret::Secret;
 use super::service::Service;
 use super::settings::{
     AuthSettings, ClockSettings, DatabaseSettings, Endpoint, FunctionsSettings, HostedSettings, Mode,
-    PushStreamSettings, Settings,
+    PushStreamSettings, ServerSettings, Settings,
 };
 use crate::storage::Durability;
 use hearth_database::Ruleset;
@@ -50,6 +52,8 @@ pub struct Wishes {
     pub clock: ClockSettings,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--import`.
+    pub import: Option<PathBuf>,
     /// Where the command was given.
     pub directory: PathBuf,
     /// Its environment.
@@ -96,6 +100,13 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     };
     let mut runtime = read_runtime_config(&root, &firebase)?;
     for (variable, secret) in
+        [(delivery::SMTP_PASSWORD, &mut runtime.smtp_password), (delivery::WEBHOOK_SECRET, &mut runtime.webhook_secret)]
+    {
+        if let Some(value) = wishes.environment.get(variable).filter(|value| !value.is_empty()) {
+            *secret = Some(Secret::new(value));
+        }
+    }
+    for (variable, secret) in
         [(JWT_SECRET_VARIABLE, &mut runtime.jwt_secret), (PUBSUB_SECRET_VARIABLE, &mut runtime.pubsub_secret)]
     {
         if let Some(value) = wishes.environment.get(variable).filter(|value| !value.is_empty()) {
@@ -115,6 +126,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
         );
     }
     read_rules(&root, &firebase.rules, &mut settings)?;
+    read_server_and_auth(&root, file.as_deref(), &firebase, &runtime, &mut settings, &mut warnings)?;
     settings.push_stream.declared = firebase.push_stream.clone();
     settings.push_stream.folder = root.clone();
     settings.hosted = hosted(&firebase, &wishes.environment);
@@ -125,8 +137,36 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     settings.auth.unsigned_tokens &= !wishes.signed_tokens;
     settings.clock = wishes.clock;
     settings.seed = wishes.seed;
+    settings.import = wishes.import.as_ref().map(|folder| wishes.directory.join(folder));
     choose_services(wishes, &firebase, &mut settings)?;
     Ok(Resolved { settings, warnings })
+}
+
+/// What firebase.json says of proxies, limits and delivery. An emulator limits nobody and sends nothing.
+fn read_server_and_auth(
+    root: &Path,
+    file: Option<&Path>,
+    firebase: &FirebaseJson,
+    runtime: &RuntimeConfig,
+    settings: &mut Settings,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let failed = |problem: String| {
+        ConfigError::new(file.map_or_else(|| "firebase.json".to_owned(), |file| file.display().to_string()), problem)
+    };
+    settings.server.trusted_proxies = delivery::server(firebase.server.as_ref(), warnings).map_err(failed)?;
+    if settings.mode == Mode::Emulator {
+        return Ok(());
+    }
+    let secrets = Secrets {
+        smtp_password: runtime.smtp_password.clone().unwrap_or_default(),
+        webhook: runtime.webhook_secret.clone().unwrap_or_default(),
+    };
+    let section = delivery::auth(firebase.auth.as_ref(), &secrets, root, warnings).map_err(failed)?;
+    settings.auth.limits = section.limits;
+    settings.auth.public_url = section.public_url;
+    settings.auth.delivery = section.delivery;
+    Ok(())
 }
 
 fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
@@ -136,7 +176,8 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         data: None,
         durability: Durability::Process,
         services: BTreeMap::new(),
-        auth: AuthSettings { emulator: true, unsigned_tokens: true },
+        server: ServerSettings::default(),
+        auth: AuthSettings::emulator(),
         database: DatabaseSettings {
             rules: BTreeMap::new(),
             open: true,
@@ -156,6 +197,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     }
 }
 
@@ -190,7 +232,8 @@ fn self_host_preset(
         data: None,
         durability: Durability::Power,
         services: BTreeMap::new(),
-        auth: AuthSettings { emulator: false, unsigned_tokens: false },
+        server: ServerSettings::default(),
+        auth: AuthSettings::self_host(),
         database: DatabaseSettings {
             rules: BTreeMap::new(),
             open: false,
@@ -210,6 +253,7 @@ fn self_host_preset(
         hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
+        import: None,
     })
 }
 

@@ -31,6 +31,7 @@ fn wishes(mode: Mode, directory: &Path) -> Wishes {
         unsafe_network: false,
         clock: ClockSettings::System,
         seed: None,
+        import: None,
         directory: directory.to_path_buf(),
         environment: BTreeMap::new(),
     }

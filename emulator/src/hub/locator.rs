@@ -12,12 +12,24 @@ pub struct Locator {
 }
 
 impl Locator {
+    /// The addresses of the project's hub, as its locator file has them; none if there is none.
+    pub fn origins(project: &str) -> Vec<String> {
+        let text = std::fs::read(Self::path(project)).unwrap_or_default();
+        let found: Option<Value> = serde_json::from_slice(&text).ok();
+        let origins = found.as_ref().and_then(|found| found.get("origins")?.as_array());
+        origins.into_iter().flatten().filter_map(|origin| Some(origin.as_str()?.to_owned())).collect()
+    }
+
+    fn path(project: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("hub-{project}.json"))
+    }
+
     /// Writes the file of `project`. One that a killed process left behind is replaced.
     ///
     /// # Errors
     /// The temporary directory cannot be written.
     pub fn write(project: &str, content: &Value) -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("hub-{project}.json"));
+        let path = Self::path(project);
         let text = content.to_string();
         std::fs::write(&path, &text)?;
         Ok(Self { path, text })

@@ -3,8 +3,10 @@
 //! Must not know: what the services do. JSON is printed with two spaces, as the official hub prints it.
 
 mod clock;
+mod export;
 mod locator;
 
+pub use export::Exporter;
 pub use locator::Locator;
 
 use crate::clock::Agenda;
@@ -13,7 +15,7 @@ use crate::server::body::Bodies;
 use crate::server::cors;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Router, middleware};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
@@ -35,6 +37,8 @@ pub struct Hub {
     pub agenda: Agenda,
     /// Present while functions run.
     pub triggers: Option<TriggerSwitch>,
+    /// Writes exports.
+    pub exporter: Exporter,
     /// Reads request bodies.
     pub bodies: Bodies,
 }
@@ -62,6 +66,7 @@ pub fn router(hub: Hub) -> Router {
     Router::new()
         .route("/", get(about))
         .route("/emulators", get(emulators))
+        .route("/_admin/export", post(export::export))
         .route("/emulator/v1/clock", get(clock::read).post(clock::set))
         .route("/functions/disableBackgroundTriggers", put(disable_triggers))
         .route("/functions/enableBackgroundTriggers", put(enable_triggers))

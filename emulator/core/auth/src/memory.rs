@@ -7,7 +7,9 @@ use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
-use crate::store::{AccessToken, Accounts, KeptKey, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor};
+use crate::store::{
+    AccessToken, Accounts, AdminKeys, KeptKey, Keys, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor,
+};
 use crate::token::session::{Family, Hash};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +45,58 @@ pub(crate) struct Memory {
 impl Memory {
     fn find(&self, scope: &Scope, matches: impl Fn(&Account) -> bool) -> Option<Account> {
         self.accounts.get(scope)?.values().find(|account| matches(account)).cloned()
+    }
+}
+
+impl AdminKeys for Memory {
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.iter().find(|key| key.id == id).cloned())
+    }
+
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
+        Ok(self.service_account_keys.clone())
+    }
+
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
+        Ok(self.access_tokens.get(id).cloned())
+    }
+}
+
+impl Keys for Memory {
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        Ok(self.signing_keys.clone())
+    }
+
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError> {
+        self.signing_keys.push(key.clone());
+        Ok(())
+    }
+
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
+        self.signing_keys.retain(|key| key.id != id);
+        Ok(())
+    }
+
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
+        self.service_account_keys.push(key.clone());
+        Ok(())
+    }
+
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        let before = self.service_account_keys.len();
+        self.service_account_keys.retain(|key| key.id != id);
+        self.access_tokens.retain(|_, token| token.key_id != id);
+        Ok(self.service_account_keys.len() < before)
+    }
+
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
+        self.access_tokens.insert(*id, token.clone());
+        Ok(())
+    }
+
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.access_tokens.retain(|_, token| token.expires_at > now);
+        Ok(())
     }
 }
 
@@ -95,18 +149,6 @@ impl Accounts for Memory {
 
     fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError> {
         Ok(self.refresh_families.get(id).cloned())
-    }
-
-    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError> {
-        Ok(self.service_account_keys.iter().find(|key| key.id == id).cloned())
-    }
-
-    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError> {
-        Ok(self.service_account_keys.clone())
-    }
-
-    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError> {
-        Ok(self.access_tokens.get(id).cloned())
     }
 
     fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError> {
@@ -202,42 +244,6 @@ impl Store for Memory {
         self.refresh_families.retain(|_, family| {
             family.of.scope != *scope || family.of.local_id != local_id || family.issued_at >= before
         });
-        Ok(())
-    }
-
-    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
-        Ok(self.signing_keys.clone())
-    }
-
-    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError> {
-        self.signing_keys.push(key.clone());
-        Ok(())
-    }
-
-    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError> {
-        self.signing_keys.retain(|key| key.id != id);
-        Ok(())
-    }
-
-    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError> {
-        self.service_account_keys.push(key.clone());
-        Ok(())
-    }
-
-    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError> {
-        let before = self.service_account_keys.len();
-        self.service_account_keys.retain(|key| key.id != id);
-        self.access_tokens.retain(|_, token| token.key_id != id);
-        Ok(self.service_account_keys.len() < before)
-    }
-
-    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
-        self.access_tokens.insert(*id, token.clone());
-        Ok(())
-    }
-
-    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
-        self.access_tokens.retain(|_, token| token.expires_at > now);
         Ok(())
     }
 

@@ -99,8 +99,74 @@ pub enum Order {
     Descending,
 }
 
+/// Reading the keys by which admins show who they are, and what was given for them.
+pub trait AdminKeys {
+    /// The service-account key with this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError>;
+
+    /// All service-account keys, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError>;
+
+    /// The access token that is kept under this hash.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError>;
+}
+
+/// Writing keys: those that sign tokens, those of service accounts, and the access tokens given for them.
+pub trait Keys: AdminKeys {
+    /// The keys that sign tokens, the oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError>;
+
+    /// Keeps a key that signs tokens.
+    ///
+    /// # Errors
+    /// The store failed, or there is one with its id.
+    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError>;
+
+    /// Forgets a key that signs tokens.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError>;
+
+    /// Keeps a service-account key.
+    ///
+    /// # Errors
+    /// The store failed, or there is one with its id.
+    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError>;
+
+    /// Forgets a service-account key and its access tokens; answers whether there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError>;
+
+    /// Keeps an access token under its hash.
+    ///
+    /// # Errors
+    /// The store failed, or its key is not kept.
+    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError>;
+
+    /// Forgets the access tokens that have expired by `now`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
+}
+
 /// Reading.
-pub trait Accounts {
+pub trait Accounts: AdminKeys {
     /// The account with this id.
     ///
     /// # Errors
@@ -154,24 +220,6 @@ pub trait Accounts {
     /// # Errors
     /// The store failed.
     fn refresh_family(&self, id: &Hash) -> Result<Option<Family>, StoreError>;
-
-    /// The service-account key with this id.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn service_account_key(&self, id: &str) -> Result<Option<ServiceAccountKey>, StoreError>;
-
-    /// All service-account keys, the oldest first.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn service_account_keys(&self) -> Result<Vec<ServiceAccountKey>, StoreError>;
-
-    /// The access token that is kept under this hash.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn access_token(&self, id: &Hash) -> Result<Option<AccessToken>, StoreError>;
 
     /// The account with this passkey.
     ///
@@ -235,7 +283,7 @@ pub trait Accounts {
 }
 
 /// Writing. All calls of one operation are kept together or not at all.
-pub trait Store: Accounts {
+pub trait Store: Accounts + Keys {
     /// Keeps the account, in place of the one with its id if there is one.
     ///
     /// # Errors
@@ -296,48 +344,6 @@ pub trait Store: Accounts {
     /// # Errors
     /// The store failed.
     fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError>;
-
-    /// The keys that sign tokens, the oldest first.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError>;
-
-    /// Keeps a key that signs tokens.
-    ///
-    /// # Errors
-    /// The store failed, or there is one with its id.
-    fn keep_signing_key(&mut self, key: &KeptKey) -> Result<(), StoreError>;
-
-    /// Forgets a key that signs tokens.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn forget_signing_key(&mut self, id: &str) -> Result<(), StoreError>;
-
-    /// Keeps a service-account key.
-    ///
-    /// # Errors
-    /// The store failed, or there is one with its id.
-    fn keep_service_account_key(&mut self, key: &ServiceAccountKey) -> Result<(), StoreError>;
-
-    /// Forgets a service-account key and its access tokens; answers whether there was one.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError>;
-
-    /// Keeps an access token under its hash.
-    ///
-    /// # Errors
-    /// The store failed, or its key is not kept.
-    fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError>;
-
-    /// Forgets the access tokens that have expired by `now`.
-    ///
-    /// # Errors
-    /// The store failed.
-    fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
 
     /// Keeps an authenticator app of an account that is kept.
     ///
