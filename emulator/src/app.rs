@@ -14,14 +14,15 @@ use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, 
 use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
-use crate::functions::services::{Background, Port, WebClient};
+use crate::functions::services::{Background, Port, Trust, WebClient};
 use crate::functions::{self, Host, platform, scheduler, secret};
 use crate::hub::{self, Hub, Locator};
-use crate::pubsub::{self, PubsubService, PubsubSettings};
+use crate::pubsub::{self, Deployment, PubsubService, PubsubSettings};
 use crate::server::body::Bodies;
 use crate::server::connections;
 use crate::server::credentials::{Credentials, IdTokens};
-use crate::server::ports::{Bound, bind};
+use crate::server::handover::{Inherited, Offer};
+use crate::server::ports::{Bound, bind, inherit};
 use crate::storage::{Storage, StorageError};
 use crate::transfer::TransferError;
 use axum::Router;
@@ -42,6 +43,8 @@ const SERVICE_ACCOUNT_FILE: &str = "service-account.json";
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// Functions whose clients have gone have this long to end.
 const LAST_CALLS: Duration = Duration::from_millis(100);
+/// The server that this one takes over from has this long to end.
+const LAST_OF_ANOTHER: Duration = Duration::from_secs(60);
 /// Changes that nobody waits for any more have this long to be stored; a larger one is left out whole.
 const LAST_COMMITS: Duration = Duration::from_millis(300);
 
@@ -58,6 +61,8 @@ pub struct App {
     databases: Arc<Databases>,
     auth: Arc<AuthService>,
     carrier: Arc<transfer::Carrier>,
+    pubsub: Arc<PubsubService>,
+    offer: Option<Offer>,
     functions: Option<Arc<Host>>,
     _locator: Option<Locator>,
 }
@@ -75,6 +80,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The sockets of another process cannot be taken over.
+    #[error("cannot take the listening sockets over: {0}")]
+    TakeOver(io::Error),
     /// The data cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -134,10 +142,17 @@ impl App {
     /// See [`StartError`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let push_stream = push_stream_settings(&settings.push_stream)?;
-        let bound = take_ports(&settings).await?;
+        let mut inherited = Inherited::from_system().map_err(StartError::TakeOver)?;
+        if let Some(folder) = settings.data.as_deref().filter(|_| settings.take_over) {
+            inherited.take_over(folder).map_err(StartError::TakeOver)?;
+        }
+        let bound = take_ports(&settings, &mut inherited).await?;
         let addresses: BTreeMap<Service, Vec<SocketAddr>> =
             bound.iter().map(|(service, bound)| (*service, bound.addresses())).collect();
         let storage = match &settings.data {
+            Some(path) if inherited.is_taken_over() => {
+                Storage::directory_when_free(path, settings.durability, LAST_OF_ANOTHER).await?
+            }
             Some(path) => Storage::directory(path, settings.durability)?,
             None => Storage::memory(),
         };
@@ -153,6 +168,12 @@ impl App {
         let stop = CancellationToken::new();
         let bodies = Bodies::default();
         let mut notices = Vec::new();
+        let offer = match storage.path().filter(|_| settings.mode == Mode::SelfHost) {
+            Some(folder) => offer(folder, &bound)
+                .inspect_err(|error| notices.push(format!("no other server can take over from this one: {error}")))
+                .ok(),
+            None => None,
+        };
 
         let mut auth_settings = settings.auth;
         if auth_settings.public_url.is_none() {
@@ -191,9 +212,16 @@ impl App {
         let mut epoch = [0; 4];
         entropy.stream("pushStream").fill(&mut epoch);
         let epoch = u64::from(u32::from_le_bytes(epoch));
-        let pubsub = PubsubService::new(push_stream, epoch, &agenda, stop.clone());
         let credentials =
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
+        // Another server may take over at any time.
+        let keeps = offer.is_some() || push_stream.keep_channels || !push_stream.channels.durable_channels.is_empty();
+        let runs = settings.services.contains_key(&Service::PushStream);
+        let pubsub = if keeps && runs {
+            PubsubService::open(push_stream, credentials.clone(), epoch, &agenda, stop.clone(), &storage)?
+        } else {
+            PubsubService::new(push_stream, credentials.clone(), epoch, &agenda, stop.clone())
+        };
 
         let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
         surfaces.insert(
@@ -258,7 +286,9 @@ impl App {
             let built = built.map_err(|mistakes| StartError::Hosted(mistakes.join("\n  ")))?;
             let started = Arc::clone(&built).start().await;
             started.map_err(|reason| StartError::Service { service, reason })?;
-            let port = Port::new(built, bodies.clone(), emulator, &tasks, stop.clone());
+            let trust =
+                if emulator { Trust::Everybody } else { Trust::Proxies(settings.server.trusted_proxies.clone()) };
+            let port = Port::new(built, bodies.clone(), trust, &tasks, stop.clone());
             surfaces.insert(service, port.router());
         }
         let hub = Hub {
@@ -287,7 +317,8 @@ impl App {
         }
         tasks.spawn(async move { sessions.ended().await });
         tasks.spawn(database::watch_rules(Arc::clone(&databases), settings.rules_files, stop.clone()));
-        tasks.spawn(async move { pubsub.ended().await });
+        let ending = Arc::clone(&pubsub);
+        tasks.spawn(async move { ending.ended().await });
         let running = agenda.clone();
         let until = stop.clone();
         tasks.spawn(async move { running.run(until).await });
@@ -303,6 +334,8 @@ impl App {
             databases,
             auth,
             carrier,
+            pubsub,
+            offer,
             functions,
             _locator: locator,
         })
@@ -341,8 +374,18 @@ impl App {
         self.carrier.export(target, None).await
     }
 
+    /// Returns once another server has taken the sockets over; it waits for this one to stop.
+    pub async fn taken_over(&self) {
+        match &self.offer {
+            Some(offer) => offer.accepted().await,
+            None => std::future::pending().await,
+        }
+        self.pubsub.keep_all();
+    }
+
     /// Ends every connection properly, then closes the data. Everything acknowledged is durable before this anyway.
     pub async fn stop(self) {
+        drop(self.offer);
         self.stop.cancel();
         self.tasks.wait().await;
         if let Some(host) = self.functions
@@ -350,6 +393,8 @@ impl App {
         {
             tracing::warn!("functions are still at work; they are ended");
         }
+        // However large: whoever comes back to a channel shall find it.
+        self.pubsub.close().await;
         let close = async { tokio::join!(self.databases.close(), self.auth.close()) };
         if tokio::time::timeout(LAST_COMMITS, close).await.is_err() {
             tracing::warn!("a large change is still being stored; it was not acknowledged and is left out");
@@ -401,16 +446,34 @@ fn missing_delivery(auth: &AuthService) -> Vec<String> {
 /// What firebase.json declares, or else Pogify's profile.
 fn push_stream_settings(settings: &PushStreamSettings) -> Result<PubsubSettings, StartError> {
     match &settings.declared {
-        None => Ok(PubsubSettings::pogify(&settings.secret)),
-        Some(declared) => PubsubSettings::declared(declared, &settings.secret, &settings.folder)
-            .map_err(|mistakes| StartError::PushStream(mistakes.join("\n  "))),
+        None => Ok(PubsubSettings { keep_channels: settings.locked, ..PubsubSettings::pogify(&settings.secret) }),
+        Some(declared) => {
+            let deployment = Deployment {
+                secret: settings.secret.clone(),
+                ticket_secret: settings.ticket_secret.clone(),
+                folder: settings.folder.clone(),
+                locked: settings.locked,
+            };
+            PubsubSettings::declared(declared, &deployment)
+                .map_err(|mistakes| StartError::PushStream(mistakes.join("\n  ")))
+        }
     }
 }
 
-async fn take_ports(settings: &Settings) -> Result<BTreeMap<Service, Bound>, StartError> {
+/// Offers the sockets to the next server.
+fn offer(folder: &Path, bound: &BTreeMap<Service, Bound>) -> io::Result<Offer> {
+    let mut sockets = Vec::new();
+    for (service, bound) in bound {
+        sockets.extend(bound.copies()?.into_iter().map(|socket| (service.key().to_owned(), socket)));
+    }
+    Offer::new(folder, sockets)
+}
+
+async fn take_ports(settings: &Settings, inherited: &mut Inherited) -> Result<BTreeMap<Service, Bound>, StartError> {
     let mut bound = BTreeMap::new();
     for (service, endpoint) in &settings.services {
-        let taken = bind(&endpoint.host, endpoint.port).await;
+        let sockets = inherited.take(service.key(), endpoint.port);
+        let taken = if sockets.is_empty() { bind(&endpoint.host, endpoint.port).await } else { inherit(sockets) };
         let taken =
             taken.map_err(|source| StartError::Port { service: *service, endpoint: endpoint.clone(), source })?;
         bound.insert(*service, taken);

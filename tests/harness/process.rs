@@ -34,13 +34,24 @@ impl Process {
 
     /// Starts it with these environment variables too.
     pub fn start_with(binary: &str, arguments: &[&str], folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_on(binary, arguments, folder, environment, Stdio::null())
+    }
+
+    /// Starts it with this as its standard input.
+    pub fn start_on(
+        binary: &str,
+        arguments: &[&str],
+        folder: &Path,
+        environment: &[(&str, &str)],
+        input: Stdio,
+    ) -> Self {
         let mut child = Command::new(binary)
             .args(arguments)
             .current_dir(folder)
             .env_remove("GCLOUD_PROJECT")
             .env_remove("FIREBASE_CONFIG")
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -84,6 +95,12 @@ impl Process {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.id()), signal).expect("it runs");
+    }
+
+    /// Ends it with a signal, and waits for that.
+    pub async fn ended_by(self, signal: Signal) {
+        self.signal(signal);
+        self.ended().await;
     }
 
     /// Waits for its end; its exit code, and everything it printed.

@@ -45,6 +45,7 @@ pub fn settings(mode: Mode, folder: &Path) -> Settings {
         clock: ClockSettings::Manual { start: MANUAL_START },
         seed: Some(7),
         import: None,
+        take_over: false,
         directory: folder.to_path_buf(),
         environment: BTreeMap::new(),
     };

@@ -9,6 +9,7 @@ mod gateway;
 mod inspect;
 mod long_poll;
 mod presence;
+mod push_restart;
 mod push_stream;
 mod realtime;
 mod repeatable;

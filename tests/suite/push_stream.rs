@@ -210,7 +210,7 @@ async fn everything_wrong_is_said_at_start_with_its_place() {
     for mistake in [
         "pushStream.message_ttl: 0 is not a time above zero",
         "pushStream.locations[0].path: \"pub\" does not begin with /",
-        "pushStream.locations[1].mode: a subscriber is streaming, polling, long-polling, eventsource or websocket",
+        "pushStream.locations[1].mode: it is streaming, polling, long-polling, eventsource or websocket",
         "pushStream.locations[1].channels_path: $1 is not a variable here",
     ] {
         assert!(output.contains(mistake), "{mistake}: {output}");

@@ -93,6 +93,11 @@ pub(super) fn stopping(signal: Signal) {
     line(format_args!("\ni  emulators: Received {signal}. Shutting down."));
 }
 
+/// Says that another server has the sockets.
+pub(super) fn taken_over() {
+    line("\ni  serve: Another server takes over. Shutting down.");
+}
+
 fn boxed(text: &str) {
     let width = text.chars().count() + 2;
     line(format_args!("\n┌{0}┐\n│ {text} │\n└{0}┘\n", "─".repeat(width)));

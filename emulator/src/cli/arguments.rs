@@ -251,6 +251,20 @@ pub struct ServeArguments {
     /// What all commands take.
     #[command(flatten)]
     pub common: CommonArguments,
+    /// Take over from the server that works on the same data, if one does: its sockets, so that no connection is
+    /// refused, and its channels, so that no listener misses anything. It stops then.
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+impl ServeArguments {
+    /// These flags as wishes.
+    ///
+    /// # Errors
+    /// There is no working directory.
+    pub fn wishes(&self) -> io::Result<Wishes> {
+        Ok(Wishes { take_over: self.take_over, ..self.common.wishes(Mode::SelfHost)? })
+    }
 }
 
 /// `pushstream:import`.
@@ -334,6 +348,7 @@ impl CommonArguments {
             clock: ClockSettings::System,
             seed: None,
             import: None,
+            take_over: false,
             directory: std::env::current_dir()?,
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

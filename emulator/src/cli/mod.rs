@@ -22,7 +22,6 @@ use self::exit::Exit;
 use crate::app::{App, StartError};
 use crate::auth::OpenError;
 use crate::config::resolve::{Resolved, Wishes, resolve};
-use crate::config::settings::Mode;
 use clap::Parser;
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -75,7 +74,7 @@ async fn run(command: Command) -> Exit {
         Command::ServiceAccountsList(data) => service_accounts::list(&data).await,
         Command::ServiceAccountsRevoke(arguments) => service_accounts::revoke(&arguments.data, arguments.id).await,
         Command::PushStreamImport(arguments) => push_stream_import::run(&arguments.file),
-        Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
+        Command::Serve(arguments) => match arguments.wishes() {
             Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref(), None).await,
             Err(error) => fail(Exit::System, error),
         },
@@ -101,7 +100,7 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
 impl From<&StartError> for Exit {
     fn from(error: &StartError) -> Self {
         match error {
-            StartError::Port { .. } => Self::Port,
+            StartError::Port { .. } | StartError::TakeOver(_) => Self::Port,
             StartError::Auth(OpenError::Carrier(_)) => Self::Config,
             StartError::Storage(_)
             | StartError::Auth(

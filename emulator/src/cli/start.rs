@@ -5,7 +5,7 @@ use super::{export, launch, signals};
 use crate::config::resolve::Wishes;
 use std::path::{Path, PathBuf};
 
-/// Runs until the first SIGINT or SIGTERM; then exports, if that is asked for.
+/// Runs until the first SIGINT or SIGTERM, or until another server takes over; then exports, if that is asked for.
 pub(super) async fn run(wishes: &Wishes, ports_file: Option<&Path>, export_on_exit: Option<&Option<PathBuf>>) -> Exit {
     let target = match export::on_exit(export_on_exit, wishes.import.as_deref(), &wishes.directory) {
         Ok(target) => target,
@@ -20,8 +20,10 @@ pub(super) async fn run(wishes: &Wishes, ports_file: Option<&Path>, export_on_ex
         Ok(app) => app,
         Err(exit) => return exit,
     };
-    let signal = stop.requested().await;
-    super::announce::stopping(signal);
+    tokio::select! {
+        signal = stop.requested() => super::announce::stopping(signal),
+        () = app.taken_over() => super::announce::taken_over(),
+    }
     let exit = export::then(&app, target.as_deref(), Exit::Done).await;
     app.stop().await;
     exit

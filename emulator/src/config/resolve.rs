@@ -24,6 +24,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// Environment variables that stand above `.runtimeconfig.json`.
 const JWT_SECRET_VARIABLE: &str = "HEARTH_JWT_SECRET";
 const PUBSUB_SECRET_VARIABLE: &str = "HEARTH_PUBSUB_SECRET";
+const TICKET_SECRET_VARIABLE: &str = "HEARTH_PUBSUB_TICKET_SECRET";
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Wishes {
     pub seed: Option<u64>,
     /// `--import`.
     pub import: Option<PathBuf>,
+    /// `--take-over`.
+    pub take_over: bool,
     /// Where the command was given.
     pub directory: PathBuf,
     /// Its environment.
@@ -106,9 +109,11 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
             *secret = Some(Secret::new(value));
         }
     }
-    for (variable, secret) in
-        [(JWT_SECRET_VARIABLE, &mut runtime.jwt_secret), (PUBSUB_SECRET_VARIABLE, &mut runtime.pubsub_secret)]
-    {
+    for (variable, secret) in [
+        (JWT_SECRET_VARIABLE, &mut runtime.jwt_secret),
+        (PUBSUB_SECRET_VARIABLE, &mut runtime.pubsub_secret),
+        (TICKET_SECRET_VARIABLE, &mut runtime.pubsub_ticket_secret),
+    ] {
         if let Some(value) = wishes.environment.get(variable).filter(|value| !value.is_empty()) {
             *secret = Some(value.clone());
         }
@@ -138,6 +143,7 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     settings.clock = wishes.clock;
     settings.seed = wishes.seed;
     settings.import = wishes.import.as_ref().map(|folder| wishes.directory.join(folder));
+    settings.take_over = wishes.take_over;
     choose_services(wishes, &firebase, &mut settings)?;
     Ok(Resolved { settings, warnings })
 }
@@ -193,11 +199,12 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
             open_triggers: true,
             ..functions(runtime)
         },
-        push_stream: push_stream(runtime.pubsub_secret.clone().unwrap_or_default()),
+        push_stream: push_stream(runtime, runtime.pubsub_secret.clone().unwrap_or_default(), false),
         hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
         import: None,
+        take_over: false,
     }
 }
 
@@ -249,17 +256,19 @@ fn self_host_preset(
             open_triggers: false,
             ..functions(runtime)
         },
-        push_stream: push_stream(secret),
+        push_stream: push_stream(runtime, secret, true),
         hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
         import: None,
+        take_over: false,
     })
 }
 
 /// Nothing is declared yet.
-fn push_stream(secret: String) -> PushStreamSettings {
-    PushStreamSettings { secret, declared: None, folder: PathBuf::new() }
+fn push_stream(runtime: &RuntimeConfig, secret: String, locked: bool) -> PushStreamSettings {
+    let ticket_secret = runtime.pubsub_ticket_secret.clone();
+    PushStreamSettings { secret, ticket_secret, locked, declared: None, folder: PathBuf::new() }
 }
 
 /// What the services on the platform are told.

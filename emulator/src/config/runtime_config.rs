@@ -16,6 +16,8 @@ pub struct RuntimeConfig {
     pub smtp_password: Option<Secret>,
     /// `webhook.secret`: signs the calls of webhooks.
     pub webhook_secret: Option<Secret>,
+    /// `pubsub.ticket_secret`: signs the push stream's tickets.
+    pub pubsub_ticket_secret: Option<String>,
     /// `toggles.skip_auth`.
     pub skip_auth: Option<bool>,
     /// `toggles.skip_rate_limit`.
@@ -57,6 +59,9 @@ impl RuntimeConfig {
                 "pubsub.secret" => self.pubsub_secret = Some(string(value, &path)?),
                 "smtp.password" => self.smtp_password = Some(Secret::new(string(value, &path)?)),
                 "webhook.secret" => self.webhook_secret = Some(Secret::new(string(value, &path)?)),
+                "pubsub.ticket_secret" => {
+                    self.pubsub_ticket_secret = Some(string(value, &path)?).filter(|secret| !secret.is_empty());
+                }
                 "toggles.skip_auth" => self.skip_auth = Some(boolean(value, &path)?),
                 "toggles.skip_rate_limit" => self.skip_rate_limit = Some(boolean(value, &path)?),
                 "toggles.log_pubsub" => self.log_pubsub = Some(boolean(value, &path)?),

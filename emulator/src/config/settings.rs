@@ -46,6 +46,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// The folder of an export that takes the place of what is kept (emulator mode only).
     pub import: Option<PathBuf>,
+    /// Take sockets and channels over from the server that works on the same data, if one does.
+    pub take_over: bool,
 }
 
 /// The two presets.
@@ -155,6 +157,10 @@ pub struct FunctionsSettings {
 pub struct PushStreamSettings {
     /// Publishers send it as their `Authorization`; the empty one leaves publishing open (emulator mode only).
     pub secret: String,
+    /// Signs tickets; may be missing.
+    pub ticket_secret: Option<String>,
+    /// Places where anyone may publish are refused unless they say so in so many words (the self-host preset).
+    pub locked: bool,
     /// firebase.json's `pushStream`; without it Pogify's profile holds.
     pub declared: Option<serde_json::Value>,
     /// Where the files are that it names.

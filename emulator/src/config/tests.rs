@@ -32,6 +32,7 @@ fn wishes(mode: Mode, directory: &Path) -> Wishes {
         clock: ClockSettings::System,
         seed: None,
         import: None,
+        take_over: false,
         directory: directory.to_path_buf(),
         environment: BTreeMap::new(),
     }

@@ -149,16 +149,15 @@ impl OwnPushStream {
 
 impl Publisher for OwnPushStream {
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<ChannelInfo, NotPublished>> {
-        let published = self.0.publish(channel, message);
-        Box::pin(std::future::ready(match published {
-            Ok(info) => Ok(ChannelInfo {
+        Box::pin(async move {
+            let info = self.0.publish(channel, message).await.map_err(|error| NotPublished(error.to_string()))?;
+            Ok(ChannelInfo {
                 channel: info.id.to_string(),
                 published_messages: info.published_messages,
                 stored_messages: info.stored_messages as u64,
                 subscribers: info.subscribers as u64,
-            }),
-            Err(error) => Err(NotPublished(error.to_string())),
-        }))
+            })
+        })
     }
 }
 

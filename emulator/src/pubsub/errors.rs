@@ -2,9 +2,10 @@
 
 use super::headers::EXPLAIN;
 use crate::server::body::BodyError;
+use crate::server::credentials::TokenRefused;
 use axum::response::{IntoResponse, Response};
 use hearth_pubsub::error::Error;
-use http::header::{ALLOW, SEC_WEBSOCKET_VERSION};
+use http::header::{ALLOW, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 /// The WebSockets that are spoken.
@@ -19,6 +20,16 @@ pub(super) enum Refusal {
     Body(BodyError),
     /// `Authorization` is not the secret.
     Secret,
+    /// The place wants a token, and there is none.
+    NoToken,
+    /// The token is not accepted.
+    Token(TokenRefused),
+    /// The token is for other channels.
+    NotYourChannel,
+    /// The token does not let its holder publish, or delete.
+    ListenersToken,
+    /// What a ticket is to be makes none.
+    NotATicket,
     /// The place serves other methods only: these.
     Method(&'static str),
     /// What asks for a WebSocket lacks something.
@@ -53,7 +64,8 @@ impl Refusal {
                 | Error::SubscriberCannotCreate
                 | Error::TooManySubscribers
                 | Error::TooManyChannels => StatusCode::FORBIDDEN,
-                Error::MemoryFull => StatusCode::INTERNAL_SERVER_ERROR,
+                Error::MemoryFull | Error::NotStored => StatusCode::INTERNAL_SERVER_ERROR,
+                Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Body(error) => match error {
                 BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -61,9 +73,11 @@ impl Refusal {
                 BodyError::Incomplete => StatusCode::BAD_REQUEST,
                 BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
             },
-            Self::Secret => StatusCode::UNAUTHORIZED,
+            Self::Token(TokenRefused::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Secret | Self::NoToken | Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::NotYourChannel | Self::ListenersToken => StatusCode::FORBIDDEN,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::WebSocketHeaders | Self::WebSocketVersion => StatusCode::BAD_REQUEST,
+            Self::WebSocketHeaders | Self::WebSocketVersion | Self::NotATicket => StatusCode::BAD_REQUEST,
             Self::NoSuchChannel => StatusCode::NOT_FOUND,
         }
     }
@@ -79,6 +93,14 @@ impl Refusal {
             Self::Channels(error) => Some(error.to_string()),
             Self::Body(error) => Some(error.to_string()),
             Self::Secret => Some("The Authorization header is not the publishing secret.".to_owned()),
+            Self::NoToken => Some("A token is required, as Authorization: Bearer or as argument token.".to_owned()),
+            Self::Token(refused) => Some(format!("Refused: {refused}.")),
+            Self::NotYourChannel => Some("The token is not for this channel.".to_owned()),
+            Self::ListenersToken => Some("The token does not allow this method.".to_owned()),
+            Self::NotATicket => Some(
+                "A ticket has channels (ids, * for anything, {uid} with a uid) and a ttl in seconds within the limit."
+                    .to_owned(),
+            ),
             Self::WebSocketHeaders => Some(
                 "Don't have at least one of the mandatory headers: Connection, Upgrade, Sec-WebSocket-Key and \
                  Sec-WebSocket-Version"
@@ -98,6 +120,9 @@ impl IntoResponse for Refusal {
         }
         if let Self::Method(allowed) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        if matches!(self, Self::NoToken | Self::Token(_)) && response.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self == Self::WebSocketVersion {
             response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(WEBSOCKET_VERSIONS));

@@ -22,6 +22,10 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 /// What a page of another origin may send along. Neither `Authorization` nor `Content-Type`, as in the original.
 const ALLOWED_HEADERS: &str = "If-Modified-Since,If-None-Match,Etag,Event-Id,Event-Type,Last-Event-Id";
 
+/// The same where a token may come as `Authorization`.
+const ALLOWED_HEADERS_WITH_TOKEN: &str =
+    "Authorization,If-Modified-Since,If-None-Match,Etag,Event-Id,Event-Type,Last-Event-Id";
+
 /// Keeps the answer out of every cache.
 pub(super) fn forbid_caching(headers: &mut HeaderMap) {
     headers.insert(EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:01 GMT"));
@@ -34,10 +38,16 @@ pub(super) fn origins(allowed: Option<&Expression>, asked: &Asked<'_>) -> Option
 }
 
 /// Lets pages of `origins` read the answer, if there are any.
-pub(super) fn allow_origins(headers: &mut HeaderMap, origins: Option<HeaderValue>, methods: &'static str) {
+pub(super) fn allow_origins(
+    headers: &mut HeaderMap,
+    origins: Option<HeaderValue>,
+    methods: &'static str,
+    with_token: bool,
+) {
     if let Some(origins) = origins {
+        let allowed = if with_token { ALLOWED_HEADERS_WITH_TOKEN } else { ALLOWED_HEADERS };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origins);
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
     }
 }

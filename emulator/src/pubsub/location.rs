@@ -24,15 +24,15 @@ impl Location {
     pub(super) fn publisher(&self) -> Option<&PublisherSettings> {
         match &self.role {
             Role::Publisher(settings) => Some(settings),
-            Role::Subscriber(_) | Role::Statistics => None,
+            Role::Subscriber(_) | Role::Presence(_) | Role::Statistics | Role::Tickets(_) => None,
         }
     }
 
-    /// Its settings, if it is a subscribers' place.
+    /// Its settings, if it is a place of those who listen, be it to messages or to presence.
     pub(super) fn subscriber(&self) -> Option<&SubscriberSettings> {
         match &self.role {
-            Role::Subscriber(settings) => Some(settings),
-            Role::Publisher(_) | Role::Statistics => None,
+            Role::Subscriber(settings) | Role::Presence(settings) => Some(settings),
+            Role::Publisher(_) | Role::Statistics | Role::Tickets(_) => None,
         }
     }
 }

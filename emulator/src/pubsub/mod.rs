@@ -1,21 +1,29 @@
 //! The push stream: publishers, subscribers and statistics over HTTP, on channels of `hearth_pubsub`.
 //!
-//! A request stays here from its path to its bytes: `location` says which place it is for, `publisher`, `subscriber`
-//! and `statistics` answer it, `service` holds the channels, `errors` is the one table from refusals to statuses.
+//! A request stays here from its path to its bytes: `location` says which place it is for, `publisher`, `subscriber`,
+//! `statistics` and `tickets` answer it, `access` says who may, `service` holds the channels and `presence` their
+//! numbers of subscribers, `errors` is the one table from refusals to statuses.
 //! `settings` are read from firebase.json by `directives`, and from an nginx configuration by `nginx`. Must not know:
 //! functions, accounts, the database.
 
+mod access;
 mod directives;
 mod errors;
 mod expression;
 mod headers;
+mod journal;
 mod location;
 mod nginx;
+mod presence;
 mod publisher;
+mod reauthorization;
 mod service;
 mod settings;
 mod statistics;
+mod store;
 mod subscriber;
+mod ticket;
+mod tickets;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +32,8 @@ pub use hearth_pubsub::channel::ChannelInfo;
 pub use hearth_pubsub::error::Error;
 pub use nginx::{Import, import};
 pub use service::PubsubService;
-pub use settings::{Mode, PublisherSettings, PubsubSettings, Role, SubscriberSettings};
+pub use settings::{Access, Deployment, Mode, PublisherSettings, PubsubSettings, Role, SubscriberSettings};
+pub use ticket::TicketKey;
 
 use crate::server::body::Bodies;
 use axum::Router;
@@ -57,11 +66,12 @@ async fn answer(State(room): State<Room>, request: Request) -> Response {
     match &location.role {
         Role::Statistics => statistics::answer(&room.service, &channels, method, headers),
         Role::Publisher(settings) => {
-            let place = publisher::Place::new(settings, channels, &asked);
+            let place = publisher::Place::new(&room.service, settings, channels, &asked).await;
             publisher::answer(&room.service, &room.bodies, place, request).await
         }
-        Role::Subscriber(settings) => {
-            let place = subscriber::Place::new(number, settings, channels, &asked);
+        Role::Tickets(settings) => tickets::answer(&room.service, &room.bodies, settings, channels, request).await,
+        Role::Subscriber(settings) | Role::Presence(settings) => {
+            let place = subscriber::Place::new(&room.service, number, settings, channels, &asked).await;
             subscriber::answer(&room.service, place, request).await
         }
     }

@@ -1,6 +1,7 @@
 //! Publish, ask, delete. Must not know: who listens.
 
 use super::PubsubService;
+use super::access::{self, Pass};
 use super::errors::Refusal;
 use super::expression::Asked;
 use super::headers::{self, EVENT_ID, EVENT_TYPE, EXPLAIN};
@@ -24,11 +25,19 @@ pub(super) struct Place<'s> {
     settings: &'s PublisherSettings,
     path: ChannelPath,
     origins: Option<HeaderValue>,
+    /// What its token allows, where one is asked for.
+    pass: Result<Pass, Refusal>,
 }
 
 impl<'s> Place<'s> {
-    pub(super) fn new(settings: &'s PublisherSettings, path: ChannelPath, asked: &Asked<'_>) -> Self {
-        Self { settings, path, origins: headers::origins(settings.allowed_origins.as_ref(), asked) }
+    pub(super) async fn new(
+        service: &PubsubService,
+        settings: &'s PublisherSettings,
+        path: ChannelPath,
+        asked: &Asked<'_>,
+    ) -> Self {
+        let pass = enter(service, settings, &path, asked).await;
+        Self { settings, path, origins: headers::origins(settings.allowed_origins.as_ref(), asked), pass }
     }
 }
 
@@ -37,7 +46,7 @@ pub(super) async fn answer(service: &PubsubService, bodies: &Bodies, place: Plac
     let served = serve(service, bodies, &place, methods, request).await;
     let mut response = served.unwrap_or_else(Refusal::into_response);
     let headers = response.headers_mut();
-    headers::allow_origins(headers, place.origins, methods);
+    headers::allow_origins(headers, place.origins, methods, place.settings.access.is_some());
     headers::forbid_caching(headers);
     response
 }
@@ -50,9 +59,11 @@ async fn serve(
     request: Request,
 ) -> Result<Response, Refusal> {
     let settings = place.settings;
-    // Preflights included: the original asks for the secret before it looks at the method.
-    if !knows(&settings.secret, request.headers()) {
-        return Err(Refusal::Secret);
+    let pass = place.pass.as_ref().map_err(|refusal| *refusal)?;
+    match *request.method() {
+        Method::POST | Method::PUT if !pass.publishes => return Err(Refusal::ListenersToken),
+        Method::DELETE if settings.admin && !pass.is_admin => return Err(Refusal::ListenersToken),
+        _ => {}
     }
     let (head, body) = request.into_parts();
     let ids = place.path.ids();
@@ -71,7 +82,7 @@ async fn serve(
                 event_id: event_field(&head.headers, &EVENT_ID),
                 event_type: event_field(&head.headers, &EVENT_TYPE),
             };
-            let infos = service.publish_to(&ids, &publication, settings.store_messages)?;
+            let infos = service.publish_to(&ids, &publication, settings.store_messages).await?;
             let report = if settings.channel_info_on_publish { service.report(infos) } else { None };
             Ok(report.map_or_else(|| StatusCode::OK.into_response(), |report| written(&report, &head.headers)))
         }
@@ -79,7 +90,7 @@ async fn serve(
             service.check_writable(&ids)?;
             let body = bodies.read(body, settings.body_limit).await?;
             let text = (!body.is_empty()).then(|| Bytes::copy_from_slice(&body));
-            match service.delete(&ids, text)? {
+            match service.delete(&ids, text).await? {
                 0 => Err(Refusal::NoSuchChannel),
                 _ => Ok((StatusCode::OK, [(EXPLAIN, "Channel deleted.")]).into_response()),
             }
@@ -88,8 +99,26 @@ async fn serve(
     }
 }
 
+/// What a request may do: everything with the secret; with a token, where those are welcome, what that allows.
+async fn enter(
+    service: &PubsubService,
+    settings: &PublisherSettings,
+    path: &ChannelPath,
+    asked: &Asked<'_>,
+) -> Result<Pass, Refusal> {
+    let by_secret = Pass { is_admin: true, ..Pass::open() };
+    match &settings.access {
+        // Preflights included: the original asks for the secret before it looks at the method.
+        None if knows(&settings.secret, asked.headers) => Ok(by_secret),
+        None => Err(Refusal::Secret),
+        Some(_) if *asked.method == Method::OPTIONS => Ok(Pass::default()),
+        Some(_) if !settings.secret.is_empty() && knows(&settings.secret, asked.headers) => Ok(by_secret),
+        Some(access) => access::admit(service, access, asked, path).await,
+    }
+}
+
 /// Whether the request bears the secret: the whole header, without a scheme. An empty secret asks for nothing.
-fn knows(secret: &str, headers: &HeaderMap) -> bool {
+pub(super) fn knows(secret: &str, headers: &HeaderMap) -> bool {
     let given = headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
     secret.is_empty() || same_secret(given, secret.as_bytes())
 }

@@ -3,13 +3,15 @@
 use super::directives;
 use super::expression::Expression;
 use super::location::{Location, Matcher};
+use super::ticket::TicketKey;
 use hearth_pubsub::framing::{Envelope, Framing, Padding};
+use hearth_pubsub::pattern::Pattern;
 use hearth_pubsub::settings::Settings;
 use hearth_pubsub::subscriber::{FramingId, Terms};
 use hearth_pubsub::template::Template;
 use http::{HeaderValue, StatusCode};
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Everything the push stream has been told.
 #[derive(Clone, Debug)]
@@ -22,6 +24,25 @@ pub struct PubsubSettings {
     pub locations: Vec<Location>,
     /// What every other request is answered with.
     pub elsewhere: StatusCode,
+    /// Signs tickets, if there are to be any.
+    pub ticket_key: Option<TicketKey>,
+    /// A proper stop keeps all channels for the next run, not only durable ones.
+    pub keep_channels: bool,
+    /// Those who listen to presence are told of changes once in so many milliseconds at most.
+    pub presence_interval: NonZeroU64,
+}
+
+/// What the push stream is told beside its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Deployment {
+    /// Publishers send it as their `Authorization`; empty: anyone may publish.
+    pub secret: String,
+    /// Signs tickets; may be missing.
+    pub ticket_secret: Option<String>,
+    /// Where the files are that the configuration names.
+    pub folder: PathBuf,
+    /// Nobody publishes who is not known, unless the configuration says so in so many words.
+    pub locked: bool,
 }
 
 /// What is done at a place.
@@ -31,8 +52,49 @@ pub enum Role {
     Publisher(PublisherSettings),
     /// Listen.
     Subscriber(Box<SubscriberSettings>),
+    /// Listen to how many others listen.
+    Presence(Box<SubscriberSettings>),
     /// Statistics.
     Statistics,
+    /// Make tickets.
+    Tickets(TicketSettings),
+}
+
+/// Who may come to a place, besides those with the secret at a publishers' one and admins.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Whoever has an ID token, for some channels.
+    pub id_tokens: bool,
+    /// Whoever has a ticket, for the channels it names.
+    pub tickets: bool,
+    /// The channels that ID tokens are for; `{uid}` stands for the account.
+    pub channels: Vec<Pattern>,
+    /// A stream ends with the token it was opened with.
+    pub end_with_token: bool,
+    /// How often, in milliseconds, it is asked whether an account still has access.
+    pub reauthorize_interval: NonZeroU64,
+}
+
+impl Default for Access {
+    /// Nobody yet; streams end with their tokens, and accounts are asked about every minute.
+    fn default() -> Self {
+        Self {
+            id_tokens: false,
+            tickets: false,
+            channels: Pattern::parse("*").into_iter().collect(),
+            end_with_token: true,
+            reauthorize_interval: MINUTE,
+        }
+    }
+}
+
+/// Settings of a place where tickets are made.
+#[derive(Clone, Debug)]
+pub struct TicketSettings {
+    /// What `Authorization` must be, as publishers send it.
+    pub secret: String,
+    /// How long a ticket may last, in milliseconds.
+    pub longest: NonZeroU64,
 }
 
 /// Settings of a publishers' place.
@@ -50,6 +112,8 @@ pub struct PublisherSettings {
     pub allowed_origins: Option<Expression>,
     /// A message may have so many bytes.
     pub body_limit: usize,
+    /// Who may publish without the secret.
+    pub access: Option<Access>,
 }
 
 /// How subscribers are served.
@@ -115,6 +179,10 @@ pub struct SubscriberSettings {
     /// A subscriber with more unread bytes than this is cut off. What it was sent to begin with does not count, and a
     /// single message always fits.
     pub unread_limit: usize,
+    /// One that reads nothing for so many milliseconds, or has not read a message after twice that, is cut off.
+    pub unread_time: NonZeroU64,
+    /// Who may listen; without it anyone.
+    pub access: Option<Access>,
 }
 
 /// Padding for clients of some kind.
@@ -127,6 +195,9 @@ pub struct PaddingRule {
 }
 
 const MEBIBYTE: usize = 1024 * 1024;
+const SECOND: NonZeroU64 = NonZeroU64::new(1000).unwrap();
+const HALF_A_MINUTE: NonZeroU64 = NonZeroU64::new(30 * 1000).unwrap();
+const MINUTE: NonZeroU64 = NonZeroU64::new(60 * 1000).unwrap();
 
 impl Default for SubscriberSettings {
     /// The original's defaults.
@@ -154,6 +225,8 @@ impl Default for SubscriberSettings {
             server_event_ids: false,
             default_type: HeaderValue::from_static("text/plain"),
             unread_limit: MEBIBYTE,
+            unread_time: HALF_A_MINUTE,
+            access: None,
         }
     }
 }
@@ -208,6 +281,7 @@ impl PublisherSettings {
             channel_info_on_publish: true,
             allowed_origins: None,
             body_limit: MEBIBYTE,
+            access: None,
         }
     }
 }
@@ -239,17 +313,20 @@ impl PubsubSettings {
                 location(Matcher::exact("/channels-stats"), id, Role::Statistics),
             ],
             elsewhere: StatusCode::NO_CONTENT,
+            ticket_key: None,
+            keep_channels: false,
+            presence_interval: SECOND,
         }
     }
 }
 
 impl PubsubSettings {
-    /// What firebase.json's `pushStream` declares. Files are looked for from `folder`.
+    /// What firebase.json's `pushStream` declares.
     ///
     /// # Errors
     /// Everything that is wrong, a line each with its place.
-    pub fn declared(declared: &serde_json::Value, secret: &str, folder: &Path) -> Result<Self, Vec<String>> {
-        directives::read(declared, secret, folder)
+    pub fn declared(declared: &serde_json::Value, deployment: &Deployment) -> Result<Self, Vec<String>> {
+        directives::read(declared, deployment)
     }
 }
 

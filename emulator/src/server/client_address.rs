@@ -52,6 +52,11 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(address))
     }
 
+    /// Whether a request comes from a trusted proxy, whatever it says.
+    pub fn is_peer(&self) -> bool {
+        PEER.try_with(|peer| self.contains(*peer)).unwrap_or(false)
+    }
+
     /// Who asks: the last one in the chain that is no trusted proxy. `None` where a request comes from nowhere, as in
     /// tests.
     ///
@@ -165,6 +170,8 @@ mod tests {
             of_peer(peer.parse().unwrap(), async { trusted.is_ignored_proxy(headers) }).await
         };
         assert!(!ignored(&headers, "127.0.0.1").await);
+        assert!(of_peer("::1".parse().unwrap(), async { trusted.is_peer() }).await);
+        assert!(!of_peer("127.0.0.1".parse().unwrap(), async { trusted.is_peer() }).await && !trusted.is_peer());
         headers.insert(FORWARDED_FOR, HeaderValue::from_static("1.1.1.1"));
         assert!(ignored(&headers, "127.0.0.1").await && !ignored(&headers, "::1").await);
         assert_eq!(trusted.client(&headers), None, "from nowhere");

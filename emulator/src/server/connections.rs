@@ -3,7 +3,7 @@
 use super::client_address;
 use super::patience::PatientTimer;
 use super::ports::Bound;
-use super::stall::Impatient;
+use super::stall::{Impatient, Limit};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -26,17 +26,21 @@ use tower::Service;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request's head may be this large; beyond it the answer is 431.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// A client that reads nothing of what waits for it is closed after this long.
+/// A client that reads nothing of what waits for it is closed after this long, unless what it asks for has a limit of its
+/// own.
 const STALL: Duration = Duration::from_secs(30);
 /// After a stop, requests under way have this long to end.
 const GRACE: Duration = Duration::from_millis(450);
 /// When the process has no file descriptors left, this long until the next try to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Closes the connection that a request came on: for streams whose client does not read, which no end of a body can
-/// reach.
-#[derive(Clone, Debug, Default)]
-pub struct HangUp(Arc<Notify>);
+/// The connection that a request came on, to close it: for streams whose client does not read, which no end of a body
+/// can reach.
+#[derive(Clone, Debug)]
+pub struct HangUp {
+    asked: Arc<Notify>,
+    stall: Limit,
+}
 
 tokio::task_local! {
     /// That of the connection whose task this is.
@@ -51,7 +55,12 @@ impl HangUp {
 
     /// Closes the connection once what it is being sent is written, or after the grace period.
     pub fn soon(&self) {
-        self.0.notify_one();
+        self.asked.notify_one();
+    }
+
+    /// Lets the client read nothing of what waits for it for so long, from now on.
+    pub fn set_patience(&self, patience: Duration) {
+        self.stall.set(patience);
     }
 }
 
@@ -91,7 +100,7 @@ async fn accept(listener: TcpListener, surface: impl Surface, stop: Cancellation
         };
         match accepted {
             Ok((stream, peer)) => {
-                let hang_up = HangUp::default();
+                let hang_up = HangUp { asked: Arc::default(), stall: Limit::new(STALL) };
                 let connection = connection(stream, peer, surface.clone(), stop.clone(), hang_up.clone());
                 connections.spawn(HANG_UP.scope(hang_up, client_address::of_peer(peer.ip(), connection)));
             }
@@ -120,13 +129,13 @@ async fn connection(
         .timer(PatientTimer::default())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(Impatient::new(stream, STALL)), service)
+        .serve_connection(TokioIo::new(Impatient::new(stream, hang_up.stall.clone())), service)
         .with_upgrades();
     tokio::pin!(connection);
     let early = tokio::select! {
         result = connection.as_mut() => Some(result),
         () = stop.cancelled() => None,
-        () = hang_up.0.notified() => None,
+        () = hang_up.asked.notified() => None,
     };
     let result = match early {
         Some(result) => result,

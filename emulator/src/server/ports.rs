@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use tokio::net::{TcpListener, lookup_host};
 
 /// A port that is ours, on every address that was asked for.
@@ -14,10 +15,33 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// Copies of its sockets, to be handed over.
+    ///
+    /// # Errors
+    /// The process has no file descriptors left.
+    pub fn copies(&self) -> io::Result<Vec<OwnedFd>> {
+        self.listeners.iter().map(|listener| listener.as_fd().try_clone_to_owned()).collect()
+    }
+
     /// Every address that is listened on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
+}
+
+/// A port that another process has listened on until now.
+///
+/// # Errors
+/// There is no socket, or it cannot be used.
+pub fn inherit(sockets: Vec<std::net::TcpListener>) -> io::Result<Bound> {
+    let mut listeners = Vec::with_capacity(sockets.len());
+    for socket in sockets {
+        socket.set_nonblocking(true)?;
+        listeners.push(TcpListener::from_std(socket)?);
+    }
+    let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    Ok(Bound { address: *address.ok_or(io::ErrorKind::NotFound)?, listeners })
 }
 
 /// Takes `port` (0: any free one) on `host`. `localhost` means both loopback addresses: clients differ in which of the

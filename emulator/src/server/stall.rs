@@ -4,6 +4,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,17 +14,40 @@ use tokio::time::Sleep;
 /// So many bytes are written as one buffer.
 const TOGETHER: usize = 512;
 
+/// How long a write may stand still; its clones are the same limit.
+#[derive(Clone, Debug)]
+pub(super) struct Limit(Arc<AtomicU64>);
+
+impl Limit {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self(Arc::new(AtomicU64::new(millis(limit))))
+    }
+
+    /// Holds for writes that stand still from now on.
+    pub(super) fn set(&self, limit: Duration) {
+        self.0.store(millis(limit), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Fails with [`io::ErrorKind::TimedOut`] once a write has made no progress for the limit. Reads wait without limit.
 #[derive(Debug)]
 pub(super) struct Impatient<S> {
     stream: S,
-    limit: Duration,
+    limit: Limit,
     /// Runs while a write stands still.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Impatient<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
+    pub(super) fn new(stream: S, limit: Limit) -> Self {
         Self { stream, limit, deadline: None }
     }
 
@@ -36,8 +61,8 @@ impl<S> Impatient<S> {
             self.deadline = None;
             return written;
         }
-        let limit = self.limit;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let limit = &self.limit;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit.get())));
         deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -118,7 +143,7 @@ mod tests {
                 // Open, and no longer read.
                 tokio::time::sleep(100 * LIMIT).await;
             });
-            let written = Impatient::new(ours, LIMIT).write_all(&[b'x'; 100]).await;
+            let written = Impatient::new(ours, Limit::new(LIMIT)).write_all(&[b'x'; 100]).await;
             let expected = (!arrives).then_some(io::ErrorKind::TimedOut);
             assert_eq!(written.err().map(|error| error.kind()), expected, "{reads} reads, {pause} s apart");
             reader.abort();
@@ -131,7 +156,7 @@ mod tests {
             let (ours, mut theirs) = tokio::io::duplex(10_000);
             let pieces = lengths.map(|length| vec![length as u8; length]);
             let slices = [0, 1, 2].map(|piece| io::IoSlice::new(&pieces[piece]));
-            let mut ours = Impatient::new(ours, LIMIT);
+            let mut ours = Impatient::new(ours, Limit::new(LIMIT));
             let written = ours.write_vectored(&slices).await.unwrap();
             drop(ours);
             let mut read = Vec::new();
@@ -143,7 +168,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silence_of_any_length_is_none_of_its_business() {
         let (ours, mut theirs) = tokio::io::duplex(10);
-        let mut ours = Impatient::new(ours, LIMIT);
+        let mut ours = Impatient::new(ours, Limit::new(LIMIT));
         ours.write_all(b"a").await.unwrap();
         tokio::time::sleep(100 * LIMIT).await;
         ours.write_all(b"b").await.unwrap();

@@ -26,6 +26,9 @@ const CHECKPOINT_PAGES: u32 = 8192;
 /// How often a connection to memory looks whether a lock is free.
 const MEMORY_WAIT: Duration = Duration::from_micros(50);
 
+/// How often a directory is tried that another process is about to let go of.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
 /// More read connections than this are closed after use.
 const MOST_IDLE_READERS: usize = 8;
 
@@ -109,6 +112,26 @@ impl Storage {
             Err(TryLockError::Error(source)) => return Err(io(&lock_path)(source)),
         }
         Ok(Self { place: Place::Directory { path: directory.to_path_buf(), _lock: Arc::new(lock) }, durability })
+    }
+
+    /// The same, once the process that has the directory lets go of it, for so long as `patience`.
+    ///
+    /// # Errors
+    /// As [`Storage::directory`].
+    pub async fn directory_when_free(
+        directory: &Path,
+        durability: Durability,
+        patience: Duration,
+    ) -> Result<Self, StorageError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            match Self::directory(directory, durability) {
+                Err(StorageError::InUse(_)) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Data that is gone with the process.

@@ -4,6 +4,7 @@
 
 use crate::Millis;
 use crate::framing::Framing;
+use crate::journal::{ChannelRecord, MessageRecord};
 use crate::message::{Message, Publication, Stamp};
 use crate::path::ChannelId;
 use crate::replay::{Position, Resume};
@@ -106,6 +107,12 @@ pub(crate) struct Channel<S> {
     pub(crate) serial: u64,
     /// Its id has the prefix of wildcard channels.
     pub(crate) wildcard: bool,
+    /// Its messages are stored before anybody hears of them.
+    pub(crate) durable: bool,
+    /// Messages that are being stored: it stays until they are.
+    pub(crate) pending: u64,
+    /// The lost messages up to this one the journal has been told of.
+    told_lost: u64,
     /// The deadline under which the registry has it.
     pub(crate) registered: Option<Millis>,
     /// The latest message of all channels when this one was made.
@@ -134,6 +141,9 @@ impl<S: Outlet> Channel<S> {
             id,
             serial,
             wildcard,
+            durable: false,
+            pending: 0,
+            told_lost: 0,
             registered: None,
             born,
             lost: 0,
@@ -159,6 +169,11 @@ impl<S: Outlet> Channel<S> {
 
     pub(crate) fn subscribers(&self) -> usize {
         self.groups.iter().map(|group| group.listeners.len()).sum()
+    }
+
+    /// The last message that is stored.
+    pub(crate) fn newest(&self) -> Option<&Publication> {
+        self.ring.back().map(|stored| &stored.framed.message.publication)
     }
 
     pub(crate) fn stored(&self) -> usize {
@@ -190,6 +205,52 @@ impl<S: Outlet> Channel<S> {
         self.lost = self.latest;
     }
 
+    /// Messages ever published to it.
+    pub(crate) fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// What is kept of it, its messages apart.
+    pub(crate) fn record(&self) -> ChannelRecord {
+        let Self { id, published, born, latest, lost, .. } = self;
+        ChannelRecord { id: id.clone(), published: *published, born: *born, latest: *latest, lost: *lost }
+    }
+
+    /// What is kept of its messages.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = MessageRecord> {
+        self.ring.iter().map(|Stored { framed, expires }| MessageRecord {
+            channel: self.id.clone(),
+            expires: *expires,
+            message: framed.message.clone(),
+        })
+    }
+
+    /// Goes on where an earlier run stood.
+    pub(crate) fn restore(&mut self, record: &ChannelRecord) {
+        (self.published, self.born, self.latest) = (record.published, record.born, record.latest);
+        (self.lost, self.told_lost) = (record.lost, record.lost);
+    }
+
+    /// Takes back a message of an earlier run, the latest so far; without `room` it is lost.
+    pub(crate) fn restore_message(&mut self, record: MessageRecord, settings: &Settings, room: bool) {
+        let MessageRecord { expires, message, .. } = record;
+        // What is stored with a count that was not: the end came between the two.
+        self.published = self.published.max(u64::try_from(message.id).unwrap_or_default());
+        self.latest = self.latest.max(message.seq);
+        if room {
+            self.push(Framed::new(message), expires, settings);
+        } else {
+            self.lost = self.lost.max(message.seq);
+        }
+    }
+
+    /// Up to where a durable channel's messages are lost, if the journal does not know yet.
+    pub(crate) fn outdated(&mut self) -> Option<u64> {
+        let untold = self.durable && self.lost > self.told_lost;
+        self.told_lost = self.lost;
+        untold.then_some(self.lost)
+    }
+
     /// The latest message it has had.
     pub(crate) fn latest(&self) -> u64 {
         self.latest
@@ -219,7 +280,10 @@ impl<S: Outlet> Channel<S> {
 
     /// Stores a message; the oldest gives way if there are too many.
     pub(crate) fn keep(&mut self, framed: Framed, settings: &Settings, now: Millis) {
-        let expires = now.saturating_add(settings.message_ttl.get());
+        self.push(framed, now.saturating_add(settings.message_ttl.get()), settings);
+    }
+
+    fn push(&mut self, framed: Framed, expires: Millis, settings: &Settings) {
         self.in_order &= self.ring.back().is_none_or(|last| last.expires <= expires);
         self.bytes += framed.bytes();
         self.ring.push_back(Stored { framed, expires });
@@ -322,7 +386,7 @@ impl<S: Outlet> Channel<S> {
     /// When the next message expires or, without any and without subscribers, the channel is collected.
     pub(crate) fn deadline(&self, settings: &Settings) -> Option<Millis> {
         if self.ring.is_empty() {
-            let idle = self.subscribers() == 0;
+            let idle = self.subscribers() == 0 && self.pending == 0;
             return idle.then(|| self.active.saturating_add(settings.channel_inactivity_time.get()));
         }
         let mut times = self.ring.iter().map(|stored| stored.expires);

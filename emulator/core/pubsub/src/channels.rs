@@ -8,6 +8,7 @@ use crate::Millis;
 use crate::channel::{Channel, ChannelInfo, Framed, cost};
 use crate::error::Error;
 use crate::framing::Framing;
+use crate::journal::Outdated;
 use crate::message::{DELETED, Message, Publication, Stamp};
 use crate::path::ChannelId;
 use crate::settings::Settings;
@@ -18,9 +19,12 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+mod durable;
 mod events;
+mod presence;
 mod subscribers;
 
+pub use durable::Reservation;
 pub use subscribers::TOO_SLOW;
 
 /// The channels; `S` is where a subscriber's frames go.
@@ -41,8 +45,14 @@ pub struct Channels<S> {
     latest: Stamp,
     /// Counts all messages.
     seq: u64,
-    /// The latest message of those channels that are no more.
+    /// The latest message of those channels that are no more, durable ones apart.
     forgotten: u64,
+    /// The same of durable ones.
+    forgotten_durable: u64,
+    /// The ids that are being stored.
+    ahead: Option<durable::Ahead>,
+    /// What the journal still has of durable channels, and need not have any more.
+    outdated: BTreeMap<ChannelId, Outdated>,
     created: u64,
     /// Messages published, those of the events channel apart.
     published: u64,
@@ -53,6 +63,8 @@ pub struct Channels<S> {
     news: Vec<events::News>,
     bytes: usize,
     cut_off: u64,
+    /// Whose number of subscribers may have changed; nothing is noted unless somebody wants to know.
+    recounted: Option<BTreeSet<ChannelId>>,
 }
 
 impl<S: Outlet> Channels<S> {
@@ -71,6 +83,9 @@ impl<S: Outlet> Channels<S> {
             latest: Stamp::default(),
             seq: 0,
             forgotten: 0,
+            forgotten_durable: 0,
+            ahead: None,
+            outdated: BTreeMap::new(),
             created: 0,
             published: 0,
             wildcards: 0,
@@ -78,6 +93,7 @@ impl<S: Outlet> Channels<S> {
             news: Vec::new(),
             bytes: 0,
             cut_off: 0,
+            recounted: None,
         };
         channels.open_events_channel(now);
         channels
@@ -137,6 +153,26 @@ impl<S: Outlet> Channels<S> {
         store: bool,
         now: Millis,
     ) -> Result<Vec<ChannelInfo>, Error> {
+        self.admit_publication(ids, publication, store, now)?;
+        if self.runs_into_batch(ids.len()) {
+            return Err(Error::Busy);
+        }
+        let keys: Vec<Key> = self.found(ids).map(|(key, _)| key).collect();
+        let mut answered = Vec::with_capacity(keys.len());
+        for key in keys {
+            answered.push(self.publish_one(key, publication.clone(), store, now));
+        }
+        Ok(self.infos_with(ids, answered))
+    }
+
+    /// Whether something may be published; then all its channels exist.
+    fn admit_publication(
+        &mut self,
+        ids: &[ChannelId],
+        publication: &Publication,
+        store: bool,
+        now: Millis,
+    ) -> Result<(), Error> {
         if ids.is_empty() {
             return Err(Error::NoChannelId);
         }
@@ -152,17 +188,7 @@ impl<S: Outlet> Channels<S> {
             let freed: usize = self.found(ids).map(|(_, channel)| channel.gives_way(&self.settings)).sum();
             self.room_for(ids.len() * cost(publication), freed)?;
         }
-        let keys: Vec<Key> = self.found(ids).map(|(key, _)| key).collect();
-        let mut answered = Vec::with_capacity(keys.len());
-        for key in keys {
-            answered.push(self.publish_one(key, publication.clone(), store, now));
-        }
-        let mut infos = self.infos(ids);
-        for (info, answered) in infos.iter_mut().zip(answered) {
-            // Who waited for this message has it and is gone, and was there when it was published.
-            info.subscribers += answered;
-        }
-        Ok(infos)
+        Ok(())
     }
 
     /// What is told of those of `ids` that exist.
@@ -273,7 +299,8 @@ impl<S: Outlet> Channels<S> {
         if most.is_some_and(|most| there_are >= most.get()) {
             return Err(Error::TooManyChannels);
         }
-        let channel = Channel::new(id.clone(), wildcard, self.created, self.seq, now);
+        let mut channel = Channel::new(id.clone(), wildcard, self.created, self.seq, now);
+        channel.durable = self.settings.is_durable(id);
         let bytes = channel.bytes();
         self.room_for(bytes, 0)?;
         let key = self.channels.insert(channel).ok_or(Error::MemoryFull)?;
@@ -292,12 +319,25 @@ impl<S: Outlet> Channels<S> {
 
     /// Publishes to one channel; how many subscriptions that message has answered and ended.
     fn publish_one(&mut self, key: Key, publication: Publication, store: bool, now: Millis) -> usize {
+        let (seq, stamp) = (self.seq + 1, self.latest.next(now / 1000));
+        self.publish_as(key, publication, store, seq, stamp, now)
+    }
+
+    /// The same with an id and a stamp that are later than all others.
+    fn publish_as(
+        &mut self,
+        key: Key,
+        publication: Publication,
+        store: bool,
+        seq: u64,
+        stamp: Stamp,
+        now: Millis,
+    ) -> usize {
         let Some(channel) = self.channels.get_mut(key) else { return 0 };
-        self.latest = self.latest.next(now / 1000);
-        self.seq += 1;
+        (self.seq, self.latest) = (self.seq.max(seq), stamp);
         self.published += u64::from(self.events != Some(key));
         let before = channel.bytes();
-        let mut framed = channel.accept(publication, self.seq, self.latest, now);
+        let mut framed = channel.accept(publication, seq, stamp, now);
         let leaving = channel.deliver(&mut framed, &self.framings);
         if store {
             channel.keep(framed, &self.settings, now);
@@ -317,6 +357,7 @@ impl<S: Outlet> Channels<S> {
         let before = channel.bytes();
         channel.expire(now);
         self.bytes = self.bytes - before + channel.bytes();
+        let outdated = channel.outdated().map(|up_to| (channel.id.clone(), Outdated { up_to, is_gone: false }));
         let deadline = channel.deadline(&self.settings).filter(|_| self.events != Some(key) || channel.stored() > 0);
         if deadline.is_some_and(|deadline| deadline <= now) {
             self.remove(key);
@@ -325,6 +366,9 @@ impl<S: Outlet> Channels<S> {
                 self.deadlines.remove(&(old, key));
             }
             self.deadlines.extend(deadline.map(|deadline| (deadline, key)));
+        }
+        if let Some((id, outdated)) = outdated {
+            self.note_outdated(id, outdated);
         }
     }
 
@@ -336,7 +380,12 @@ impl<S: Outlet> Channels<S> {
         }
         self.bytes -= channel.bytes();
         self.wildcards -= usize::from(channel.wildcard);
-        self.forgotten = self.forgotten.max(channel.latest());
+        if channel.durable {
+            self.forgotten_durable = self.forgotten_durable.max(channel.latest());
+            self.note_outdated(channel.id.clone(), Outdated { up_to: channel.latest(), is_gone: true });
+        } else {
+            self.forgotten = self.forgotten.max(channel.latest());
+        }
         for _ in 0..channel.subscribers() {
             self.note(events::Kind::ClientUnsubscribed, &channel.id);
         }

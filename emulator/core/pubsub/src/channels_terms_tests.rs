@@ -255,3 +255,35 @@ fn an_events_listener_that_does_not_read_is_cut_off_once() {
     assert_eq!((server.channels.cut_off_count(), server.summary().subscribers), (1, 0));
     assert_eq!(slow.text(), format!("\n: {TOO_SLOW}\n\n"));
 }
+
+#[test]
+fn who_is_expelled_reads_why_and_is_gone() {
+    let mut server = server(lasting());
+    let (id, ears) = server.subscribe("a/b");
+    server.channels.publish(&ids("a"), &publication("unread"), true, 0).unwrap();
+    assert!(server.channels.expel(id, "no longer", 0) && !server.channels.expel(id, "no longer", 0));
+    assert_eq!((ears.text(), ears.ended()), ("\n: no longer\n\n".into(), true));
+    assert_eq!((server.counts("a"), server.channels.cut_off_count()), (Some((1, 1, 0)), 0));
+}
+
+#[test]
+fn numbers_that_may_have_changed_are_noted_for_those_who_ask() {
+    let mut server = server(lasting());
+    let (before, _) = server.subscribe("a");
+    assert!(!server.channels.has_recounted());
+    server.channels.recount();
+    let (id, _) = server.subscribe("a/b");
+    server.publish("a/c", "x").unwrap();
+    let told = |server: &mut Server| -> Vec<_> {
+        server.channels.take_recounted().into_iter().map(|(id, count)| (id.to_string(), count)).collect()
+    };
+    assert_eq!(told(&mut server), [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+    assert!(!server.channels.has_recounted());
+    server.channels.unsubscribe(before, 0);
+    server.channels.delete(&ids("b"), None, 0).unwrap();
+    assert_eq!(told(&mut server), [("a".to_owned(), 1), ("b".to_owned(), 0)]);
+    server.channels.unsubscribe(id, 0);
+    assert_eq!(told(&mut server), [("a".to_owned(), 0)]);
+    assert_eq!(server.channels.newest(&ids("a")[0]).map(|newest| &newest.body[..]), Some(&b"x"[..]));
+    assert_eq!((server.channels.exists(&ids("a")[0]), server.channels.exists(&ids("b")[0])), (true, false));
+}

@@ -48,7 +48,7 @@ impl Outlet for Ears {
         heard.ended = true;
     }
 
-    fn cut_off(&self, last: Bytes) {
+    fn cut_off(&self, last: Bytes, _reason: &'static str) {
         self.0.borrow_mut().frames.clear();
         self.end(last);
     }

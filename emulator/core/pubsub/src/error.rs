@@ -38,4 +38,10 @@ pub enum Error {
     /// Channels and stored messages take up all the memory they may. The original gives no text.
     #[error("The memory for channels and messages is full.")]
     MemoryFull,
+    /// Too much waits to be stored. The original stores nothing.
+    #[error("Too much is waiting to be stored.")]
+    Busy,
+    /// A message of a durable channel could not be stored, and nobody has heard of it.
+    #[error("The message could not be stored.")]
+    NotStored,
 }

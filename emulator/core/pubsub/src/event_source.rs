@@ -61,6 +61,11 @@ pub(crate) fn mark(epoch: u64, seq: u64) -> Bytes {
     format!("id: {}\n\n", position(epoch, seq)).into()
 }
 
+/// Sets how long a client waits before it connects again, without being an event.
+pub(crate) fn retry(milliseconds: u64) -> Bytes {
+    format!("retry: {milliseconds}\n\n").into()
+}
+
 /// The event that says that messages of `channel` are missing at this place, the latest of them `lost` if that is known.
 pub(crate) fn gap(channel: &ChannelId, epoch: u64, lost: Option<u64>) -> Bytes {
     let data = serde_json::json!({

@@ -115,6 +115,11 @@ impl Framing {
         self.server_ids().map(|epoch| event_source::gap(channel, epoch, lost))
     }
 
+    /// What tells the client to come back after so many milliseconds; none if it would have missed something then.
+    pub(crate) fn retry(&self, milliseconds: u64) -> Option<Bytes> {
+        self.server_ids().map(|_| event_source::retry(milliseconds))
+    }
+
     /// The epoch, where this envelope has room for ids.
     pub(crate) fn server_ids(&self) -> Option<u64> {
         match self.envelope {

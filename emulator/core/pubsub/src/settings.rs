@@ -1,6 +1,7 @@
 //! The directives that hold for all channels of a server. Must not know: locations, headers, secrets.
 
 use crate::path::ChannelId;
+use crate::pattern::Pattern;
 use bytes::Bytes;
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub wildcard_channel_prefix: Option<Bytes>,
     /// The channel that tells what happens to the others (`push_stream_events_channel_id`).
     pub events_channel_id: Option<ChannelId>,
+    /// Channels whose messages are stored before anybody hears of them. The original has none.
+    pub durable_channels: Vec<Pattern>,
     /// What a ping of a stream without an envelope says (`push_stream_ping_message_text`).
     pub ping_message_text: Bytes,
     /// Answer who has waited too long with a message (`push_stream_timeout_with_body`).
@@ -56,6 +59,7 @@ impl Default for Settings {
             max_number_of_wildcard_channels: None,
             wildcard_channel_prefix: None,
             events_channel_id: None,
+            durable_channels: Vec::new(),
             ping_message_text: Bytes::from_static(b" "),
             timeout_with_body: false,
             channel_deleted_message_text: Bytes::from_static(b"Channel deleted"),
@@ -64,6 +68,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether a channel is durable. The events channel never is.
+    pub fn is_durable(&self, id: &ChannelId) -> bool {
+        self.events_channel_id.as_ref() != Some(id)
+            && self.durable_channels.iter().any(|pattern| pattern.matches(id, None))
+    }
+
     /// What Pogify's own deployment runs with: one stored message a channel, everything forgotten after an hour.
     pub fn pogify() -> Self {
         Self {

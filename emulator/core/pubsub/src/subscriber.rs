@@ -16,8 +16,8 @@ pub trait Outlet: Clone {
     /// Queues `last` (possibly nothing) and ends the stream after it.
     fn end(&self, last: Bytes);
 
-    /// Drops what is queued, and ends the stream after `last`.
-    fn cut_off(&self, last: Bytes);
+    /// Drops what is queued, and ends the stream after `last`, which says the `reason` if there is room for it.
+    fn cut_off(&self, last: Bytes, reason: &'static str);
 }
 
 /// What became of a frame.
@@ -36,7 +36,7 @@ pub enum Delivery {
 pub struct FramingId(pub(crate) usize);
 
 /// A subscriber, until it is unsubscribed, cut off, or left without channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SubscriberId(pub(crate) Key);
 
 /// On what terms a place takes subscribers.

@@ -38,10 +38,18 @@ const BODY_LIMIT: usize = 2 * 1024 * 1024;
 pub struct Port {
     service: Arc<dyn Service>,
     bodies: Bodies,
-    /// Whether everybody may say who is asking (emulator mode only).
-    trusting: bool,
+    trust: Trust,
     sockets: Sockets,
     stop: CancellationToken,
+}
+
+/// Who may say who is asking.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Everybody (emulator mode only).
+    Everybody,
+    /// These proxies.
+    Proxies(TrustedProxies),
 }
 
 impl Port {
@@ -49,12 +57,12 @@ impl Port {
     pub fn new(
         service: Arc<dyn Service>,
         bodies: Bodies,
-        trusting: bool,
+        trust: Trust,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
         let sockets = Sockets::new(tasks.clone(), stop.clone());
-        Self { service, bodies, trusting, sockets, stop }
+        Self { service, bodies, trust, sockets, stop }
     }
 
     /// Its surface.
@@ -67,10 +75,12 @@ async fn answer(State(port): State<Port>, mut request: Request) -> Response {
     let handshake = Handshake::of(&mut request);
     let (head, body) = request.into_parts();
     let body = port.bodies.read(body, BODY_LIMIT).await.map(|body| body.into_bytes()).map_err(super::unread);
-    // Nobody's word counts but the connection's own until there are trusted proxies.
-    let client = TrustedProxies::default().client(&head.headers);
+    let (trusted, client) = match &port.trust {
+        Trust::Everybody => (true, TrustedProxies::default().client(&head.headers)),
+        Trust::Proxies(proxies) => (proxies.is_peer(), proxies.client(&head.headers)),
+    };
     let request = HttpRequest { method: head.method, uri: head.uri, headers: head.headers, body };
-    let call = Call { request, trusted: port.trusting, upgrade: handshake.is_some(), client };
+    let call = Call { request, trusted, upgrade: handshake.is_some(), client };
     match (port.service.call(call).await, handshake) {
         (Answer::Reply(reply), _) => reply.map(Body::from),
         (Answer::Stream { head, feed }, _) => {

@@ -11,7 +11,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,10 +18,6 @@ use tokio_util::task::TaskTracker;
 const WRITE_BYTES: usize = 16 * 1024;
 /// A client that reads nothing of what waits for it is left after this long.
 const STALL: Duration = Duration::from_secs(30);
-/// So long a client may take to read what was written before a close, and to agree to it.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// The same when the server stops, within its budget.
-const LAST_FAREWELL: Duration = Duration::from_millis(250);
 
 /// All WebSockets of a port.
 #[derive(Clone, Debug)]
@@ -43,11 +38,10 @@ impl Sockets {
         response.headers_mut().extend(headers);
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            if let Some(mut socket) = handshake.complete(longest_message).await {
+            if let Some(mut socket) = handshake.complete(longest_message, STALL).await {
                 socket.limit_frames(longest_frame);
                 let work = Some(Arc::clone(&session).opened());
-                let mut connection =
-                    Connection { socket, feed, session: Arc::clone(&session), work, stop, stuck: false };
+                let mut connection = Connection { socket, feed, session: Arc::clone(&session), work, stop };
                 // A panic has been reported by the panic hook; the session is closed all the same.
                 let _ = AssertUnwindSafe(connection.serve()).catch_unwind().await;
             }
@@ -65,8 +59,6 @@ struct Connection {
     /// What the session is doing about the last text; nothing is read before it is done.
     work: Option<BoxFuture<'static, ()>>,
     stop: CancellationToken,
-    /// It is known not to take what waits for it, and will be looked after.
-    stuck: bool,
 }
 
 /// What a connection has to do next.
@@ -77,10 +69,6 @@ enum Next {
     Alive,
     /// The connection is to be closed.
     Close(CloseCode, String),
-    /// What waits is not taken.
-    Stuck,
-    /// Time to see whether it is by now.
-    Look,
     /// The client is gone.
     Gone,
 }
@@ -88,26 +76,17 @@ enum Next {
 impl Connection {
     async fn serve(&mut self) {
         let stop = self.stop.clone();
-        let mut look = Instant::now();
         loop {
-            let stuck = self.stuck;
             let next = tokio::select! {
                 biased;
                 next = poll_fn(|context| self.poll_next(context)) => next,
-                () = tokio::time::sleep_until(look), if stuck => Next::Look,
                 () = stop.cancelled() => Next::Close(CloseCode::Away, "the server stops".to_owned()),
             };
             match next {
                 Next::Said(text) => self.work = Some(Arc::clone(&self.session).message(text)),
                 Next::Alive => self.session.alive(),
-                Next::Stuck => (self.stuck, look) = (true, Instant::now() + STALL),
-                Next::Look => match self.socket.stalled() {
-                    Some(stalled) if stalled >= STALL => break,
-                    Some(stalled) => look = Instant::now() + STALL.saturating_sub(stalled),
-                    None => self.stuck = false,
-                },
                 Next::Close(code, reason) => {
-                    self.farewell(code, &reason).await;
+                    self.socket.farewell(Some((code, &reason)), &self.stop).await;
                     break;
                 }
                 Next::Gone => break,
@@ -146,7 +125,6 @@ impl Connection {
                 Poll::Ready(Ok(())) if full => {}
                 Poll::Ready(Ok(())) => break,
                 Poll::Ready(Err(_)) => return Poll::Ready(Next::Gone),
-                Poll::Pending if !self.stuck => return Poll::Ready(Next::Stuck),
                 Poll::Pending => break,
             }
         }
@@ -159,7 +137,7 @@ impl Connection {
             Ok(Incoming::Alive) => Next::Alive,
             Err(Ended::TooLong) => Next::Close(CloseCode::Size, "the message is too long".to_owned()),
             Err(Ended::NotText) => Next::Close(CloseCode::Invalid, "a text is not UTF-8".to_owned()),
-            Err(Ended::Gone) => Next::Gone,
+            Err(Ended::Gone | Ended::Stalled) => Next::Gone,
         })
     }
 
@@ -169,20 +147,6 @@ impl Connection {
             Some(Ending::Closed { code, reason }) => Next::Close(CloseCode::from(code), reason),
             Some(Ending::TooSlow) => Next::Close(CloseCode::Policy, "the client is too slow".to_owned()),
             None => Next::Gone,
-        }
-    }
-
-    /// Closes, and waits a moment for the client to agree.
-    async fn farewell(&mut self, code: CloseCode, reason: &str) {
-        let last = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(LAST_FAREWELL).await;
-        };
-        // Whoever does not answer is left.
-        tokio::select! {
-            () = self.socket.close(code, reason) => {}
-            () = last => {}
-            () = tokio::time::sleep(FAREWELL) => {}
         }
     }
 }

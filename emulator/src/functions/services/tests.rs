@@ -99,8 +99,12 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        Self::trusting(Trust::Proxies(TrustedProxies::default())).await
+    }
+
+    async fn trusting(trust: Trust) -> Self {
         let (service, stop, tasks) = (Arc::<Echo>::default(), CancellationToken::new(), TaskTracker::new());
-        let port = Port::new(Arc::clone(&service) as _, Bodies::default(), false, &tasks, stop.clone());
+        let port = Port::new(Arc::clone(&service) as _, Bodies::default(), trust, &tasks, stop.clone());
         let bound = bind("127.0.0.1", 0).await.unwrap();
         let address = bound.addresses()[0];
         tasks.spawn(connections::serve(bound, port.router(), stop.clone()));
@@ -144,6 +148,16 @@ async fn answers_are_passed_on() {
     assert!(read_until(&mut stream, "GET /a?b=c false").await.starts_with("HTTP/1.1 200 OK"));
     let mut stream = house.ask("GET /socket HTTP/1.1").await;
     assert!(read_until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 426"));
+}
+
+#[tokio::test]
+async fn only_who_is_trusted_may_say_who_is_asking() {
+    let proxies = |address| Trust::Proxies(TrustedProxies::parse([address]).unwrap());
+    for (trust, trusted) in [(Trust::Everybody, true), (proxies("127.0.0.1"), true), (proxies("10.0.0.1"), false)] {
+        let house = House::trusting(trust).await;
+        let mut stream = house.ask("GET /a HTTP/1.1").await;
+        read_until(&mut stream, &format!("GET /a {trusted}")).await;
+    }
 }
 
 #[tokio::test]

@@ -1,27 +1,37 @@
 //! The `pushStream` part of firebase.json: nginx's directives by their names without the prefix.
 //!
 //! Everything that is wrong is named at once, each with its place. Without `locations` the part changes Pogify's
-//! profile; with them the original's defaults hold. Reading order: this file, `values`. Must not know: channels,
+//! profile; with them the original's defaults hold. Reading order: this file, `access`, `values`. Must not know: channels,
 //! requests.
 
+mod access;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
+use super::expression::Expression;
 use super::location::{Location, Matcher, regex};
-use super::settings::{Mode, PaddingRule, PublisherSettings, PubsubSettings, Role, SubscriberSettings, hostname};
+use super::settings::{
+    Deployment, Mode, PaddingRule, PublisherSettings, PubsubSettings, Role, SubscriberSettings, TicketSettings,
+    hostname,
+};
+use access::read_ticket_key;
 use hearth_pubsub::framing::Padding;
 use hearth_pubsub::path::ChannelId;
+use hearth_pubsub::pattern::Pattern;
 use hearth_pubsub::settings::Settings;
 use hearth_pubsub::template::Template;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::num::NonZeroU64;
 use values::Section;
 
+const ROLES: &str = "it is publisher, subscriber, presence, statistics or tickets";
+const HOUR: NonZeroU64 = NonZeroU64::new(60 * 60 * 1000).unwrap();
+
 /// The directives that hold for all channels.
-pub(super) const OF_ALL: [&str; 13] = [
+pub(super) const OF_ALL: [&str; 16] = [
     "shared_memory_size",
     "message_ttl",
     "max_messages_stored_per_channel",
@@ -35,9 +45,13 @@ pub(super) const OF_ALL: [&str; 13] = [
     "channel_deleted_message_text",
     "timeout_with_body",
     "events_channel_id",
+    // Ours.
+    "presence_interval",
+    "durable_channels",
+    "keep_channels",
 ];
 /// Those of a location, which may also stand beside the locations and hold for all of them then.
-pub(super) const OF_LOCATIONS: [&str; 25] = [
+pub(super) const OF_LOCATIONS: [&str; 32] = [
     "channels_path",
     "store_messages",
     "channel_info_on_publish",
@@ -64,17 +78,24 @@ pub(super) const OF_LOCATIONS: [&str; 25] = [
     "require_secret",
     "server_event_ids",
     "unread_limit",
+    "unread_time",
+    "authorize",
+    "authorized_channels",
+    "end_with_token",
+    "reauthorize_interval",
+    "anyone_may_publish",
+    "longest_ticket",
 ];
 
-/// Settings as `declared`. Files are looked for from `folder`; `secret` is what publishers show.
+/// Settings as `declared`.
 ///
 /// # Errors
 /// Everything that is wrong, a line each.
-pub(super) fn read(declared: &Value, secret: &str, folder: &Path) -> Result<PubsubSettings, Vec<String>> {
+pub(super) fn read(declared: &Value, deployment: &Deployment) -> Result<PubsubSettings, Vec<String>> {
     let mut mistakes = Vec::new();
     let Some(root) = declared.as_object() else { return Err(vec!["pushStream is not an object".to_owned()]) };
     let own_locations = root.contains_key("locations");
-    let mut settings = PubsubSettings::pogify(secret);
+    let mut settings = PubsubSettings::pogify(&deployment.secret);
     if own_locations {
         settings.channels = Settings::default();
         settings.elsewhere = StatusCode::NOT_FOUND;
@@ -86,9 +107,11 @@ pub(super) fn read(declared: &Value, secret: &str, folder: &Path) -> Result<Pubs
     }
     let mut section = Section::new("pushStream", root, None, &mut mistakes);
     read_channels(&mut section, &mut settings.channels);
+    settings.keep_channels = section.flag("keep_channels").unwrap_or(deployment.locked);
+    set(&mut settings.presence_interval, section.duration("presence_interval"));
     if own_locations {
         settings.locations = match root.get("locations").and_then(Value::as_array) {
-            Some(list) => read_locations(list, root, &settings.channels, secret, folder, &mut mistakes),
+            Some(list) => read_locations(list, root, &settings.channels, deployment, &mut mistakes),
             None => {
                 mistakes.push("pushStream.locations: not a list".to_owned());
                 Vec::new()
@@ -102,14 +125,15 @@ pub(super) fn read(declared: &Value, secret: &str, folder: &Path) -> Result<Pubs
                 location.channels_path = path;
             }
             match &mut location.role {
-                Role::Publisher(settings) => read_publisher(&mut section, settings, regex.as_ref()),
-                Role::Subscriber(subscriber) => {
-                    read_subscriber(&mut section, subscriber, &settings.channels, regex.as_ref(), folder);
+                Role::Publisher(settings) => read_publisher(&mut section, settings, deployment, regex.as_ref()),
+                Role::Subscriber(subscriber) | Role::Presence(subscriber) => {
+                    read_subscriber(&mut section, subscriber, &settings.channels, deployment, regex.as_ref());
                 }
-                Role::Statistics => {}
+                Role::Statistics | Role::Tickets(_) => {}
             }
         }
     }
+    settings.ticket_key = read_ticket_key(&settings.locations, deployment, &mut mistakes);
     // A value beside the locations is read for each of them, and is wrong only once.
     let mut said = std::collections::BTreeSet::new();
     mistakes.retain(|mistake| said.insert(mistake.clone()));
@@ -137,6 +161,13 @@ fn read_channels(section: &mut Section<'_>, channels: &mut Settings) {
         section.note("events_channel_id", "ALL and ids with * are no channels");
     }
     set_some(&mut channels.events_channel_id, events);
+    if let Some(sources) = section.texts("durable_channels") {
+        let patterns = sources.iter().map(|source| Pattern::parse(source).filter(|pattern| !pattern.names_uid()));
+        match patterns.collect() {
+            Some(patterns) => channels.durable_channels = patterns,
+            None => section.note("durable_channels", "a pattern has ids and * for anything"),
+        }
+    }
     if channels.max_number_of_wildcard_channels.is_some() && channels.wildcard_channel_prefix.is_none() {
         section.note("max_number_of_wildcard_channels", "means nothing without wildcard_channel_prefix");
     }
@@ -146,8 +177,7 @@ fn read_locations(
     list: &[Value],
     root: &Map<String, Value>,
     channels: &Settings,
-    secret: &str,
-    folder: &Path,
+    deployment: &Deployment,
     mistakes: &mut Vec<String>,
 ) -> Vec<Location> {
     let mut paths: Vec<&str> = Vec::new();
@@ -180,10 +210,12 @@ fn read_locations(
         };
         let regex = matcher.as_ref().and_then(Matcher::regex).cloned();
         let channels_path = section.expression("channels_path", regex.as_ref());
+        let role = read_role(&mut section, channels, deployment, regex.as_ref());
+        let may_lack = matches!(role, Some(Role::Tickets(_)));
+        let channels_path = channels_path.or_else(|| may_lack.then(|| Expression::literal("")));
         if channels_path.is_none() && !section.has("channels_path") {
             section.note("channels_path", "missing: it says which channels a request names");
         }
-        let role = read_role(&mut section, channels, secret, regex.as_ref(), folder);
         if let (Some(matcher), Some(channels_path), Some(role)) = (matcher, channels_path, role) {
             locations.push(Location { matcher, channels_path, role });
         }
@@ -194,37 +226,45 @@ fn read_locations(
 fn read_role(
     section: &mut Section<'_>,
     channels: &Settings,
-    secret: &str,
+    deployment: &Deployment,
     groups: Option<&::regex::bytes::Regex>,
-    folder: &Path,
 ) -> Option<Role> {
     let role = section.text("role");
     let mode = section.text("mode");
     match role.as_deref() {
         Some("publisher") => {
-            let mut settings = PublisherSettings::new(secret);
+            let mut settings = PublisherSettings::new(&deployment.secret);
             settings.admin = match mode.as_deref() {
                 None | Some("normal") => false,
                 Some("admin") => true,
                 Some(_) => return section.mistake("mode", "a publisher is normal or admin"),
             };
-            read_publisher(section, &mut settings, groups);
+            read_publisher(section, &mut settings, deployment, groups);
             Some(Role::Publisher(settings))
         }
-        Some("subscriber") => {
+        Some(role @ ("subscriber" | "presence")) => {
+            let watches = role == "presence";
             let mode = match mode.as_deref() {
+                None if watches => Mode::EventSource,
                 None | Some("streaming") => Mode::Streaming,
                 Some("polling") => Mode::Polling,
                 Some("long-polling") => Mode::LongPolling,
                 Some("eventsource") => Mode::EventSource,
                 Some("websocket") => Mode::WebSocket,
                 Some(_) => {
-                    let modes = "a subscriber is streaming, polling, long-polling, eventsource or websocket";
+                    let modes = "it is streaming, polling, long-polling, eventsource or websocket";
                     return section.mistake("mode", modes);
                 }
             };
             let mut settings = SubscriberSettings { mode, ..SubscriberSettings::default() };
-            read_subscriber(section, &mut settings, channels, groups, folder);
+            read_subscriber(section, &mut settings, channels, deployment, groups);
+            if watches {
+                // The latest number is all there is to come back to.
+                settings.server_event_ids = false;
+                settings.authorized_channels_only = false;
+                settings.websocket_allow_publish = false;
+                return Some(Role::Presence(Box::new(settings)));
+            }
             Some(Role::Subscriber(Box::new(settings)))
         }
         Some("statistics") => {
@@ -233,13 +273,31 @@ fn read_role(
             }
             Some(Role::Statistics)
         }
-        Some(_) => section.mistake("role", "it is publisher, subscriber or statistics"),
+        Some("tickets") => {
+            if mode.is_some() {
+                section.note("mode", "tickets have no mode");
+            }
+            if section.flag("require_secret") == Some(false) && section.has_own("require_secret") {
+                section.note("require_secret", "tickets are made by those who know the secret only");
+            }
+            let longest = section.duration("longest_ticket").unwrap_or(HOUR);
+            if longest.get() < 1000 {
+                section.note("longest_ticket", "less than a second");
+            }
+            Some(Role::Tickets(TicketSettings { secret: deployment.secret.clone(), longest }))
+        }
+        Some(_) => section.mistake("role", ROLES),
         None if section.has("role") => None,
-        None => section.mistake("role", "missing: it is publisher, subscriber or statistics"),
+        None => section.mistake("role", &format!("missing: {ROLES}")),
     }
 }
 
-fn read_publisher(section: &mut Section<'_>, settings: &mut PublisherSettings, groups: Option<&::regex::bytes::Regex>) {
+fn read_publisher(
+    section: &mut Section<'_>,
+    settings: &mut PublisherSettings,
+    deployment: &Deployment,
+    groups: Option<&::regex::bytes::Regex>,
+) {
     set(&mut settings.store_messages, section.flag("store_messages"));
     set(&mut settings.channel_info_on_publish, section.flag("channel_info_on_publish"));
     set_some(&mut settings.allowed_origins, section.expression("allowed_origins", groups));
@@ -247,14 +305,19 @@ fn read_publisher(section: &mut Section<'_>, settings: &mut PublisherSettings, g
     if section.flag("require_secret") == Some(false) {
         settings.secret = String::new();
     }
+    settings.access = access::read(section);
+    let anyone = section.flag("anyone_may_publish").unwrap_or(false);
+    if deployment.locked && settings.secret.is_empty() && settings.access.is_none() && !anyone {
+        section.note("require_secret", access::OPEN_PUBLISHER);
+    }
 }
 
 fn read_subscriber(
     section: &mut Section<'_>,
     settings: &mut SubscriberSettings,
     channels: &Settings,
+    deployment: &Deployment,
     groups: Option<&::regex::bytes::Regex>,
-    folder: &Path,
 ) {
     set(&mut settings.authorized_channels_only, section.flag("authorized_channels_only"));
     if let Some(source) = section.text("message_template") {
@@ -269,7 +332,7 @@ fn read_subscriber(
         if section.has_own("header_template") && section.has_own("header_template_file") {
             section.note("header_template_file", "header_template is given as well");
         } else if !section.has_own("header_template") {
-            match std::fs::read_to_string(folder.join(&file)) {
+            match std::fs::read_to_string(deployment.folder.join(&file)) {
                 Ok(text) => settings.header_template = text,
                 Err(error) => section.note("header_template_file", &format!("{file}: {error}")),
             }
@@ -304,6 +367,13 @@ fn read_subscriber(
     set(&mut settings.body_limit, section.size("client_max_body_size").map(Into::into));
     set(&mut settings.server_event_ids, section.flag("server_event_ids"));
     set(&mut settings.unread_limit, section.size("unread_limit").map(Into::into));
+    set(&mut settings.unread_time, section.duration("unread_time"));
+    settings.access = access::read(section);
+    let anyone = section.flag("anyone_may_publish").unwrap_or(false);
+    let publishes = settings.mode == Mode::WebSocket && settings.websocket_allow_publish;
+    if deployment.locked && publishes && settings.access.is_none() && !anyone {
+        section.note("websocket_allow_publish", access::OPEN_PUBLISHER);
+    }
     if let Some(kind) = section.text("default_type") {
         match HeaderValue::try_from(kind) {
             Ok(kind) => settings.default_type = kind,

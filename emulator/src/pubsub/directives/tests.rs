@@ -6,7 +6,11 @@ use serde_json::json;
 use std::num::{NonZeroU64, NonZeroUsize};
 
 fn declared(value: &Value) -> Result<PubsubSettings, Vec<String>> {
-    read(value, "secret", Path::new("/nowhere"))
+    read(value, &deployment())
+}
+
+fn deployment() -> Deployment {
+    Deployment { secret: "secret".to_owned(), folder: "/nowhere".into(), ..Deployment::default() }
 }
 
 #[test]
@@ -39,6 +43,7 @@ fn every_directive_is_heeded() {
         "channel_deleted_message_text": "gone",
         "timeout_with_body": "on",
         "events_channel_id": "events",
+        "durable_channels": "kept-*",
         "footer_template": "outer",
         "allowed_origins": "$http_origin",
         "locations": [
@@ -67,6 +72,7 @@ fn every_directive_is_heeded() {
         max_number_of_wildcard_channels: NonZeroUsize::new(9),
         wildcard_channel_prefix: Some("w_".into()),
         events_channel_id: Some(ChannelId::new(b"events")),
+        durable_channels: Pattern::parse("kept-*").into_iter().collect(),
         ping_message_text: "ping".into(),
         timeout_with_body: true,
         channel_deleted_message_text: "gone".into(),
@@ -150,8 +156,8 @@ fn everything_that_is_wrong_is_named_with_its_place() {
         "pushStream.locations[1].wildcard_channel_max_qtd: above max_number_of_wildcard_channels",
         "pushStream.locations[1].store_messages: \"maybe\" is not true or false",
         "pushStream.locations[2].path: error: unclosed group",
+        "pushStream.locations[2].role: it is publisher, subscriber, presence, statistics or tickets",
         "pushStream.locations[2].channels_path: missing: it says which channels a request names",
-        "pushStream.locations[2].role: it is publisher, subscriber or statistics",
         "pushStream.locations[3].header_template_file: h.html: No such file or directory (os error 2)",
         "pushStream.locations[4]: not an object",
     ];
@@ -164,11 +170,82 @@ fn everything_that_is_wrong_is_named_with_its_place() {
 fn a_header_may_come_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("head.html"), "<html>\n").unwrap();
-    let settings = read(&json!({"header_template_file": "head.html"}), "", folder.path()).unwrap();
+    let in_folder = Deployment { folder: folder.path().to_path_buf(), ..deployment() };
+    let settings = read(&json!({"header_template_file": "head.html"}), &in_folder).unwrap();
     assert_eq!(settings.locations.iter().find_map(Location::subscriber).unwrap().header_template, "<html>\n");
     // A location's own header goes before a file that is named beside the locations.
     let place = json!({"path": "/s", "role": "subscriber", "channels_path": "$arg_id", "header_template": "own"});
     let declared = json!({"header_template_file": "head.html", "locations": [place]});
-    let settings = read(&declared, "", folder.path()).unwrap();
+    let settings = read(&declared, &in_folder).unwrap();
     assert_eq!(settings.locations.iter().find_map(Location::subscriber).unwrap().header_template, "own");
+}
+
+#[test]
+fn who_may_come_is_told() {
+    let secret = Some("0123456789abcdef0123456789abcdef".to_owned());
+    let value = json!({"presence_interval": "2s", "locations": [
+        {"path": "/a", "role": "subscriber", "channels_path": "$arg_id", "authorize": ["id_token", "ticket"],
+         "authorized_channels": ["news", "user_{uid}"], "end_with_token": false, "reauthorize_interval": "5s",
+         "unread_time": "10s"},
+        {"path": "/b", "role": "publisher", "channels_path": "$arg_id", "authorize": "id_token"},
+        {"path": "/c", "role": "presence", "channels_path": "$arg_id", "server_event_ids": true},
+        {"path": "/d", "role": "tickets", "longest_ticket": "5m"}
+    ]});
+    let settings = read(&value, &Deployment { ticket_secret: secret, ..deployment() }).unwrap();
+    assert!(settings.ticket_key.is_some() && settings.presence_interval.get() == 2000);
+    let subscriber = settings.locations[0].subscriber().unwrap();
+    let access = subscriber.access.as_ref().unwrap();
+    let patterns: Vec<_> =
+        ["news", "user_{uid}"].into_iter().filter_map(hearth_pubsub::pattern::Pattern::parse).collect();
+    assert!(access.id_tokens && access.tickets && !access.end_with_token && access.channels == patterns);
+    assert_eq!((access.reauthorize_interval.get(), subscriber.unread_time.get()), (5000, 10_000));
+    let access = settings.locations[1].publisher().unwrap().access.as_ref().unwrap();
+    assert!(
+        access.id_tokens && !access.tickets && access.end_with_token && access.reauthorize_interval.get() == 60_000
+    );
+    let watching = settings.locations[2].subscriber().unwrap();
+    assert!(watching.mode == Mode::EventSource && !watching.server_event_ids && watching.access.is_none());
+    assert!(matches!(&settings.locations[3].role, Role::Tickets(settings) if settings.longest.get() == 300_000));
+    let wrong = json!({"locations": [
+        {"path": "/a", "role": "subscriber", "channels_path": "x", "authorize": "everyone", "authorized_channels": "{x}"},
+        {"path": "/d", "role": "tickets", "mode": "admin", "require_secret": false, "longest_ticket": "1ms"}
+    ]});
+    assert_eq!(
+        declared(&wrong).unwrap_err(),
+        [
+            "pushStream.locations[0].authorize: it is id_token, ticket or a list of both",
+            "pushStream.locations[0].authorized_channels: a pattern has ids, * for anything, and {uid} for the account",
+            "pushStream.locations[1].mode: tickets have no mode",
+            "pushStream.locations[1].require_secret: tickets are made by those who know the secret only",
+            "pushStream.locations[1].longest_ticket: less than a second",
+            "pushStream: tickets need a secret: pubsub.ticket_secret in .runtimeconfig.json, or \
+             HEARTH_PUBSUB_TICKET_SECRET",
+        ]
+    );
+}
+
+#[test]
+fn on_a_locked_server_nobody_publishes_unknown_unless_that_is_said() {
+    let locked = Deployment { locked: true, ..deployment() };
+    let places = |more: Value| {
+        let mut places = json!({"locations": [
+            {"path": "/p", "role": "publisher", "channels_path": "$arg_id", "require_secret": false},
+            {"path": "/w", "role": "subscriber", "mode": "websocket", "channels_path": "$arg_id",
+             "websocket_allow_publish": true}
+        ]});
+        places.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        places
+    };
+    let problem = "anyone could publish there; authorize those who may, or say that anyone_may_publish";
+    assert_eq!(
+        read(&places(json!({})), &locked).unwrap_err(),
+        [
+            format!("pushStream.locations[0].require_secret: {problem}"),
+            format!("pushStream.locations[1].websocket_allow_publish: {problem}"),
+        ]
+    );
+    for enough in [json!({"authorize": "id_token"}), json!({"anyone_may_publish": true})] {
+        assert!(read(&places(enough), &locked).is_ok());
+    }
+    assert!(declared(&places(json!({}))).is_ok());
 }

@@ -69,6 +69,15 @@ impl<'v> Section<'v> {
         self.read(name, filled, "a string with something in it")
     }
 
+    /// A string, or a list of such.
+    pub(super) fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        let texts = |value: &Value| match value.as_array() {
+            Some(list) => list.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
+            None => value.as_str().map(|text| vec![text.to_owned()]),
+        };
+        self.read(name, texts, "a string or a list of strings")
+    }
+
     pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         let flag = |value: &Value| match (value.as_bool(), value.as_str()) {
             (Some(flag), _) => Some(flag),

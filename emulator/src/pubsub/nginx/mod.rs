@@ -9,8 +9,8 @@ mod syntax;
 mod tests;
 
 use super::directives::{self, OF_ALL, OF_LOCATIONS};
+use super::settings::Deployment;
 use serde_json::{Map, Value, json};
-use std::path::Path;
 use syntax::Directive;
 
 /// What begins the name of every directive of the module.
@@ -46,7 +46,7 @@ pub fn import(text: &str) -> Result<Import, String> {
     let mut left_out = reading.left_out;
     // Files are looked for where firebase.json will be, which is not known here.
     let missing_file = |mistake: &String| !mistake.contains(".header_template_file: ");
-    if let Err(mistakes) = directives::read(&push_stream, "", Path::new("")) {
+    if let Err(mistakes) = directives::read(&push_stream, &Deployment::default()) {
         left_out.extend(mistakes.into_iter().filter(missing_file).map(|mistake| format!("to be put right: {mistake}")));
     }
     Ok(Import { push_stream, left_out })

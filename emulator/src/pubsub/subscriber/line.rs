@@ -36,9 +36,9 @@ impl Outlet for Line {
         }
     }
 
-    fn cut_off(&self, last: Bytes) {
+    fn cut_off(&self, last: Bytes, reason: &'static str) {
         match self {
-            Self::Stream(outbox) => outbox.cut_off(last),
+            Self::Stream(outbox) => outbox.cut_off(last, reason),
             Self::Once(wait) => wait.answer(None),
         }
     }

@@ -11,6 +11,7 @@ pub(super) use outbox::Outbox;
 pub(super) use subscription::Subscription;
 
 use super::PubsubService;
+use super::access::{self, Pass};
 use super::errors::Refusal;
 use super::expression::{Asked, Expression};
 use super::headers::{self, LAST_EVENT_ID, MODE};
@@ -38,12 +39,24 @@ pub(super) struct Place<'s> {
     resume: Resume,
     padding: Option<usize>,
     origins: Option<HeaderValue>,
+    /// What its token allows, where one is asked for.
+    pass: Result<Pass, Refusal>,
     /// The function that wraps a poll's answer.
     callback: Vec<u8>,
 }
 
 impl<'s> Place<'s> {
-    pub(super) fn new(number: usize, settings: &'s SubscriberSettings, path: ChannelPath, asked: &Asked<'_>) -> Self {
+    pub(super) async fn new(
+        service: &PubsubService,
+        number: usize,
+        settings: &'s SubscriberSettings,
+        path: ChannelPath,
+        asked: &Asked<'_>,
+    ) -> Self {
+        let pass = match &settings.access {
+            Some(access) if *asked.method == Method::GET => access::admit(service, access, asked, &path).await,
+            Some(_) | None => Ok(Pass::open()),
+        };
         let value = |expression: &Option<Expression>, header: HeaderName| match expression {
             // A query argument is percent-encoded, a header is not.
             Some(expression) => percent_encoding::percent_decode(&expression.value(asked)).collect(),
@@ -63,18 +76,20 @@ impl<'s> Place<'s> {
             resume,
             padding: settings.padding.iter().position(|rule| rule.agent.is_match(&agent)),
             origins: headers::origins(settings.allowed_origins.as_ref(), asked),
+            pass,
             callback: asked.decoded_argument("callback"),
         }
     }
 
     /// What the channels are asked for.
-    fn request(&self) -> service::Request<'_> {
+    fn request(&self) -> Result<service::Request<'_>, Refusal> {
+        let pass = self.pass.as_ref().map_err(|refusal| *refusal)?;
         let terms = match self.mode {
             Mode::LongPolling => SubscriberSettings::waiting_terms,
             Mode::Streaming | Mode::Polling | Mode::EventSource | Mode::WebSocket => SubscriberSettings::terms,
         };
         let (location, padding, path, resume) = (self.number, self.padding, &self.path, &self.resume);
-        service::Request { location, padding, path, resume, terms }
+        Ok(service::Request { location, padding, path, resume, terms, pass })
     }
 }
 
@@ -101,7 +116,7 @@ pub(super) async fn answer(service: &Arc<PubsubService>, place: Place<'_>, reque
     let method = request.method().clone();
     let mut response = serve(service, &place, &method).await.unwrap_or_else(Refusal::into_response);
     let headers = response.headers_mut();
-    headers::allow_origins(headers, place.origins, METHODS);
+    headers::allow_origins(headers, place.origins, METHODS, place.settings.access.is_some());
     if method != Method::OPTIONS {
         headers::forbid_caching(headers);
     }
@@ -119,7 +134,7 @@ async fn serve(service: &Arc<PubsubService>, place: &Place<'_>, method: &Method)
         Mode::EventSource => EVENT_STREAM,
         Mode::Streaming | Mode::WebSocket => place.settings.default_type.clone(),
     };
-    let stream = service.subscribe(&place.request(), HangUp::of_this_connection())?;
+    let stream = service.subscribe(&place.request()?, HangUp::of_this_connection())?;
     Ok(([(CONTENT_TYPE, content_type)], Body::new(stream)).into_response())
 }
 

@@ -23,6 +23,8 @@ pub(in crate::pubsub) struct Outbox(Arc<Inner>);
 struct Inner {
     queue: Mutex<Queue>,
     limit: usize,
+    /// A frame may wait for so many seconds, about: at least, and at most twice as long.
+    patience: u64,
     /// Closes the connection; a body's end alone does not reach a client that does not read.
     hang_up: Option<HangUp>,
 }
@@ -35,16 +37,21 @@ struct Queue {
     /// How many frames at the front the subscriber was given to begin with.
     uncounted: usize,
     ended: bool,
-    /// It ended because its reader was too slow.
-    cut: bool,
+    /// It was cut off, for this reason.
+    cut: Option<&'static str>,
+    /// How many frames there are up to the one whose age is watched; zero for none.
+    watched: usize,
+    /// When that frame's message was published, in seconds since the epoch.
+    since: u64,
     reader: Option<Waker>,
 }
 
 impl Outbox {
-    /// A queue with what the stream begins with. What is queued later may cost `limit` bytes together.
-    pub(in crate::pubsub) fn new(backlog: Vec<Bytes>, limit: usize, hang_up: Option<HangUp>) -> Self {
+    /// A queue with what the stream begins with. What is queued later may cost `limit` bytes together,
+    /// and be `patience` seconds old.
+    pub(in crate::pubsub) fn new(backlog: Vec<Bytes>, limit: usize, patience: u64, hang_up: Option<HangUp>) -> Self {
         let queue = Queue { uncounted: backlog.len(), frames: backlog.into(), ..Queue::default() };
-        Self(Arc::new(Inner { queue: Mutex::new(queue), limit, hang_up }))
+        Self(Arc::new(Inner { queue: Mutex::new(queue), limit, patience, hang_up }))
     }
 
     /// The next bytes; none once the stream has ended and everything was taken.
@@ -62,8 +69,8 @@ impl Outbox {
         }
     }
 
-    /// Ready once nothing more will be queued: whether that is because its reader was too slow.
-    pub(super) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<bool> {
+    /// Ready once nothing more will be queued: with the reason, if the reader was cut off.
+    pub(super) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Option<&'static str>> {
         let mut queue = self.lock();
         if queue.ended {
             return Poll::Ready(queue.cut);
@@ -94,8 +101,22 @@ impl Queue {
         self.frames.push_back(frame);
     }
 
+    /// Whether a frame has waited for longer than `patience` seconds when a message is published.
+    fn is_older_than(&self, patience: u64, stamp: Stamp) -> bool {
+        self.watched > 0 && stamp.time > self.since.saturating_add(patience)
+    }
+
+    /// Watches the age of the frame that was just queued, unless one before it is watched. The time that a subscriber
+    /// takes for what it was given to begin with does not count.
+    fn watch_age(&mut self, stamp: Stamp) {
+        if self.watched == 0 && self.uncounted == 0 && stamp.time > 0 {
+            (self.watched, self.since) = (self.frames.len(), stamp.time);
+        }
+    }
+
     fn pop(&mut self) -> Option<Bytes> {
         let frame = self.frames.pop_front()?;
+        self.watched = self.watched.saturating_sub(1);
         if self.uncounted > 0 {
             self.uncounted -= 1;
         } else {
@@ -135,12 +156,14 @@ impl Queue {
 }
 
 impl Outlet for Outbox {
-    fn deliver(&self, frame: &Bytes, _stamp: Stamp) -> Delivery {
+    fn deliver(&self, frame: &Bytes, stamp: Stamp) -> Delivery {
         let mut queue = self.lock();
-        if queue.cost > 0 && queue.cost + frame.len() + FRAME_COST > self.0.limit {
+        let full = queue.cost > 0 && queue.cost + frame.len() + FRAME_COST > self.0.limit;
+        if full || queue.is_older_than(self.0.patience, stamp) {
             return Delivery::Full;
         }
         queue.push(frame.clone());
+        queue.watch_age(stamp);
         let reader = queue.reader.take();
         drop(queue);
         if let Some(reader) = reader {
@@ -158,9 +181,9 @@ impl Outlet for Outbox {
         });
     }
 
-    fn cut_off(&self, last: Bytes) {
+    fn cut_off(&self, last: Bytes, reason: &'static str) {
         self.change(|queue| {
-            *queue = Queue { reader: queue.reader.take(), ended: true, cut: true, ..Queue::default() };
+            *queue = Queue { reader: queue.reader.take(), ended: true, cut: Some(reason), ..Queue::default() };
             if !last.is_empty() {
                 queue.push(last);
             }
@@ -199,7 +222,7 @@ mod tests {
 
     #[test]
     fn small_frames_are_joined_and_large_ones_are_passed_on_as_they_are() {
-        let outbox = Outbox::new(vec![frame(2), frame(3)], 1 << 20, None);
+        let outbox = Outbox::new(vec![frame(2), frame(3)], 1 << 20, 30, None);
         outbox.put(&frame(4));
         assert_eq!(drain(&outbox), (vec!["x".repeat(9)], false));
         let large = frame(JOINED);
@@ -216,7 +239,7 @@ mod tests {
     #[test]
     fn the_bound_counts_bytes_but_not_the_backlog_and_one_frame_always_fits() {
         let cost = 10 + FRAME_COST;
-        let outbox = Outbox::new(vec![frame(1000)], 2 * cost, None);
+        let outbox = Outbox::new(vec![frame(1000)], 2 * cost, 30, None);
         for expect in [Delivery::Queued, Delivery::Queued, Delivery::Full] {
             assert_eq!(outbox.put(&frame(10)), expect);
         }
@@ -229,17 +252,32 @@ mod tests {
 
     #[test]
     fn an_end_comes_after_what_is_queued_and_a_cut_instead_of_it() {
-        let ended = Outbox::new(vec![Bytes::from_static(b"a")], 10, None);
+        let ended = Outbox::new(vec![Bytes::from_static(b"a")], 10, 30, None);
         ended.end(Bytes::from_static(b"z"));
         assert_eq!(drain(&ended), (vec!["az".to_owned()], true));
-        let cut = Outbox::new(vec![Bytes::from_static(b"a")], 10, None);
-        cut.cut_off(Bytes::from_static(b"z"));
+        let cut = Outbox::new(vec![Bytes::from_static(b"a")], 10, 30, None);
+        cut.cut_off(Bytes::from_static(b"z"), "z");
         assert_eq!(drain(&cut), (vec!["z".to_owned()], true));
     }
 
     #[test]
+    fn the_bound_on_age_is_of_what_waits_and_not_of_the_backlog() {
+        let published = |outbox: &Outbox, time: u64| outbox.deliver(&frame(1), Stamp { time, tag: 1 });
+        let outbox = Outbox::new(vec![frame(1)], 1 << 20, 30, None);
+        // Behind the backlog nothing ages, and what the server says of its own has no age.
+        assert_eq!([100, 200].map(|time| published(&outbox, time)), [Delivery::Queued; 2]);
+        drain(&outbox);
+        outbox.put(&frame(1));
+        assert_eq!([300, 330].map(|time| published(&outbox, time)), [Delivery::Queued; 2]);
+        // Whoever reads, however late, starts anew.
+        drain(&outbox);
+        assert_eq!([331, 361].map(|time| published(&outbox, time)), [Delivery::Queued; 2]);
+        assert_eq!(published(&outbox, 362), Delivery::Full);
+    }
+
+    #[test]
     fn an_idle_queue_holds_no_buffer() {
-        let outbox = Outbox::new(vec![frame(1)], 1000, None);
+        let outbox = Outbox::new(vec![frame(1)], 1000, 30, None);
         outbox.put(&frame(1));
         drain(&outbox);
         assert_eq!(outbox.lock().frames.capacity(), 0);

@@ -5,7 +5,7 @@
 use super::Place;
 use crate::pubsub::PubsubService;
 use crate::pubsub::errors::Refusal;
-use crate::pubsub::service::Polled;
+use crate::pubsub::service::{Polled, Request};
 use crate::pubsub::settings::Mode;
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -17,26 +17,26 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 pub(super) async fn answer(service: &Arc<PubsubService>, place: &Place<'_>) -> Result<Response, Refusal> {
-    let request = place.request();
+    let request = place.request()?;
     if place.mode == Mode::Polling {
         let backlog = service.poll(&request)?;
         return Ok(match backlog.newest {
-            Some(newest) => messages(service, place, &backlog.messages, newest),
+            Some(newest) => messages(service, place, &request, &backlog.messages, newest),
             None => nothing_new(place),
         });
     }
     let waiting = match service.wait(&request)? {
         Polled::Waits(waiting) => waiting,
         Polled::Now(backlog) => {
-            return Ok(messages(service, place, &backlog.messages, backlog.newest.unwrap_or_default()));
+            return Ok(messages(service, place, &request, &backlog.messages, backlog.newest.unwrap_or_default()));
         }
     };
     let answer = poll_fn(|context| waiting.poll_answer(context)).await;
     // What the server says of its own has no time and no place.
     let now = Stamp { time: service.now() / 1000, tag: 0 };
     Ok(match answer {
-        Some((frame, stamp)) if stamp == Stamp::default() => messages(service, place, &[frame], now),
-        Some((frame, stamp)) => messages(service, place, &[frame], stamp),
+        Some((frame, stamp)) if stamp == Stamp::default() => messages(service, place, &request, &[frame], now),
+        Some((frame, stamp)) => messages(service, place, &request, &[frame], stamp),
         None => {
             let mut response = StatusCode::NOT_MODIFIED.into_response();
             continue_after(response.headers_mut(), now);
@@ -46,8 +46,14 @@ pub(super) async fn answer(service: &Arc<PubsubService>, place: &Place<'_>) -> R
 }
 
 /// Messages between header and footer, the latest of them with this stamp.
-fn messages(service: &PubsubService, place: &Place<'_>, messages: &[Bytes], newest: Stamp) -> Response {
-    let (opening, closing) = service.around(&place.request());
+fn messages(
+    service: &PubsubService,
+    place: &Place<'_>,
+    request: &Request<'_>,
+    messages: &[Bytes],
+    newest: Stamp,
+) -> Response {
+    let (opening, closing) = service.around(request);
     let jsonp = !place.callback.is_empty();
     let mut body = BytesMut::from(&opening[..]);
     if jsonp {

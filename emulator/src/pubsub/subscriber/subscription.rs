@@ -4,8 +4,8 @@
 
 use super::outbox::Outbox;
 use crate::pubsub::PubsubService;
+use crate::pubsub::service::Seat;
 use bytes::Bytes;
-use hearth_pubsub::subscriber::SubscriberId;
 use http_body::{Body, Frame};
 use std::convert::Infallible;
 use std::ops::Deref;
@@ -17,13 +17,13 @@ use std::task::{Context, Poll};
 #[derive(Debug)]
 pub(in crate::pubsub) struct Subscription<O> {
     frames: O,
-    subscriber: SubscriberId,
+    seat: Seat,
     service: Arc<PubsubService>,
 }
 
 impl<O> Subscription<O> {
-    pub(in crate::pubsub) fn new(frames: O, subscriber: SubscriberId, service: Arc<PubsubService>) -> Self {
-        Self { frames, subscriber, service }
+    pub(in crate::pubsub) fn new(frames: O, seat: Seat, service: Arc<PubsubService>) -> Self {
+        Self { frames, seat, service }
     }
 }
 
@@ -47,6 +47,6 @@ impl Body for Subscription<Outbox> {
 
 impl<O> Drop for Subscription<O> {
     fn drop(&mut self) {
-        self.service.unsubscribe(self.subscriber);
+        self.service.unsubscribe(self.seat);
     }
 }

@@ -11,7 +11,6 @@ use crate::server::websocket::{CloseCode, Ended, Handshake, Incoming, WebSocket}
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hearth_pubsub::channels::TOO_SLOW;
 use hearth_pubsub::message::Publication;
 use hearth_pubsub::path::ChannelId;
 use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
@@ -20,17 +19,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// So many bytes are written at a time.
 const WRITE_BYTES: usize = 16 * 1024;
-/// A client that reads nothing of what waits for it is left after this long.
-const STALL: Duration = Duration::from_secs(30);
-/// So long a client may take to read what was written before a close, and to agree to it.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// The same when the server stops, within its budget.
-const LAST_FAREWELL: Duration = Duration::from_millis(250);
 
 pub(super) fn answer(service: &Arc<PubsubService>, place: &Place<'_>, mut request: Request) -> Response {
     let mut response = upgrade(service, place, &mut request).unwrap_or_else(Refusal::into_response);
@@ -53,24 +45,25 @@ fn upgrade(service: &Arc<PubsubService>, place: &Place<'_>, request: &mut Reques
     let mut response = handshake.response();
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("WebSocket"));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let subscribed = service.subscribe(&place.request(), None);
+    let subscribed = place.request().and_then(|request| service.subscribe(&request, None).map_err(Refusal::from));
     let settings = place.settings;
+    let may_publish = settings.websocket_allow_publish && place.pass.as_ref().is_ok_and(|pass| pass.publishes);
     let stop = service.stop().clone();
-    let says = settings.websocket_allow_publish.then(|| Says {
+    let says = may_publish.then(|| Says {
         service: Arc::clone(service),
         ids: place.path.ids(),
         store: settings.store_messages,
     });
-    let longest_text = settings.body_limit;
+    let (longest_text, patience) = (settings.body_limit, Duration::from_millis(settings.unread_time.get()));
     service.sockets().spawn(async move {
         // Whoever has gone by now needs nothing.
-        let Some(socket) = handshake.complete(longest_text).await else { return };
-        let mut connection = Connection { socket, stop, stuck: false };
+        let Some(socket) = handshake.complete(longest_text, patience).await else { return };
+        let mut connection = Connection { socket, stop };
         match subscribed {
             Ok(subscription) => connection.serve(subscription, says).await,
-            Err(error) => {
-                let reason = Refusal::from(error).as_close_reason();
-                connection.farewell(Some((CloseCode::Policy, &reason)), FAREWELL).await;
+            Err(refusal) => {
+                let reason = refusal.as_close_reason();
+                connection.farewell(Some((CloseCode::Policy, &reason))).await;
             }
         }
     });
@@ -91,9 +84,9 @@ struct Says {
 
 impl Says {
     /// Publishes a text. One that is refused, as an empty one is, is dropped: there is no answer on this way.
-    fn publish(&self, text: &[u8]) {
+    async fn publish(&self, text: &[u8]) {
         let publication = Publication::new(Bytes::copy_from_slice(text));
-        if let Err(error) = self.service.publish_to(&self.ids, &publication, self.store) {
+        if let Err(error) = self.service.publish_to(&self.ids, &publication, self.store).await {
             tracing::debug!(%error, "a text of a WebSocket is not published");
         }
     }
@@ -103,8 +96,6 @@ impl Says {
 struct Connection {
     socket: WebSocket,
     stop: CancellationToken,
-    /// It is known not to take what waits for it, and will be looked after.
-    stuck: bool,
 }
 
 /// What a connection has to do next.
@@ -113,50 +104,32 @@ enum Next {
     Said(Bytes),
     /// Something that asks for nothing.
     Alive,
-    /// The subscription has ended; by the server's cut if so.
-    Over(bool),
+    /// The subscription has ended; with the reason if it was cut off.
+    Over(Option<&'static str>),
     /// The client does something that is not served.
     Close(CloseCode, &'static str),
-    /// What waits is not taken.
-    Stuck,
-    /// Time to see whether it is by now.
-    Look,
-    /// The client is gone.
+    /// The client is gone, or reads nothing.
     Gone,
 }
 
 impl Connection {
     async fn serve(&mut self, subscription: Subscription<Outbox>, says: Option<Says>) {
-        let mut look = Instant::now();
         loop {
-            let stuck = self.stuck;
-            let next = tokio::select! {
-                biased;
-                next = poll_fn(|context| self.poll_next(&subscription, context)) => next,
-                () = tokio::time::sleep_until(look), if stuck => Next::Look,
-            };
-            match next {
+            match poll_fn(|context| self.poll_next(&subscription, context)).await {
                 Next::Said(text) => {
                     if let Some(says) = &says {
-                        says.publish(&text);
+                        says.publish(&text).await;
                     }
                 }
                 Next::Alive => {}
-                Next::Stuck => (self.stuck, look) = (true, Instant::now() + STALL),
-                Next::Look => match self.socket.stalled() {
-                    Some(stalled) if stalled >= STALL => return,
-                    Some(stalled) => look = Instant::now() + STALL.saturating_sub(stalled),
-                    None => self.stuck = false,
-                },
                 Next::Over(cut) => {
                     // It leaves the counts before it has agreed.
                     drop(subscription);
-                    let reason = cut.then_some((CloseCode::Policy, TOO_SLOW));
-                    return self.farewell(reason, FAREWELL).await;
+                    return self.farewell(cut.map(|reason| (CloseCode::Policy, reason))).await;
                 }
                 Next::Close(code, reason) => {
                     drop(subscription);
-                    return self.farewell(Some((code, reason)), FAREWELL).await;
+                    return self.farewell(Some((code, reason))).await;
                 }
                 Next::Gone => return,
             }
@@ -168,8 +141,8 @@ impl Connection {
         loop {
             let full = self.socket.queued() >= WRITE_BYTES;
             if full {
-                if let Poll::Ready(true) = outbox.poll_ended(context) {
-                    return Poll::Ready(Next::Over(true));
+                if let Poll::Ready(Some(reason)) = outbox.poll_ended(context) {
+                    return Poll::Ready(Next::Over(Some(reason)));
                 }
             } else {
                 match outbox.poll_take(context) {
@@ -178,8 +151,8 @@ impl Connection {
                         continue;
                     }
                     Poll::Ready(None) => {
-                        let cut = outbox.poll_ended(context);
-                        return Poll::Ready(Next::Over(cut == Poll::Ready(true)));
+                        let Poll::Ready(cut) = outbox.poll_ended(context) else { return Poll::Ready(Next::Over(None)) };
+                        return Poll::Ready(Next::Over(cut));
                     }
                     Poll::Pending => {}
                 }
@@ -188,7 +161,6 @@ impl Connection {
                 Poll::Ready(Ok(())) if full => {}
                 Poll::Ready(Ok(())) => break,
                 Poll::Ready(Err(_)) => return Poll::Ready(Next::Gone),
-                Poll::Pending if !self.stuck => return Poll::Ready(Next::Stuck),
                 Poll::Pending => break,
             }
         }
@@ -198,27 +170,11 @@ impl Connection {
             Ok(Incoming::Alive) => Next::Alive,
             Err(Ended::TooLong) => Next::Close(CloseCode::Size, "the message is too long"),
             Err(Ended::NotText) => Next::Close(CloseCode::Invalid, "a text is not UTF-8"),
-            Err(Ended::Gone) => Next::Gone,
+            Err(Ended::Gone | Ended::Stalled) => Next::Gone,
         })
     }
 
-    /// Closes, and waits a moment for the client to agree.
-    async fn farewell(&mut self, reason: Option<(CloseCode, &str)>, patience: Duration) {
-        let last = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(LAST_FAREWELL).await;
-        };
-        let close = async {
-            match reason {
-                Some((code, reason)) => self.socket.close(code, reason).await,
-                None => self.socket.close_silently().await,
-            }
-        };
-        // Whoever does not answer is left.
-        tokio::select! {
-            () = close => {}
-            () = last => {}
-            () = tokio::time::sleep(patience) => {}
-        }
+    async fn farewell(&mut self, reason: Option<(CloseCode, &str)>) {
+        self.socket.farewell(reason, &self.stop).await;
     }
 }

@@ -29,7 +29,8 @@ pub(super) async fn listen(house: &House) -> DuplexStream {
 /// Takes a place at the profile's subscribers' location.
 fn listen_to(house: &House, path: &ChannelPath) -> Subscription<Outbox> {
     let (terms, resume) = (SubscriberSettings::terms as fn(&SubscriberSettings, _) -> _, Resume::default());
-    let request = service::Request { location: 1, padding: None, path, resume: &resume, terms };
+    let pass = crate::pubsub::access::Pass::open();
+    let request = service::Request { location: 1, padding: None, path, resume: &resume, terms, pass: &pass };
     house.service.subscribe(&request, None).unwrap()
 }
 
@@ -78,7 +79,7 @@ async fn twenty_thousand_listeners_share_one_frame() {
     for stream in &mut streams {
         assert_eq!(stream.frame().await.unwrap().unwrap().into_data().unwrap(), ": \n");
     }
-    assert_eq!(house.service.publish("a", Bytes::from_static(b"hi")).unwrap().subscribers, 20_000);
+    assert_eq!(house.service.publish("a", Bytes::from_static(b"hi")).await.unwrap().subscribers, 20_000);
     let mut first: Option<Bytes> = None;
     for stream in &mut streams {
         let frame = stream.frame().await.unwrap().unwrap().into_data().unwrap();
@@ -97,11 +98,12 @@ async fn replay_and_live_messages_join_without_a_gap() {
     let mut settings = settings("");
     settings.channels.max_messages_stored_per_channel = None;
     let house = house(settings);
-    house.service.publish("a", Bytes::from_static(b"0")).unwrap();
+    house.service.publish("a", Bytes::from_static(b"0")).await.unwrap();
     let service = Arc::clone(&house.service);
     let publisher = std::thread::spawn(move || {
         for number in 1..=LAST {
-            service.publish("a", Bytes::from(number.to_string())).unwrap();
+            let published = service.publish("a", Bytes::from(number.to_string()));
+            futures_util::FutureExt::now_or_never(published).unwrap().unwrap();
         }
     });
     let path = ChannelPath::parse(b"a.b1000000");

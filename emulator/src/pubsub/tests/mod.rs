@@ -1,7 +1,10 @@
 //! The push stream as its clients see it.
 
+mod access;
 mod crowds;
+mod durable;
 mod modes;
+mod presence;
 mod publishing;
 mod streams;
 mod websockets;
@@ -10,8 +13,10 @@ use super::settings::{PublisherSettings, SubscriberSettings};
 use super::{PubsubService, PubsubSettings, Role, router};
 use crate::clock::{Agenda, Clock, MANUAL_START};
 use crate::server::body::Bodies;
+use crate::server::credentials::Credentials;
 use axum::Router;
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use std::sync::Arc;
@@ -43,9 +48,14 @@ struct Answer {
 }
 
 fn house(settings: PubsubSettings) -> House {
+    house_with(settings, Credentials::new(None, false))
+}
+
+/// One that knows accounts.
+fn house_with(settings: PubsubSettings, credentials: Credentials) -> House {
     let agenda = Agenda::new(Clock::manual(MANUAL_START));
     let stop = CancellationToken::new();
-    let service = PubsubService::new(settings, EPOCH, &agenda, stop.clone());
+    let service = PubsubService::new(settings, credentials, EPOCH, &agenda, stop.clone());
     House { router: router(Arc::clone(&service), Bodies::default()), service, agenda, stop }
 }
 

@@ -230,10 +230,10 @@ async fn the_agenda_is_woken_when_something_falls_due_sooner() {
     let mut settings = settings("");
     settings.channels.message_ttl = 5.try_into().unwrap();
     settings.channels.channel_inactivity_time = 5.try_into().unwrap();
-    let service = PubsubService::new(settings, EPOCH, &agenda, stop.clone());
+    let service = PubsubService::new(settings, Credentials::new(None, false), EPOCH, &agenda, stop.clone());
     let running = tokio::spawn(async move { agenda.run(stop).await });
     tokio::task::yield_now().await;
-    service.publish("a", Bytes::from_static(b"x")).unwrap();
+    service.publish("a", Bytes::from_static(b"x")).await.unwrap();
     // Nobody asks the channels for anything, so only the agenda can let go of this one.
     let collected = async {
         while service.has_deadline() {
@@ -248,7 +248,7 @@ async fn the_agenda_is_woken_when_something_falls_due_sooner() {
 async fn functions_publish_without_the_secret() {
     let house = house(settings("secret"));
     let message = Bytes::from_static(b"x");
-    let told = house.service.publish("a.b1", message.clone()).unwrap();
+    let told = house.service.publish("a.b1", message.clone()).await.unwrap();
     assert_eq!((told.id.to_string(), told.published_messages, told.stored_messages), ("a".to_owned(), 1, 1));
     for (channel, message, expect) in [
         ("", message.clone(), Error::NoChannelId),
@@ -256,7 +256,7 @@ async fn functions_publish_without_the_secret() {
         ("ALL", message, Error::ChannelIdNotAuthorized),
         ("a", Bytes::new(), Error::EmptyMessage),
     ] {
-        assert_eq!(house.service.publish(channel, message), Err(expect), "{channel}");
+        assert_eq!(house.service.publish(channel, message).await, Err(expect), "{channel}");
     }
 }
 

@@ -88,6 +88,12 @@ impl Listener {
         chunk
     }
 
+    /// The same; none if the body has ended.
+    pub(super) async fn chunk_or_end(&mut self) -> Option<String> {
+        let chunk = self.chunk().await;
+        (!chunk.is_empty()).then_some(chunk)
+    }
+
     /// Everything up to the end of the connection.
     pub(super) async fn rest(&mut self) -> String {
         while self.more().await {}
@@ -243,7 +249,7 @@ async fn who_does_not_read_is_closed_and_delays_nobody() {
     let frame = format!("data: {}\n\n", "x".repeat(32 * 1024));
     let cut = async {
         while house.service.cut_off_count() == 0 {
-            house.service.publish("a", body.clone()).unwrap();
+            house.service.publish("a", body.clone()).await.unwrap();
             assert_eq!(quick.chunk().await, frame);
         }
     };
@@ -274,7 +280,7 @@ async fn who_reads_again_in_time_is_told_why_its_stream_ends() {
     let mut sent = 0;
     let cut = async {
         while house.service.cut_off_count() == 0 {
-            house.service.publish("a", Bytes::from("x".repeat(1000))).unwrap();
+            house.service.publish("a", Bytes::from("x".repeat(1000))).await.unwrap();
             sent += 1;
             tokio::task::yield_now().await;
         }

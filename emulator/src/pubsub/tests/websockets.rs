@@ -204,7 +204,7 @@ async fn a_websocket_that_does_not_read_is_closed() {
     house.wait_for_subscribers(1).await;
     let cut = async {
         while house.service.cut_off_count() == 0 {
-            house.service.publish("a", "x".repeat(64 * 1024).into()).unwrap();
+            house.service.publish("a", "x".repeat(64 * 1024).into()).await.unwrap();
             tokio::task::yield_now().await;
         }
     };

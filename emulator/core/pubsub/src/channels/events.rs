@@ -49,6 +49,7 @@ impl<S: Outlet> Channels<S> {
 
     /// Notes what the events channel is to tell. Of itself it tells nothing.
     pub(super) fn note(&mut self, kind: Kind, channel: &ChannelId) {
+        self.count_anew(kind, channel);
         if self.events.is_some() && !self.is_events_channel(channel) {
             self.news.push(News { kind, channel: channel.clone() });
         }

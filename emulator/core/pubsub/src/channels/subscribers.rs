@@ -18,6 +18,11 @@ pub const TOO_SLOW: &str = "closed by the server: this listener does not read fa
 /// What it reads that has waited too long, if it is to read anything.
 const TIME_IS_OVER: Bytes = Bytes::from_static(b"Timed out");
 
+/// After so many milliseconds a subscriber shall come back whose stream was ended by a stop: not all at once.
+fn retry_after(place: u64) -> u64 {
+    100 + place % 64 * 15
+}
+
 impl<S: Outlet> Channels<S> {
     /// The old messages that a request asks for, without subscribing to anything.
     ///
@@ -87,10 +92,28 @@ impl<S: Outlet> Channels<S> {
         self.tell_news(now);
     }
 
-    /// Brings every stream to its end, as before a stop.
+    /// Ends a subscription for a `reason` that its subscriber reads; whether there was one.
+    pub fn expel(&mut self, subscriber: SubscriberId, reason: &'static str, now: Millis) -> bool {
+        let expelled = self.take_subscriber(subscriber.0, now);
+        if let Some(subscriber) = &expelled {
+            let framing = self.framings.get(subscriber.framing.0).filter(|_| !subscriber.once);
+            subscriber.outlet.cut_off(framing.map(|framing| framing.cut_off(reason)).unwrap_or_default(), reason);
+        }
+        self.tell_news(now);
+        expelled.is_some()
+    }
+
+    /// Brings every stream to its end, as before a stop. Who can come back without a gap is told to, soon.
     pub fn end_all(&mut self, now: Millis) {
-        for key in self.subscribers.keys() {
-            self.end(key, now);
+        for (key, place) in self.subscribers.keys().into_iter().zip(0_u64..) {
+            if let Some(subscriber) = self.take_subscriber(key, now) {
+                let retry = self.known(subscriber.framing).and_then(|framing| framing.retry(retry_after(place)));
+                let closing = self.closing(&subscriber);
+                subscriber.outlet.end(match retry.filter(|_| !subscriber.once) {
+                    Some(retry) => [retry, closing].concat().into(),
+                    None => closing,
+                });
+            }
         }
         self.tell_news(now);
     }
@@ -176,7 +199,9 @@ impl<S: Outlet> Channels<S> {
             let before = channel.bytes();
             match position {
                 Some(position) => {
-                    if let Some(lost) = channel.gap(position, self.forgotten) {
+                    if let Some(lost) =
+                        channel.gap(position, if channel.durable { self.forgotten_durable } else { self.forgotten })
+                    {
                         gaps.extend(known.and_then(|framing| framing.gap(&segment.id, lost)));
                     }
                     old.append(&mut channel.replay_after(position, framing, framings));
@@ -290,7 +315,8 @@ impl<S: Outlet> Channels<S> {
             // Nobody is found the second time a frame for the same subscriber did not fit.
             if let Some(subscriber) = self.take_subscriber(key, now) {
                 let framing = self.framings.get(subscriber.framing.0);
-                subscriber.outlet.cut_off(framing.map(|framing| framing.cut_off(TOO_SLOW)).unwrap_or_default());
+                let last = framing.map(|framing| framing.cut_off(TOO_SLOW)).unwrap_or_default();
+                subscriber.outlet.cut_off(last, TOO_SLOW);
                 self.cut_off += 1;
             }
         }
