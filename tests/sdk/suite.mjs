@@ -30,12 +30,12 @@ export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk'
 }
 
 /** The same for `hearth serve`; `folder` is where firebase.json is, and beside it the data. */
-export async function startServer({ args = [], project = 'sdk-server' } = {}) {
+export async function startServer({ args = [], project = 'sdk-server', sections, environment } = {}) {
   const runtime = { ...ENFORCED, pubsub: { secret: 'another secret for tests' } };
-  return start('serve', SERVER_READY, { runtime, args, project });
+  return start('serve', SERVER_READY, { runtime, args, project, sections, environment });
 }
 
-async function start(command, sign, { runtime, args, project, pushStream, sections = {} }) {
+async function start(command, sign, { runtime, args, project, pushStream, sections = {}, environment = {} }) {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
   const emulators = Object.fromEntries([...SERVICES, ...Object.keys(sections)].map((service) => [service, { port: 0 }]));
   await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream, ...sections }));
@@ -44,7 +44,7 @@ async function start(command, sign, { runtime, args, project, pushStream, sectio
   const child = spawn(
     BINARY,
     [command, '--project', project, '--config', folder, '--ports-file', portsFile, ...args],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } },
   );
   let output = '';
   const ready = new Promise((resolve, reject) => {

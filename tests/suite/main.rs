@@ -6,6 +6,7 @@ mod chat;
 mod cli;
 mod compatibility;
 mod crash;
+mod gateway;
 mod inspect;
 mod long_poll;
 mod presence;
