@@ -30,8 +30,8 @@ pub struct PubsubService {
     framings: Vec<Vec<FramingId>>,
     agenda: Agenda,
     stop: CancellationToken,
-    /// Connections that are WebSockets by now.
-    sockets: TaskTracker,
+    /// Connections that have left HTTP: streams, and WebSockets.
+    streams: TaskTracker,
 }
 
 /// Where a subscriber comes to, and what it asks for.
@@ -72,8 +72,8 @@ impl PubsubService {
             Role::Publisher(_) | Role::Statistics => Vec::new(),
         });
         let framings = framings.collect();
-        let (channels, agenda, sockets) = (Mutex::new(channels), agenda.clone(), TaskTracker::new());
-        let service = Arc::new(Self { channels, settings, framings, agenda, stop, sockets });
+        let (channels, agenda, streams) = (Mutex::new(channels), agenda.clone(), TaskTracker::new());
+        let service = Arc::new(Self { channels, settings, framings, agenda, stop, streams });
         service.agenda.add(Arc::new(Expiry(Arc::downgrade(&service))));
         tokio::spawn(end_streams(Arc::downgrade(&service), service.stop.clone()));
         service
@@ -101,19 +101,19 @@ impl PubsubService {
         self.with(|channels, _| channels.cut_off_count())
     }
 
-    /// Ready once every WebSocket is closed, which a stop brings about.
+    /// Ready once every stream and WebSocket is closed, which a stop brings about.
     pub async fn ended(&self) {
         self.stop.cancelled().await;
-        self.sockets.close();
-        self.sockets.wait().await;
+        self.streams.close();
+        self.streams.wait().await;
     }
 
     pub(super) fn settings(&self) -> &PubsubSettings {
         &self.settings
     }
 
-    pub(super) fn sockets(&self) -> &TaskTracker {
-        &self.sockets
+    pub(super) fn streams(&self) -> &TaskTracker {
+        &self.streams
     }
 
     pub(super) fn stop(&self) -> &CancellationToken {

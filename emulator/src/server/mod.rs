@@ -6,6 +6,7 @@ pub mod body;
 pub mod connections;
 pub mod cors;
 pub mod credentials;
+pub(crate) mod handover;
 mod patience;
 pub mod ports;
 mod stall;

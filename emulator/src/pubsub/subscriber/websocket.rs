@@ -62,7 +62,7 @@ fn upgrade(service: &Arc<PubsubService>, place: &Place<'_>, request: &mut Reques
         store: settings.store_messages,
     });
     let longest_text = settings.body_limit;
-    service.sockets().spawn(async move {
+    service.streams().spawn(async move {
         // Whoever has gone by now needs nothing.
         let Some(socket) = handshake.complete(longest_text).await else { return };
         let mut connection = Connection { socket, stop, stuck: false };
