@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod peer;
 mod program;
+mod pubsub;
 mod rules;
 mod server;
 mod startup;
@@ -20,6 +21,7 @@ mod stub;
 mod tree;
 mod verdict;
 
+pub(crate) use pubsub::{ListenersArguments, SoakArguments, listen, soak};
 pub(crate) use stub::{Stub, serve as serve_stub};
 
 use crate::process::{Failure, cargo, root, run as run_program};
@@ -34,9 +36,9 @@ pub(crate) struct BenchArguments {
     /// Only this table; all of them otherwise.
     #[arg(value_enum)]
     table: Option<Table>,
-    /// Of the Realtime Database's table only these parts; all of them otherwise.
-    #[arg(long, value_enum)]
-    part: Vec<Part>,
+    /// Of the Realtime Database's or the push stream's table only these parts; all of them otherwise.
+    #[arg(long)]
+    part: Vec<String>,
     /// Runs of each measurement.
     #[arg(long, default_value_t = 5)]
     runs: usize,
@@ -56,6 +58,10 @@ pub(crate) struct BenchArguments {
     /// open to everyone, and the ids of its processes, which are moved to the server's processor.
     #[arg(long, value_name = "FILE")]
     beside_database: Option<PathBuf>,
+    /// Load nginx too, with its push-stream module or nchan, in turn with our push stream. It is looked for in this
+    /// folder, into which Debian's packages have been unpacked (`dpkg -x`).
+    #[arg(long, value_name = "DIR")]
+    beside_nginx: Option<PathBuf>,
     /// Ask targaryen the same questions about rules too. It is looked for in this folder's node_modules.
     #[arg(long, value_name = "DIR")]
     beside_targaryen: Option<PathBuf>,
@@ -75,6 +81,8 @@ enum Table {
     Tree,
     /// Security rules: their loading, their judgements, what they cost a write.
     Rules,
+    /// The push stream's listeners and publishers.
+    Pubsub,
 }
 
 /// A part of the Realtime Database's table.
@@ -99,6 +107,8 @@ struct Plan {
     binary: PathBuf,
     /// Empty for all.
     parts: Vec<Part>,
+    /// The same of the push stream.
+    push_parts: Vec<pubsub::PushPart>,
     /// Whether what is measured has been optimised.
     release: bool,
     runs: usize,
@@ -106,6 +116,7 @@ struct Plan {
     peer: bool,
     beside: Option<PathBuf>,
     beside_database: Option<PathBuf>,
+    beside_nginx: Option<PathBuf>,
     beside_targaryen: Option<PathBuf>,
 }
 
@@ -120,16 +131,24 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     raise_file_limit();
     let plan = Plan {
         binary: root().join("target/release/hearth"),
-        parts: arguments.part.clone(),
+        parts: parts(&arguments.part, arguments.table == Some(Table::Database))?,
+        push_parts: parts(&arguments.part, arguments.table == Some(Table::Pubsub))?,
         release: true,
         runs: arguments.runs,
         seconds: arguments.seconds,
         peer: arguments.peer,
         beside: arguments.beside.clone(),
         beside_database: arguments.beside_database.clone(),
+        beside_nginx: arguments.beside_nginx.clone(),
         beside_targaryen: arguments.beside_targaryen.clone(),
     };
     measure(&plan, arguments.table)
+}
+
+/// The parts that are named, of the table that is asked for; empty for all.
+fn parts<P: ValueEnum>(names: &[String], asked_for: bool) -> Result<Vec<P>, Failure> {
+    let wanted = names.iter().filter(|_| asked_for);
+    wanted.map(|name| P::from_str(name, true).map_err(Failure::from)).collect()
 }
 
 /// A short round with the debug binary, for the tests: the figures say nothing, but the benchmarks still work.
@@ -138,12 +157,14 @@ pub(crate) fn short_round() -> Result<(), Failure> {
         &Plan {
             binary: root().join("target/debug/hearth"),
             parts: Vec::new(),
+            push_parts: Vec::new(),
             release: false,
             runs: 1,
             seconds: 1,
             peer: false,
             beside: None,
             beside_database: None,
+            beside_nginx: None,
             beside_targaryen: None,
         },
         None,
@@ -170,6 +191,9 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     }
     if wanted(Table::Rules) {
         runtime.block_on(rules::run(plan))?;
+    }
+    if wanted(Table::Pubsub) {
+        runtime.block_on(pubsub::run(plan))?;
     }
     Ok(())
 }
