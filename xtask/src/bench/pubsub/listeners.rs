@@ -48,7 +48,7 @@ impl Listeners {
     /// Asks to be told once so many messages in all have come to each process.
     pub(super) fn expect(&mut self, messages: &[u64]) -> Result<(), Failure> {
         for (process, messages) in self.0.iter_mut().zip(messages) {
-            writeln!(process.input, "expect {messages}")?;
+            process.tell(&format!("expect {messages}\n"))?;
         }
         Ok(())
     }
@@ -66,7 +66,7 @@ impl Listeners {
     pub(super) fn report(&mut self) -> Result<Latencies, Failure> {
         let mut all = Latencies::default();
         for process in &mut self.0 {
-            writeln!(process.input, "report")?;
+            process.tell("report\n")?;
             all.add_all(&process.said(PATIENCE)?);
         }
         Ok(all)
@@ -93,6 +93,11 @@ impl Process {
             }
         });
         Ok(Self { child, input, lines })
+    }
+
+    /// In one piece, as it is read.
+    fn tell(&mut self, line: &str) -> Result<(), Failure> {
+        Ok(self.input.write_all(line.as_bytes())?)
     }
 
     fn said(&self, patience: Duration) -> Result<Value, Failure> {
