@@ -29,10 +29,6 @@ use tokio_util::sync::CancellationToken;
 const SILENCE: Duration = Duration::from_secs(60);
 /// After so long it is asked for a sign of life. Clients speak up after 45 s, but not while they are spoken to.
 const PING_AFTER: Duration = Duration::from_secs(50);
-/// So long a client may take to read what was written before a close, and to agree to it.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// The same when the server stops, within its budget.
-const LAST_FAREWELL: Duration = Duration::from_millis(250);
 /// What clients send to be heard of.
 const KEEP_ALIVE: &str = "0";
 /// A client that reads nothing of what waits for it is closed after this long.
@@ -56,7 +52,7 @@ async fn upgrade(State(sessions): State<Arc<Sessions>>, mut request: Request<Bod
     let serving = Arc::clone(&sessions);
     sessions.tasks.spawn(async move {
         // Whoever has gone by now needs nothing.
-        if let Some(socket) = handshake.complete(MOST_MESSAGE_BYTES + 1).await {
+        if let Some(socket) = handshake.complete(MOST_MESSAGE_BYTES + 1, STALL).await {
             serve(serving, socket, opening).await;
         }
     });
@@ -125,15 +121,13 @@ struct Connection {
     stop: CancellationToken,
     heard: Instant,
     asked_for_life: bool,
-    /// It will be looked after before it has read nothing for too long.
-    watches_stall: bool,
 }
 
 /// What a connection has to do next.
 enum Next {
     Tell(Outgoing),
     Received(Utf8Bytes),
-    /// See whether the client is still there, and reads.
+    /// See whether the client is still there.
     Watch,
     /// Something that is no text, as an answer to a ping.
     Alive,
@@ -144,7 +138,7 @@ enum Next {
 
 impl Connection {
     fn new(socket: WebSocket, stop: CancellationToken) -> Self {
-        Self { socket, stop, heard: Instant::now(), asked_for_life: false, watches_stall: false }
+        Self { socket, stop, heard: Instant::now(), asked_for_life: false }
     }
 
     /// Waits until the client's session is handed over by its other transport; `None` if the client has given up.
@@ -199,8 +193,7 @@ impl Connection {
     /// Sends one short text; `None` if the client has gone, or reads nothing.
     async fn say(&mut self, text: Bytes) -> Option<()> {
         self.socket.queue(text);
-        let written = poll_fn(|context| self.socket.poll_flush(context));
-        tokio::time::timeout(STALL, written).await.ok()?.ok()
+        poll_fn(|context| self.socket.poll_flush(context)).await.ok()
     }
 
     /// Serves a session until it has to be closed; `None` if the client has gone.
@@ -236,20 +229,16 @@ impl Connection {
         self.asked_for_life = false;
     }
 
-    /// Looks after a client that may have been silent, or reads nothing; when to look again.
+    /// Looks after a client that may have been silent; when to look again.
     fn watch(&mut self, live: &Live) -> Instant {
-        let (silent, stalled) = (self.heard.elapsed(), self.socket.stalled());
-        if stalled.is_some_and(|stalled| stalled >= STALL) {
-            live.outbox().close(Closing::TooSlow);
-        } else if silent >= SILENCE {
+        let silent = self.heard.elapsed();
+        if silent >= SILENCE {
             live.outbox().close(Closing::Silent);
         } else if silent >= PING_AFTER && !self.asked_for_life {
             self.asked_for_life = true;
             self.socket.ping();
         }
-        let next = self.heard + if self.asked_for_life { SILENCE } else { PING_AFTER };
-        self.watches_stall = stalled.is_some();
-        stalled.map_or(next, |stalled| next.min(Instant::now() + STALL.saturating_sub(stalled)))
+        self.heard + if self.asked_for_life { SILENCE } else { PING_AFTER }
     }
 
     /// Writes what there is room for, and finds out what to do next.
@@ -268,8 +257,8 @@ impl Connection {
             match self.socket.poll_flush(context) {
                 Poll::Ready(Ok(())) if full => {}
                 Poll::Ready(Ok(())) => break,
+                Poll::Ready(Err(Ended::Stalled)) => return Poll::Ready(Next::Close(Closing::TooSlow)),
                 Poll::Ready(Err(_)) => return Poll::Ready(Next::Gone),
-                Poll::Pending if !self.watches_stall => return Poll::Ready(Next::Watch),
                 Poll::Pending => break,
             }
         }
@@ -279,7 +268,7 @@ impl Connection {
             Ok(Incoming::Alive) => Next::Alive,
             Err(Ended::TooLong) => Next::Close(Closing::TooLong),
             Err(Ended::NotText) => Next::Close(Closing::Malformed("a message is not UTF-8".to_owned())),
-            Err(Ended::Gone) => Next::Gone,
+            Err(Ended::Gone | Ended::Stalled) => Next::Gone,
         })
     }
 
@@ -310,17 +299,7 @@ impl Connection {
         self.farewell(code, reason).await;
     }
 
-    /// Closes, and waits a moment for the client to agree.
     async fn farewell(&mut self, code: CloseCode, reason: &str) {
-        let last = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(LAST_FAREWELL).await;
-        };
-        // Whoever does not answer is left.
-        tokio::select! {
-            () = self.socket.close(code, reason) => {}
-            () = last => {}
-            () = tokio::time::sleep(FAREWELL) => {}
-        }
+        self.socket.farewell(Some((code, reason)), &self.stop).await;
     }
 }

@@ -20,17 +20,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// So many bytes are written at a time.
 const WRITE_BYTES: usize = 16 * 1024;
 /// A client that reads nothing of what waits for it is left after this long.
 const STALL: Duration = Duration::from_secs(30);
-/// So long a client may take to read what was written before a close, and to agree to it.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// The same when the server stops, within its budget.
-const LAST_FAREWELL: Duration = Duration::from_millis(250);
 
 pub(super) fn answer(service: &Arc<PubsubService>, place: &Place<'_>, mut request: Request) -> Response {
     let mut response = upgrade(service, place, &mut request).unwrap_or_else(Refusal::into_response);
@@ -64,13 +59,13 @@ fn upgrade(service: &Arc<PubsubService>, place: &Place<'_>, request: &mut Reques
     let longest_text = settings.body_limit;
     service.streams().spawn(async move {
         // Whoever has gone by now needs nothing.
-        let Some(socket) = handshake.complete(longest_text).await else { return };
-        let mut connection = Connection { socket, stop, stuck: false };
+        let Some(socket) = handshake.complete(longest_text, STALL).await else { return };
+        let mut connection = Connection { socket, stop };
         match subscribed {
             Ok(subscription) => connection.serve(subscription, says).await,
             Err(error) => {
                 let reason = Refusal::from(error).as_close_reason();
-                connection.farewell(Some((CloseCode::Policy, &reason)), FAREWELL).await;
+                connection.farewell(Some((CloseCode::Policy, &reason))).await;
             }
         }
     });
@@ -103,8 +98,6 @@ impl Says {
 struct Connection {
     socket: WebSocket,
     stop: CancellationToken,
-    /// It is known not to take what waits for it, and will be looked after.
-    stuck: bool,
 }
 
 /// What a connection has to do next.
@@ -117,46 +110,29 @@ enum Next {
     Over(bool),
     /// The client does something that is not served.
     Close(CloseCode, &'static str),
-    /// What waits is not taken.
-    Stuck,
-    /// Time to see whether it is by now.
-    Look,
-    /// The client is gone.
+    /// The client is gone, or reads nothing.
     Gone,
 }
 
 impl Connection {
     async fn serve(&mut self, subscription: Subscription<Outbox>, says: Option<Says>) {
-        let mut look = Instant::now();
         loop {
-            let stuck = self.stuck;
-            let next = tokio::select! {
-                biased;
-                next = poll_fn(|context| self.poll_next(&subscription, context)) => next,
-                () = tokio::time::sleep_until(look), if stuck => Next::Look,
-            };
-            match next {
+            match poll_fn(|context| self.poll_next(&subscription, context)).await {
                 Next::Said(text) => {
                     if let Some(says) = &says {
                         says.publish(&text);
                     }
                 }
                 Next::Alive => {}
-                Next::Stuck => (self.stuck, look) = (true, Instant::now() + STALL),
-                Next::Look => match self.socket.stalled() {
-                    Some(stalled) if stalled >= STALL => return,
-                    Some(stalled) => look = Instant::now() + STALL.saturating_sub(stalled),
-                    None => self.stuck = false,
-                },
                 Next::Over(cut) => {
                     // It leaves the counts before it has agreed.
                     drop(subscription);
                     let reason = cut.then_some((CloseCode::Policy, TOO_SLOW));
-                    return self.farewell(reason, FAREWELL).await;
+                    return self.farewell(reason).await;
                 }
                 Next::Close(code, reason) => {
                     drop(subscription);
-                    return self.farewell(Some((code, reason)), FAREWELL).await;
+                    return self.farewell(Some((code, reason))).await;
                 }
                 Next::Gone => return,
             }
@@ -188,7 +164,6 @@ impl Connection {
                 Poll::Ready(Ok(())) if full => {}
                 Poll::Ready(Ok(())) => break,
                 Poll::Ready(Err(_)) => return Poll::Ready(Next::Gone),
-                Poll::Pending if !self.stuck => return Poll::Ready(Next::Stuck),
                 Poll::Pending => break,
             }
         }
@@ -198,27 +173,11 @@ impl Connection {
             Ok(Incoming::Alive) => Next::Alive,
             Err(Ended::TooLong) => Next::Close(CloseCode::Size, "the message is too long"),
             Err(Ended::NotText) => Next::Close(CloseCode::Invalid, "a text is not UTF-8"),
-            Err(Ended::Gone) => Next::Gone,
+            Err(Ended::Gone | Ended::Stalled) => Next::Gone,
         })
     }
 
-    /// Closes, and waits a moment for the client to agree.
-    async fn farewell(&mut self, reason: Option<(CloseCode, &str)>, patience: Duration) {
-        let last = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(LAST_FAREWELL).await;
-        };
-        let close = async {
-            match reason {
-                Some((code, reason)) => self.socket.close(code, reason).await,
-                None => self.socket.close_silently().await,
-            }
-        };
-        // Whoever does not answer is left.
-        tokio::select! {
-            () = close => {}
-            () = last => {}
-            () = tokio::time::sleep(patience) => {}
-        }
+    async fn farewell(&mut self, reason: Option<(CloseCode, &str)>) {
+        self.socket.farewell(reason, &self.stop).await;
     }
 }

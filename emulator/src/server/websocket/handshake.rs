@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::upgrade::OnUpgrade;
+use std::time::Duration;
 
 /// The versions of the protocol that are spoken: the RFC's, and its last draft's, which is the same on the wire.
 const VERSIONS: [&str; 2] = ["13", "8"];
@@ -40,10 +41,11 @@ impl Handshake {
         (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
     }
 
-    /// The WebSocket, once the answer is sent; of messages with so many bytes at most. `None` if the client has gone.
-    pub(crate) async fn complete(self, longest_message: usize) -> Option<WebSocket> {
+    /// The WebSocket, once the answer is sent; of messages with so many bytes at most, whose client may
+    /// read nothing of what waits for it for so long. `None` if the client has gone.
+    pub(crate) async fn complete(self, longest_message: usize, patience: Duration) -> Option<WebSocket> {
         let (stream, read) = connections::upgraded(self.upgrading.await.ok()?)?;
-        Some(WebSocket::new(stream, &read, longest_message))
+        Some(WebSocket::new(stream, &read, longest_message, patience))
     }
 }
 

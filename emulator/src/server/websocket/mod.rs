@@ -2,9 +2,11 @@
 //!
 //! A library reads: it puts messages together, and answers pings and closes. What is sent goes to the socket as it is,
 //! its frame's head before it and several frames at a time, so that a text for thousands is copied for none of them.
-//! Reading order: `handshake`, this file. Must not know: what the messages say.
+//! Reading order: `handshake`, this file, `stall`, `farewell`. Must not know: what the messages say.
 
+mod farewell;
 mod handshake;
+mod stall;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +15,12 @@ pub(crate) use tungstenite::Utf8Bytes;
 pub(crate) use tungstenite::protocol::frame::coding::CloseCode;
 
 use bytes::Bytes;
+use stall::Stall;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
@@ -46,8 +48,8 @@ pub(crate) struct WebSocket {
     written: usize,
     /// The library may have something to send: what answers a ping or a close.
     owes: bool,
-    /// Since when the system has taken nothing of what waits.
-    stalled: Option<Instant>,
+    /// Watches for a client that reads nothing.
+    stall: Stall,
 }
 
 /// What a client has sent.
@@ -70,6 +72,8 @@ pub(crate) enum Ended {
     TooLong,
     /// A text is not UTF-8.
     NotText,
+    /// It has read nothing of what waits for it for longer than it may.
+    Stalled,
 }
 
 /// A frame that waits to be written.
@@ -108,14 +112,16 @@ impl Extend<Bytes> for WebSocket {
 }
 
 impl WebSocket {
-    /// The server's end of a connection that has agreed to it and sent `read` since. A message may have so many bytes.
-    fn new(stream: TcpStream, read: &Bytes, longest_message: usize) -> Self {
+    /// The server's end of a connection that has agreed to it and sent `read` since. A message may have so many bytes, and
+    /// the client may read nothing of what waits for so long.
+    fn new(stream: TcpStream, read: &Bytes, longest_message: usize, patience: Duration) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .max_message_size(Some(longest_message))
             .max_frame_size(Some(longest_message));
         let library = WebSocketContext::from_partially_read(read.to_vec(), Role::Server, Some(config));
-        Self { stream, library, waiting: VecDeque::new(), queued: 0, written: 0, owes: false, stalled: None }
+        let stall = Stall::new(patience);
+        Self { stream, library, waiting: VecDeque::new(), queued: 0, written: 0, owes: false, stall }
     }
 
     /// Queues a text, which has to be UTF-8.
@@ -140,12 +146,7 @@ impl WebSocket {
         self.queued
     }
 
-    /// How long the system has taken nothing of what waits: the client does not read.
-    pub(crate) fn stalled(&self) -> Option<Duration> {
-        self.stalled.map(|since| since.elapsed())
-    }
-
-    /// Ready once everything is written.
+    /// Ready once everything is written, or with [`Ended::Stalled`] once the client has read nothing for too long.
     pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         loop {
             if self.owes && self.written == 0 {
@@ -159,7 +160,7 @@ impl WebSocket {
                 }
             }
             if self.waiting.is_empty() {
-                self.stalled = None;
+                self.stall.over(context);
                 return Poll::Ready(Ok(()));
             }
             match self.write() {
@@ -173,8 +174,8 @@ impl WebSocket {
 
     fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Ended>> {
         let room = self.stream.poll_write_ready(context);
-        if room.is_pending() && self.stalled.is_none() {
-            self.stalled = Some(Instant::now());
+        if room.is_pending() {
+            return self.stall.poll_longer(context).map(|()| Err(Ended::Stalled));
         }
         room.map_err(|_| Ended::Gone)
     }
@@ -212,7 +213,7 @@ impl WebSocket {
     /// So many more bytes have been written.
     fn advance(&mut self, bytes: usize) {
         self.written += bytes;
-        self.stalled = None;
+        self.stall.progress();
         while let Some(frame) = self.waiting.front()
             && self.written >= frame.len()
         {
@@ -257,16 +258,8 @@ impl WebSocket {
     }
 
     /// Writes what is queued, closes, and waits for the client to agree. It may never.
-    pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) {
-        self.close_with(Some(CloseFrame { code, reason: Utf8Bytes::from(reason) })).await;
-    }
-
-    /// The same without a code and a reason.
-    pub(crate) async fn close_silently(&mut self) {
-        self.close_with(None).await;
-    }
-
-    async fn close_with(&mut self, frame: Option<CloseFrame>) {
+    async fn close(&mut self, reason: Option<(CloseCode, &str)>) {
+        let frame = reason.map(|(code, reason)| CloseFrame { code, reason: Utf8Bytes::from(reason) });
         if std::future::poll_fn(|context| self.poll_flush(context)).await.is_err() {
             return;
         }

@@ -5,10 +5,13 @@ use bytes::Bytes;
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket as Client};
 
 const LONGEST: usize = 1000;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Both ends of a connection, with small buffers between them.
 async fn pair() -> (WebSocket, TcpStream) {
@@ -18,7 +21,7 @@ async fn pair() -> (WebSocket, TcpStream) {
     let listener = socket.listen(1).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    (WebSocket::new(server, &Bytes::new(), LONGEST), client)
+    (WebSocket::new(server, &Bytes::new(), LONGEST, PATIENCE), client)
 }
 
 async fn flush(socket: &mut WebSocket) -> Result<(), Ended> {
@@ -45,7 +48,7 @@ async fn texts_of_all_lengths_arrive_whole_and_in_order() {
     });
     flush(&mut server).await.unwrap();
     assert!(reader.await.unwrap() == expected);
-    assert_eq!((server.queued(), server.stalled()), (0, None));
+    assert_eq!(server.queued(), 0);
     assert_eq!(server.waiting.capacity(), 0);
 }
 
@@ -55,7 +58,7 @@ async fn an_answer_to_a_ping_waits_for_the_end_of_a_frame() {
     server.queue(Bytes::from("x".repeat(3_000_000)));
     // There is room for a part of it only.
     assert!(poll_fn(|context| std::task::Poll::Ready(server.poll_flush(context))).await.is_pending());
-    assert!(server.written > 0 && server.stalled().is_some());
+    assert!(server.written > 0 && server.queued() > 0);
     let mut client = Client::from_raw_socket(client, Role::Client, None);
     client.send(Message::Ping("life".into())).unwrap();
     client.send(Message::text("after")).unwrap();
@@ -88,7 +91,7 @@ async fn what_is_sent_before_the_end_is_read_and_the_end_has_its_reason() {
         while client.read().is_ok() {}
         (text, u16::from(close.code), close.reason.to_string())
     });
-    server.close(CloseCode::Away, "so long").await;
+    server.farewell(Some((CloseCode::Away, "so long")), &CancellationToken::new()).await;
     drop(server);
     assert_eq!(reader.await.unwrap(), ("last".to_owned(), 1001, "so long".to_owned()));
 }
@@ -128,4 +131,14 @@ async fn what_breaks_the_protocol_ends_it() {
         // Nobody is left waiting.
         let _ = client.read(&mut [0; 16]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_is_given_up() {
+    let (mut server, client) = pair().await;
+    let started = tokio::time::Instant::now();
+    server.queue(Bytes::from("x".repeat(8_000_000)));
+    assert_eq!(flush(&mut server).await, Err(Ended::Stalled));
+    assert!(started.elapsed() >= PATIENCE);
+    drop(client);
 }
