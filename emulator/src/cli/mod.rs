@@ -51,7 +51,10 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> Exit {
     match command {
         Command::Start(arguments) => match arguments.emulator.wishes(&arguments.common) {
-            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
+            Ok(wishes) => {
+                open_files::check(open_files::EMULATOR);
+                start::run(&wishes, arguments.common.ports_file.as_deref()).await
+            }
             Err(error) => fail(Exit::System, error),
         },
         Command::Exec(arguments) => match arguments.emulator.wishes(&arguments.common) {
@@ -64,7 +67,10 @@ async fn run(command: Command) -> Exit {
         Command::ServiceAccountsRevoke(arguments) => service_accounts::revoke(&arguments.data, arguments.id).await,
         Command::PushStreamImport(arguments) => push_stream_import::run(&arguments.file),
         Command::Serve(arguments) => match arguments.common.wishes(Mode::SelfHost) {
-            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref()).await,
+            Ok(wishes) => {
+                open_files::check(open_files::SELF_HOSTED);
+                start::run(&wishes, arguments.common.ports_file.as_deref()).await
+            }
             Err(error) => fail(Exit::System, error),
         },
     }

@@ -1,5 +1,6 @@
 //! The push stream as its clients see it.
 
+mod conformance;
 mod crowds;
 mod modes;
 mod publishing;

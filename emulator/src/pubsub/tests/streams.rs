@@ -94,6 +94,16 @@ impl Listener {
         String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
 
+    /// Bytes up to the end of the connection, broken off or not, or up to where `enough` of them have come.
+    pub(super) async fn rest_or(&mut self, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let rest = async {
+            while !enough(&self.received) && self.socket.read_buf(&mut self.received).await.is_ok_and(|read| read > 0) {
+            }
+        };
+        tokio::time::timeout(DEADLINE, rest).await.expect("the connection stays open");
+        std::mem::take(&mut self.received)
+    }
+
     async fn more(&mut self) -> bool {
         let read = self.socket.read_buf(&mut self.received);
         tokio::time::timeout(DEADLINE, read).await.expect("nothing comes").unwrap() > 0
