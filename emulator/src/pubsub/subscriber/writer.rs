@@ -12,7 +12,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A listener that is cut off, or still there when the server stops, has this long to take what is half written.
+/// A listener that is cut off, or still there when the server stops, has this long to take what is half written, and any
+/// to close after the end.
 const GRACE: Duration = Duration::from_millis(450);
 /// The size of a chunk in hexadecimal digits, and the line's end.
 const HEAD_BYTES: usize = 2 * size_of::<usize>() + 2;
@@ -31,7 +32,9 @@ pub(super) struct Writer<S> {
     part: Option<Part>,
     /// So many bytes of the part are written, its chunk's head included.
     written: usize,
-    /// Runs when the rest of the part is waited for only so long.
+    /// Everything is written: the client is to close.
+    over: bool,
+    /// Runs when the client is waited for only so long.
     grace: Option<Pin<Box<Sleep>>>,
 }
 
@@ -45,7 +48,7 @@ enum Part {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     pub(super) fn new(stream: S, subscription: Subscription<Outbox>, chunked: bool) -> Self {
-        Self { stream, subscription, chunked, part: None, written: 0, grace: None }
+        Self { stream, subscription, chunked, part: None, written: 0, over: false, grace: None }
     }
 
     /// Writes as much as there is room for: ready once the stream is over.
@@ -93,10 +96,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     fn poll_grace(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let cut = ready!(self.subscription.poll_ended(context));
         if cut || self.subscription.server_stops() {
-            let grace = self.grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
-            return grace.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()));
+            return self.poll_patience(context).map(|()| Err(ErrorKind::TimedOut.into()));
         }
         Poll::Pending
+    }
+
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE))).as_mut().poll(context)
+    }
+
+    /// Ends our side and waits a moment for the client's: closing on what it has said meanwhile would break the
+    /// connection, and what is under way to it would be lost.
+    fn poll_farewell(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if ready!(Pin::new(&mut self.stream).poll_shutdown(context)).is_err() || self.poll_gone(context).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_patience(context)
     }
 
     /// Ready once the listener has gone.
@@ -117,9 +132,120 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Writer<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        match self.poll_write(context) {
-            Poll::Ready(Ok(()) | Err(_)) => Poll::Ready(()),
-            Poll::Pending => self.poll_gone(context),
+        if !self.over {
+            match self.poll_write(context) {
+                Poll::Ready(Ok(())) => self.over = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return self.poll_gone(context),
+            }
+        }
+        self.poll_farewell(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Agenda, Clock, MANUAL_START};
+    use crate::pubsub::settings::SubscriberSettings;
+    use crate::pubsub::{PubsubService, PubsubSettings, service};
+    use hearth_pubsub::path::ChannelPath;
+    use hearth_pubsub::replay::Resume;
+    use std::sync::Arc;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::task::JoinHandle;
+    use tokio_util::sync::CancellationToken;
+
+    struct Place {
+        service: Arc<PubsubService>,
+        stop: CancellationToken,
+        client: DuplexStream,
+        writing: JoinHandle<()>,
+    }
+
+    /// A listener to channel `a`, with so much room between it and the server.
+    fn listener(room: usize, chunked: bool) -> Place {
+        let (agenda, stop) = (Agenda::new(Clock::manual(MANUAL_START)), CancellationToken::new());
+        let service = PubsubService::new(PubsubSettings::pogify(""), 1, &agenda, stop.clone());
+        service.publish("a", "first".into()).unwrap();
+        let (path, resume) = (ChannelPath::parse(b"a"), Resume::default());
+        let terms = SubscriberSettings::terms as fn(&SubscriberSettings, _) -> _;
+        let request = service::Request { location: 1, padding: None, path: &path, resume: &resume, terms };
+        let subscription = service.subscribe(&request, None).unwrap();
+        let (client, server) = tokio::io::duplex(room);
+        let writing = tokio::spawn(Writer::new(server, subscription, chunked));
+        Place { service, stop, client, writing }
+    }
+
+    fn without_chunks(mut bytes: &[u8]) -> String {
+        let mut text = String::new();
+        loop {
+            let line = bytes.windows(2).position(|pair| pair == LINE_END).unwrap();
+            let length = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
+            text.push_str(std::str::from_utf8(&bytes[line + 2..line + 2 + length]).unwrap());
+            assert_eq!(&bytes[line + 2 + length..line + 4 + length], LINE_END);
+            bytes = &bytes[line + 4 + length..];
+            if length == 0 {
+                assert!(bytes.is_empty());
+                return text;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_room_there_is_all_of_it_comes_in_order() {
+        let lengths = [1, 5, 600, 20_000, 3, 17_000, 2, 2];
+        let expect: String = lengths.iter().map(|length| format!("data: {}\n\n", "x".repeat(*length))).collect();
+        for chunked in [true, false] {
+            for room in [1, 7, 100, 1 << 20] {
+                let mut place = listener(room, chunked);
+                for length in lengths {
+                    place.service.publish("a", "x".repeat(length).into()).unwrap();
+                    tokio::task::yield_now().await;
+                }
+                // What a listener says means nothing.
+                place.client.write_u8(b'!').await.unwrap();
+                place.service.delete(&ChannelPath::parse(b"a").ids(), None).unwrap();
+                let mut received = Vec::new();
+                place.client.read_to_end(&mut received).await.unwrap();
+                let text = if chunked { without_chunks(&received) } else { String::from_utf8(received).unwrap() };
+                assert!(
+                    text == format!(": \n{expect}data: Channel deleted\n\n"),
+                    "room for {room}, chunked: {chunked}"
+                );
+                drop(place.client);
+                place.writing.await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_goes_is_missed_at_once() {
+        let place = listener(100, true);
+        drop(place.client);
+        place.writing.await.unwrap();
+        assert_eq!(place.service.publish("a", "x".into()).unwrap().subscribers, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_not_waited_for_once_it_is_cut_off_or_the_server_stops() {
+        for stops in [true, false] {
+            let place = listener(10, true);
+            tokio::task::yield_now().await;
+            let limit = SubscriberSettings::default().unread_limit;
+            place.service.publish("a", "x".repeat(limit).into()).unwrap();
+            tokio::task::yield_now().await;
+            if stops {
+                place.stop.cancel();
+            } else {
+                for _ in 0..3 {
+                    place.service.publish("a", "x".repeat(limit / 2).into()).unwrap();
+                }
+                assert_eq!(place.service.cut_off_count(), 1);
+            }
+            let begun = tokio::time::Instant::now();
+            place.writing.await.unwrap();
+            assert_eq!(begun.elapsed().as_millis() / 10, GRACE.as_millis() / 10, "{stops}");
         }
     }
 }

@@ -143,6 +143,24 @@ async fn the_bytes_of_a_stream() {
 }
 
 #[tokio::test]
+async fn a_connection_serves_requests_before_a_stream_and_ends_with_it() {
+    let house = house(settings(""));
+    let (address, _serving) = open(&house).await;
+    house.publish("a", "x").await;
+    // One after another, and in one go.
+    let mut client = Listener::listen(address, "/channels-stats?id=a", "").await;
+    client.until("\"subscribers\": 0}\r\n").await;
+    client.say("GET /nothing HTTP/1.1\r\nHost: box\r\n\r\nGET /sub/a.b1 HTTP/1.1\r\nHost: box\r\n\r\n").await;
+    assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 204 "));
+    assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(client.chunk().await, ": \ndata: x\n\n");
+    client.say("GET /nothing HTTP/1.1\r\nHost: box\r\n\r\n").await;
+    house.send("DELETE", "/pub?id=a", &[], "").await;
+    assert_eq!(client.chunk().await, "data: Channel deleted\n\n");
+    assert_eq!(client.rest().await, "0\r\n\r\n");
+}
+
+#[tokio::test]
 async fn every_other_path_is_empty() {
     let house = house(settings("secret"));
     let (address, _serving) = open(&house).await;
