@@ -1,4 +1,4 @@
-//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `crash`, `fuzz`.
+//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `soak`, `crash`, `fuzz`.
 
 mod bench;
 mod browser;
@@ -30,6 +30,11 @@ enum Task {
         #[arg(value_enum)]
         stub: bench::Stub,
     },
+    /// Be listeners of the push stream, for the benchmarks.
+    #[command(hide = true)]
+    Listeners(bench::ListenersArguments),
+    /// Let clients come and go for long, and see that the server's memory stays where it is.
+    Soak(bench::SoakArguments),
     /// Give what reads bytes of strangers bytes at random.
     Fuzz(fuzz::FuzzArguments),
     /// Kill the server in the middle of writes, cut the power under the store, many times, and look for what was
@@ -46,6 +51,8 @@ fn main() -> ExitCode {
         Task::Test => test::all(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Stub { stub } => bench::serve_stub(stub),
+        Task::Listeners(arguments) => bench::listen(arguments),
+        Task::Soak(arguments) => bench::soak(&arguments),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Crash { rounds } => test::crash(rounds),
     };

@@ -54,6 +54,7 @@ async fn run(command: Command) -> Exit {
     match command {
         Command::Start(arguments) => match arguments.emulator.wishes(&arguments.common) {
             Ok(wishes) => {
+                open_files::check(open_files::EMULATOR);
                 let export = arguments.emulator.export_on_exit.as_ref();
                 start::run(&wishes, arguments.common.ports_file.as_deref(), export).await
             }
@@ -75,7 +76,10 @@ async fn run(command: Command) -> Exit {
         Command::ServiceAccountsRevoke(arguments) => service_accounts::revoke(&arguments.data, arguments.id).await,
         Command::PushStreamImport(arguments) => push_stream_import::run(&arguments.file),
         Command::Serve(arguments) => match arguments.wishes() {
-            Ok(wishes) => start::run(&wishes, arguments.common.ports_file.as_deref(), None).await,
+            Ok(wishes) => {
+                open_files::check(open_files::SELF_HOSTED);
+                start::run(&wishes, arguments.common.ports_file.as_deref(), None).await
+            }
             Err(error) => fail(Exit::System, error),
         },
     }

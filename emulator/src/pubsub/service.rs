@@ -54,8 +54,8 @@ pub struct PubsubService {
     keeps_all: AtomicBool,
     agenda: Agenda,
     stop: CancellationToken,
-    /// Connections that are WebSockets by now.
-    sockets: TaskTracker,
+    /// Connections that have left HTTP: streams, and WebSockets.
+    streams: TaskTracker,
 }
 
 /// Where a subscriber comes to, and what it asks for.
@@ -175,7 +175,7 @@ impl PubsubService {
             journal,
             agenda: agenda.clone(),
             stop,
-            sockets: TaskTracker::new(),
+            streams: TaskTracker::new(),
         });
         service.agenda.add(Arc::new(Expiry(Arc::downgrade(&service))));
         service.agenda.add(Arc::new(Telling(Arc::downgrade(&service))));
@@ -207,11 +207,11 @@ impl PubsubService {
         self.with(|channels, _| channels.cut_off_count())
     }
 
-    /// Ready once every WebSocket is closed, which a stop brings about.
+    /// Ready once every stream and WebSocket is closed, which a stop brings about.
     pub async fn ended(&self) {
         self.stop.cancelled().await;
-        self.sockets.close();
-        self.sockets.wait().await;
+        self.streams.close();
+        self.streams.wait().await;
     }
 
     pub(super) fn settings(&self) -> &PubsubSettings {
@@ -230,8 +230,8 @@ impl PubsubService {
         &self.watches
     }
 
-    pub(super) fn sockets(&self) -> &TaskTracker {
-        &self.sockets
+    pub(super) fn streams(&self) -> &TaskTracker {
+        &self.streams
     }
 
     pub(super) fn stop(&self) -> &CancellationToken {

@@ -1,6 +1,7 @@
 //! Connections of one HTTP surface, from accept to the last byte.
 
 use super::client_address;
+use super::detach::{Desk, Detach};
 use super::patience::PatientTimer;
 use super::ports::Bound;
 use super::stall::{Impatient, Limit};
@@ -13,8 +14,11 @@ use hyper::server::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -42,15 +46,29 @@ pub struct HangUp {
     stall: Limit,
 }
 
+/// What answers can do to the connection that their request came on.
+#[derive(Debug)]
+struct Line {
+    hang_up: HangUp,
+    desk: Desk,
+}
+
 tokio::task_local! {
     /// That of the connection whose task this is.
-    static HANG_UP: HangUp;
+    static LINE: Line;
+}
+
+impl Detach {
+    /// That of the connection whose request is being answered; none where requests come from nowhere, as in tests.
+    pub(crate) fn of_this_connection() -> Option<Self> {
+        LINE.try_with(|line| Self::at(&line.desk)).ok()
+    }
 }
 
 impl HangUp {
     /// That of the connection whose request is being answered; none where requests come from nowhere, as in tests.
     pub fn of_this_connection() -> Option<Self> {
-        HANG_UP.try_with(Clone::clone).ok()
+        LINE.try_with(|line| line.hang_up.clone()).ok()
     }
 
     /// Closes the connection once what it is being sent is written, or after the grace period.
@@ -101,8 +119,10 @@ async fn accept(listener: TcpListener, surface: impl Surface, stop: Cancellation
         match accepted {
             Ok((stream, peer)) => {
                 let hang_up = HangUp { asked: Arc::default(), stall: Limit::new(STALL) };
-                let connection = connection(stream, peer, surface.clone(), stop.clone(), hang_up.clone());
-                connections.spawn(HANG_UP.scope(hang_up, client_address::of_peer(peer.ip(), connection)));
+                let desk = Desk::default();
+                let line = Line { hang_up: hang_up.clone(), desk: desk.clone() };
+                let connection = connection(stream, peer, surface.clone(), stop.clone(), hang_up, desk);
+                connections.spawn(LINE.scope(line, client_address::of_peer(peer.ip(), connection)));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -112,35 +132,59 @@ async fn accept(listener: TcpListener, surface: impl Surface, stop: Cancellation
     }
 }
 
+/// What becomes of a connection.
+enum Step {
+    /// It has ended.
+    Ended(hyper::Result<()>),
+    /// It goes to whoever asked for it.
+    HandOver,
+    /// It is to end.
+    WindUp,
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     surface: impl Surface,
     stop: CancellationToken,
     hang_up: HangUp,
+    desk: Desk,
 ) {
     // Without it the small frames of a stream wait for acknowledgements.
     let _ = stream.set_nodelay(true);
     // Surfaces have no queues, so they are always ready.
     let service =
         hyper::service::service_fn(move |request: Request<Incoming>| surface.clone().call(request.map(Body::new)));
+    let stream = Impatient::new(stream, hang_up.stall.clone());
+    let standing = stream.standing();
     // A request with more than 100 headers is answered 431: hyper's own limit, for which it needs no memory.
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(PatientTimer::default())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(Impatient::new(stream, hang_up.stall.clone())), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    tokio::pin!(connection);
-    let early = tokio::select! {
-        result = connection.as_mut() => Some(result),
-        () = stop.cancelled() => None,
-        () = hang_up.asked.notified() => None,
+    let served = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
+        Poll::Ready(result) => Poll::Ready(Step::Ended(result)),
+        // Everything that there was to write has been written.
+        Poll::Pending if desk.is_asked() && !standing.get() => Poll::Ready(Step::HandOver),
+        Poll::Pending => Poll::Pending,
+    });
+    let step = tokio::select! {
+        step = served => step,
+        () = stop.cancelled() => Step::WindUp,
+        () = hang_up.asked.notified() => Step::WindUp,
     };
-    let result = match early {
-        Some(result) => result,
-        None => {
-            connection.as_mut().graceful_shutdown();
+    let result = match step {
+        Step::Ended(result) => result,
+        Step::HandOver => {
+            if let Some(parts) = connection.into_parts() {
+                desk.hand_over(parts.io.into_inner());
+            }
+            return;
+        }
+        Step::WindUp => {
+            Pin::new(&mut connection).graceful_shutdown();
             match tokio::time::timeout(GRACE, connection).await {
                 Ok(result) => result,
                 Err(_) => return,

@@ -7,6 +7,7 @@ pub mod client_address;
 pub mod connections;
 pub mod cors;
 pub mod credentials;
+pub(crate) mod detach;
 pub mod handover;
 mod patience;
 pub mod ports;

@@ -5,7 +5,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -39,16 +39,33 @@ fn millis(duration: Duration) -> u64 {
 
 /// Fails with [`io::ErrorKind::TimedOut`] once a write has made no progress for the limit. Reads wait without limit.
 #[derive(Debug)]
-pub(super) struct Impatient<S> {
+pub(crate) struct Impatient<S> {
     stream: S,
     limit: Limit,
     /// Runs while a write stands still.
     deadline: Option<Pin<Box<Sleep>>>,
+    standing: Standing,
+}
+
+/// Whether what was last to be written stands still; its clones tell of the same stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Standing(Arc<AtomicBool>);
+
+impl Standing {
+    /// Asked and told by the one task of a connection.
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl<S> Impatient<S> {
     pub(super) fn new(stream: S, limit: Limit) -> Self {
-        Self { stream, limit, deadline: None }
+        Self { stream, limit, deadline: None, standing: Standing::default() }
+    }
+
+    /// Tells whether a write stands still.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.clone()
     }
 
     /// The stream, without a limit.
@@ -57,6 +74,7 @@ impl<S> Impatient<S> {
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.standing.0.store(written.is_pending(), Ordering::Relaxed);
         if written.is_ready() {
             self.deadline = None;
             return written;

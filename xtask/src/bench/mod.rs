@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod peer;
 mod program;
+mod pubsub;
 mod rules;
 mod server;
 mod services;
@@ -21,6 +22,7 @@ mod stub;
 mod tree;
 mod verdict;
 
+pub(crate) use pubsub::{ListenersArguments, SoakArguments, listen, soak};
 pub(crate) use stub::{Stub, serve as serve_stub};
 
 use crate::process::{Failure, cargo, root, run as run_program};
@@ -35,9 +37,9 @@ pub(crate) struct BenchArguments {
     /// Only this table; all of them otherwise.
     #[arg(value_enum)]
     table: Option<Table>,
-    /// Of the Realtime Database's table, or that of the services, only these parts; all of them otherwise.
-    #[arg(long, value_enum)]
-    part: Vec<Part>,
+    /// Of the Realtime Database's, the push stream's or the services' table only these parts; all of them otherwise.
+    #[arg(long)]
+    part: Vec<String>,
     /// Runs of each measurement.
     #[arg(long, default_value_t = 5)]
     runs: usize,
@@ -57,6 +59,10 @@ pub(crate) struct BenchArguments {
     /// open to everyone, and the ids of its processes, which are moved to the server's processor.
     #[arg(long, value_name = "FILE")]
     beside_database: Option<PathBuf>,
+    /// Load nginx too, with its push-stream module or nchan, in turn with our push stream. It is looked for in this
+    /// folder, into which Debian's packages have been unpacked (`dpkg -x`).
+    #[arg(long, value_name = "DIR")]
+    beside_nginx: Option<PathBuf>,
     /// Ask targaryen the same questions about rules too. It is looked for in this folder's node_modules.
     #[arg(long, value_name = "DIR")]
     beside_targaryen: Option<PathBuf>,
@@ -78,9 +84,11 @@ enum Table {
     Rules,
     /// The services on the platform under load, and with 10,000 streams.
     Services,
+    /// The push stream's listeners and publishers.
+    Pubsub,
 }
 
-/// A part of the Realtime Database's table, or of the services'.
+/// A part of the Realtime Database's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// Acknowledged writes.
@@ -95,6 +103,11 @@ enum Part {
     Query,
     /// One leaf of a tree, read and set.
     Leaf,
+}
+
+/// A part of the services' table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ServicePart {
     /// Pings.
     Presence,
     /// Signals between devices.
@@ -108,6 +121,10 @@ struct Plan {
     binary: PathBuf,
     /// Empty for all.
     parts: Vec<Part>,
+    /// The same of the push stream.
+    push_parts: Vec<pubsub::PushPart>,
+    /// The same of the services.
+    service_parts: Vec<ServicePart>,
     /// Whether what is measured has been optimised.
     release: bool,
     runs: usize,
@@ -115,6 +132,7 @@ struct Plan {
     peer: bool,
     beside: Option<PathBuf>,
     beside_database: Option<PathBuf>,
+    beside_nginx: Option<PathBuf>,
     beside_targaryen: Option<PathBuf>,
 }
 
@@ -129,16 +147,25 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     raise_file_limit();
     let plan = Plan {
         binary: root().join("target/release/hearth"),
-        parts: arguments.part.clone(),
+        parts: parts(&arguments.part, arguments.table == Some(Table::Database))?,
+        push_parts: parts(&arguments.part, arguments.table == Some(Table::Pubsub))?,
+        service_parts: parts(&arguments.part, arguments.table == Some(Table::Services))?,
         release: true,
         runs: arguments.runs,
         seconds: arguments.seconds,
         peer: arguments.peer,
         beside: arguments.beside.clone(),
         beside_database: arguments.beside_database.clone(),
+        beside_nginx: arguments.beside_nginx.clone(),
         beside_targaryen: arguments.beside_targaryen.clone(),
     };
     measure(&plan, arguments.table)
+}
+
+/// The parts that are named, of the table that is asked for; empty for all.
+fn parts<P: ValueEnum>(names: &[String], asked_for: bool) -> Result<Vec<P>, Failure> {
+    let wanted = names.iter().filter(|_| asked_for);
+    wanted.map(|name| P::from_str(name, true).map_err(Failure::from)).collect()
 }
 
 /// A short round with the debug binary, for the tests: the figures say nothing, but the benchmarks still work.
@@ -147,12 +174,15 @@ pub(crate) fn short_round() -> Result<(), Failure> {
         &Plan {
             binary: root().join("target/debug/hearth"),
             parts: Vec::new(),
+            push_parts: Vec::new(),
+            service_parts: Vec::new(),
             release: false,
             runs: 1,
             seconds: 1,
             peer: false,
             beside: None,
             beside_database: None,
+            beside_nginx: None,
             beside_targaryen: None,
         },
         None,
@@ -182,6 +212,9 @@ fn measure(plan: &Plan, only: Option<Table>) -> Result<(), Failure> {
     }
     if wanted(Table::Services) {
         runtime.block_on(services::run(plan))?;
+    }
+    if wanted(Table::Pubsub) {
+        runtime.block_on(pubsub::run(plan))?;
     }
     Ok(())
 }

@@ -26,6 +26,9 @@ pub(crate) enum Stub {
     /// The Realtime Database's WebSocket protocol: every request is answered `ok`, and what is put at `/fan` is sent to
     /// all who have asked for anything to listen to, with one call of the system for each.
     Socket,
+    /// Streams of events: whoever asks for one with GET is sent what comes with POST, with one call of the system for
+    /// each, and nothing else is done.
+    Stream,
     /// HTTP by hyper: every request is answered with the same text.
     Http,
     /// Streams of events: what is posted to a path goes as one event to all who have asked for it, with one call of the
@@ -88,6 +91,7 @@ pub(crate) fn serve(stub: Stub) -> Result<(), Failure> {
         match stub {
             Stub::Socket => accept(listener, Rc::default()).await,
             Stub::Events => super::services::limit::serve(listener).await,
+            Stub::Stream => streams(listener).await,
             Stub::Http => answer(listener, format!("\"{}\"", "x".repeat(VALUE)).into()).await,
         }
     })
@@ -107,6 +111,50 @@ async fn answer(listener: TcpListener, constant: Bytes) -> Result<(), Failure> {
             });
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
+    }
+}
+
+const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+const STREAM_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+async fn streams(listener: TcpListener) -> Result<(), Failure> {
+    let listeners = Listeners::default();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let (stream, listeners) = (Rc::new(stream), Rc::clone(&listeners));
+        tokio::task::spawn_local(async move {
+            let _ = stream_or_send(&stream, &listeners).await;
+            listeners.borrow_mut().retain(|other| !Rc::ptr_eq(other, &stream));
+        });
+    }
+}
+
+async fn stream_or_send(stream: &Rc<TcpStream>, listeners: &Listeners) -> std::io::Result<()> {
+    let mut incoming = Incoming::default();
+    loop {
+        read(stream, &mut incoming).await?;
+        let length = |head: &[u8]| number(&head.to_ascii_lowercase(), b"content-length: ").unwrap_or(0) as usize;
+        let request = incoming.take(|read| {
+            let head = find(read, b"\r\n\r\n")? + 4;
+            let end = head + length(read.get(..head)?);
+            Some((read.get(head..end)?.to_vec(), end))
+        });
+        match request {
+            None => continue,
+            Some(text) if text.is_empty() => {
+                write(stream, STREAM_HEAD).await?;
+                listeners.borrow_mut().push(Rc::clone(stream));
+            }
+            Some(text) => {
+                let chunk = [format!("{:X}\r\ndata: ", text.len() + 8).as_bytes(), &text, b"\n\n\r\n"].concat();
+                write(stream, STREAM_ANSWER).await?;
+                let all = listeners.borrow().clone();
+                for listener in &all {
+                    let _ = write(listener, &chunk).await;
+                }
+            }
+        }
     }
 }
 

@@ -3,11 +3,14 @@
 mod line;
 mod outbox;
 mod poll;
+mod stream;
 mod subscription;
 mod websocket;
+mod writer;
 
 pub(super) use line::{Line, Wait};
 pub(super) use outbox::Outbox;
+pub(super) use stream::Stream;
 pub(super) use subscription::Subscription;
 
 use super::PubsubService;
@@ -24,7 +27,7 @@ use axum::response::{IntoResponse, Response};
 use hearth_pubsub::path::ChannelPath;
 use hearth_pubsub::replay::Resume;
 use http::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use std::sync::Arc;
 
 const METHODS: &str = "GET";
@@ -113,8 +116,8 @@ pub(super) async fn answer(service: &Arc<PubsubService>, place: Place<'_>, reque
     if place.mode == Mode::WebSocket {
         return websocket::answer(service, &place, request);
     }
-    let method = request.method().clone();
-    let mut response = serve(service, &place, &method).await.unwrap_or_else(Refusal::into_response);
+    let (method, version) = (request.method().clone(), request.version());
+    let mut response = serve(service, &place, &method, version).await.unwrap_or_else(Refusal::into_response);
     let headers = response.headers_mut();
     headers::allow_origins(headers, place.origins, METHODS, place.settings.access.is_some());
     if method != Method::OPTIONS {
@@ -123,7 +126,12 @@ pub(super) async fn answer(service: &Arc<PubsubService>, place: Place<'_>, reque
     response
 }
 
-async fn serve(service: &Arc<PubsubService>, place: &Place<'_>, method: &Method) -> Result<Response, Refusal> {
+async fn serve(
+    service: &Arc<PubsubService>,
+    place: &Place<'_>,
+    method: &Method,
+    version: Version,
+) -> Result<Response, Refusal> {
     match *method {
         Method::OPTIONS => return Ok(StatusCode::OK.into_response()),
         Method::GET => {}
@@ -135,7 +143,8 @@ async fn serve(service: &Arc<PubsubService>, place: &Place<'_>, method: &Method)
         Mode::Streaming | Mode::WebSocket => place.settings.default_type.clone(),
     };
     let stream = service.subscribe(&place.request()?, HangUp::of_this_connection())?;
-    Ok(([(CONTENT_TYPE, content_type)], Body::new(stream)).into_response())
+    let body = Body::new(Stream::new(stream, version >= Version::HTTP_11));
+    Ok(([(CONTENT_TYPE, content_type)], body).into_response())
 }
 
 #[cfg(test)]

@@ -5,13 +5,8 @@
 use super::outbox::Outbox;
 use crate::pubsub::PubsubService;
 use crate::pubsub::service::Seat;
-use bytes::Bytes;
-use http_body::{Body, Frame};
-use std::convert::Infallible;
 use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 /// A subscription, and where its frames come.
 #[derive(Debug)]
@@ -22,6 +17,11 @@ pub(in crate::pubsub) struct Subscription<O> {
 }
 
 impl<O> Subscription<O> {
+    /// The push stream it is with.
+    pub(super) fn service(&self) -> &Arc<PubsubService> {
+        &self.service
+    }
+
     pub(in crate::pubsub) fn new(frames: O, seat: Seat, service: Arc<PubsubService>) -> Self {
         Self { frames, seat, service }
     }
@@ -35,13 +35,10 @@ impl<O> Deref for Subscription<O> {
     }
 }
 
-/// A stream, until its subscriber leaves or the server ends it.
-impl Body for Subscription<Outbox> {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.frames.poll_take(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+impl Subscription<Outbox> {
+    /// Whether its stream ends because the server does.
+    pub(super) fn server_stops(&self) -> bool {
+        self.service.stop().is_cancelled()
     }
 }
 

@@ -55,7 +55,7 @@ fn upgrade(service: &Arc<PubsubService>, place: &Place<'_>, request: &mut Reques
         store: settings.store_messages,
     });
     let (longest_text, patience) = (settings.body_limit, Duration::from_millis(settings.unread_time.get()));
-    service.sockets().spawn(async move {
+    service.streams().spawn(async move {
         // Whoever has gone by now needs nothing.
         let Some(socket) = handshake.complete(longest_text, patience).await else { return };
         let mut connection = Connection { socket, stop };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pubsub::service;
-use crate::pubsub::subscriber::{Outbox, Subscription};
+use crate::pubsub::subscriber::Stream;
 use bytes::Bytes;
 use hearth_pubsub::path::ChannelPath;
 use hearth_pubsub::replay::Resume;
@@ -27,11 +27,11 @@ pub(super) async fn listen(house: &House) -> DuplexStream {
 }
 
 /// Takes a place at the profile's subscribers' location.
-fn listen_to(house: &House, path: &ChannelPath) -> Subscription<Outbox> {
+fn listen_to(house: &House, path: &ChannelPath) -> Stream {
     let (terms, resume) = (SubscriberSettings::terms as fn(&SubscriberSettings, _) -> _, Resume::default());
     let pass = crate::pubsub::access::Pass::open();
     let request = service::Request { location: 1, padding: None, path, resume: &resume, terms, pass: &pass };
-    house.service.subscribe(&request, None).unwrap()
+    Stream::new(house.service.subscribe(&request, None).unwrap(), true)
 }
 
 /// Reads until `end` has come; the body's bytes without chunk sizes and the answer's head.

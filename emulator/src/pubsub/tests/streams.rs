@@ -100,6 +100,16 @@ impl Listener {
         String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
 
+    /// Bytes up to the end of the connection, broken off or not, or up to where `enough` of them have come.
+    pub(super) async fn rest_or(&mut self, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let rest = async {
+            while !enough(&self.received) && self.socket.read_buf(&mut self.received).await.is_ok_and(|read| read > 0) {
+            }
+        };
+        tokio::time::timeout(DEADLINE, rest).await.expect("the connection stays open");
+        std::mem::take(&mut self.received)
+    }
+
     async fn more(&mut self) -> bool {
         let read = self.socket.read_buf(&mut self.received);
         tokio::time::timeout(DEADLINE, read).await.expect("nothing comes").unwrap() > 0
@@ -136,6 +146,24 @@ async fn the_bytes_of_a_stream() {
     // Whoever comes after the stop finds the end as well.
     let late = house.send("GET", "/sub/a.b1", &[], "").await;
     assert_eq!(late.body, ": \nid: 7\nevent: kind\ndata: {\"position\":1}\n\n");
+}
+
+#[tokio::test]
+async fn a_connection_serves_requests_before_a_stream_and_ends_with_it() {
+    let house = house(settings(""));
+    let (address, _serving) = open(&house).await;
+    house.publish("a", "x").await;
+    // One after another, and in one go.
+    let mut client = Listener::listen(address, "/channels-stats?id=a", "").await;
+    client.until("\"subscribers\": 0}\r\n").await;
+    client.say("GET /nothing HTTP/1.1\r\nHost: box\r\n\r\nGET /sub/a.b1 HTTP/1.1\r\nHost: box\r\n\r\n").await;
+    assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 204 "));
+    assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(client.chunk().await, ": \ndata: x\n\n");
+    client.say("GET /nothing HTTP/1.1\r\nHost: box\r\n\r\n").await;
+    house.send("DELETE", "/pub?id=a", &[], "").await;
+    assert_eq!(client.chunk().await, "data: Channel deleted\n\n");
+    assert_eq!(client.rest().await, "0\r\n\r\n");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 /// A close without a code, as the server sends it and as a client does.
 const CLOSE: &[u8] = &[0x88, 0];
 
-fn place() -> PubsubSettings {
+pub(super) fn place() -> PubsubSettings {
     let mut settings = settings("");
     let subscriber = subscriber(&mut settings);
     subscriber.mode = Mode::WebSocket;
@@ -20,13 +20,13 @@ fn place() -> PubsubSettings {
 }
 
 /// A frame of a client, masked with zeros.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0];
     frame.extend_from_slice(payload);
     frame
 }
 
-async fn connect(address: SocketAddr, target: &str) -> (Listener, String) {
+pub(super) async fn connect(address: SocketAddr, target: &str) -> (Listener, String) {
     let headers = format!("{UPGRADE}{KEY}Sec-WebSocket-Version: 13\r\n");
     let mut client = Listener::listen(address, target, &headers).await;
     let head = client.until("\r\n\r\n").await;

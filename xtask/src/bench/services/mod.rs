@@ -14,7 +14,7 @@ use super::load::request;
 use super::server::{Server, resident};
 use super::stub::{Running, Stub};
 use super::verdict::ratio;
-use super::{Part, Plan, Samples, print_table};
+use super::{Plan, Samples, ServicePart, print_table};
 use crate::process::Failure;
 use node::Node;
 use std::net::SocketAddr;
@@ -128,26 +128,26 @@ struct Shape {
 }
 
 pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
-    let wanted = |part| plan.parts.is_empty() || plan.parts.contains(&part);
-    if wanted(Part::Presence) || wanted(Part::Signal) {
+    let wanted = |part| plan.service_parts.is_empty() || plan.service_parts.contains(&part);
+    if wanted(ServicePart::Presence) || wanted(ServicePart::Signal) {
         events(plan, wanted).await?;
     }
-    if wanted(Part::Chat) {
+    if wanted(ServicePart::Chat) {
         chat::run(plan).await?;
     }
     Ok(())
 }
 
 /// Presence and signal.
-async fn events(plan: &Plan, wanted: impl Fn(Part) -> bool) -> Result<(), Failure> {
+async fn events(plan: &Plan, wanted: impl Fn(ServicePart) -> bool) -> Result<(), Failure> {
     let (many, idle) = if plan.release { (1_000, 10_000) } else { (20, 50) };
     let shape = |kind, users, fan, what: &str| Shape { kind, users, fan, what: what.to_owned() };
     let mut shapes = Vec::new();
-    if wanted(Part::Presence) {
+    if wanted(ServicePart::Presence) {
         shapes.push(shape(Kind::Presence, many, 1, &format!("pings of {many} users, a subscriber each")));
         shapes.push(shape(Kind::Presence, 1, many, &format!("pings of one user, {many} subscribers")));
     }
-    if wanted(Part::Signal) {
+    if wanted(ServicePart::Signal) {
         shapes.push(shape(Kind::Signal, many, 1, &format!("signals to {many} devices")));
     }
     let cores = Cores::find()?;
@@ -157,7 +157,7 @@ async fn events(plan: &Plan, wanted: impl Fn(Part) -> bool) -> Result<(), Failur
     }
     print_table(&format!("Services (median of {} runs of {} s each)", plan.runs, plan.seconds), &rows);
     let mut rows = vec![["", "bytes resident for each stream"].map(str::to_owned).to_vec()];
-    for (kind, part) in [(Kind::Presence, Part::Presence), (Kind::Signal, Part::Signal)] {
+    for (kind, part) in [(Kind::Presence, ServicePart::Presence), (Kind::Signal, ServicePart::Signal)] {
         for (whose, name) in ALL.into_iter().filter(|_| wanted(part)) {
             let bytes = weighed(plan, cores, kind, whose, idle).await?;
             rows.push(vec![format!("{}, {idle} streams, {name}", kind.name()), format!("{bytes:.0}")]);
