@@ -26,14 +26,13 @@ const READ_BYTES: usize = 256;
 #[derive(Debug)]
 pub(super) struct Writer<S> {
     stream: S,
-    subscription: Subscription<Outbox>,
+    /// None once everything is written: the place is given up, and the client is to close.
+    subscription: Option<Subscription<Outbox>>,
     /// HTTP/1.0 knows no chunks: there the stream ends with the connection.
     chunked: bool,
     part: Option<Part>,
     /// So many bytes of the part are written, its chunk's head included.
     written: usize,
-    /// Everything is written: the client is to close.
-    over: bool,
     /// Runs when the client is waited for only so long.
     grace: Option<Pin<Box<Sleep>>>,
 }
@@ -48,14 +47,15 @@ enum Part {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     pub(super) fn new(stream: S, subscription: Subscription<Outbox>, chunked: bool) -> Self {
-        Self { stream, subscription, chunked, part: None, written: 0, over: false, grace: None }
+        Self { stream, subscription: Some(subscription), chunked, part: None, written: 0, grace: None }
     }
 
     /// Writes as much as there is room for: ready once the stream is over.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            let Some(subscription) = &self.subscription else { return Poll::Ready(Ok(())) };
             let Some(part) = &self.part else {
-                self.part = match ready!(self.subscription.poll_take(context)) {
+                self.part = match ready!(subscription.poll_take(context)) {
                     Some(frames) => Some(Part::Frames(frames)),
                     None if self.chunked => Some(Part::Last),
                     None => return Poll::Ready(Ok(())),
@@ -94,8 +94,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
 
     /// There is no room: a listener whose stream is not to go on is not waited for as long as others.
     fn poll_grace(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let cut = ready!(self.subscription.poll_ended(context));
-        if cut.is_some() || self.subscription.server_stops() {
+        let Some(subscription) = &self.subscription else { return Poll::Ready(Ok(())) };
+        let cut = ready!(subscription.poll_ended(context));
+        if cut.is_some() || subscription.server_stops() {
             return self.poll_patience(context).map(|()| Err(ErrorKind::TimedOut.into()));
         }
         Poll::Pending
@@ -132,9 +133,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Writer<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if !self.over {
+        if self.subscription.is_some() {
             match self.poll_write(context) {
-                Poll::Ready(Ok(())) => self.over = true,
+                Poll::Ready(Ok(())) => self.subscription = None,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Pending => return self.poll_gone(context),
             }
