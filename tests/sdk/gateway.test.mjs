@@ -289,7 +289,7 @@ describe('with hearth serve', () => {
   });
 });
 
-test('servers of one\'s own authorize and answer routes', { timeout: 60_000 }, async () => {
+test("servers of one's own authorize and answer routes", { timeout: 60_000 }, async () => {
   const events = [];
   let news = () => {};
   const server = createServer(async (request, response) => {

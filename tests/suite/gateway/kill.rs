@@ -32,7 +32,7 @@ async fn nothing_that_was_acknowledged_is_lost_to_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let firebase = json!({"gateway": {}, "emulators": {"database": {}}});
     std::fs::write(folder.path().join("firebase.json"), firebase.to_string()).unwrap();
-    let (process, gateway, database) = run(folder.path()).await;
+    let (process, gateway, _) = run(folder.path()).await;
     let mut client = Client::connect_to(gateway, "/dev?userId=a").await;
     assert_eq!(client.ask("x").await, "not implemented");
     ask(gateway, "CreateQueue", json!({"QueueName": "q", "Attributes": {"VisibilityTimeout": "43200"}})).await;
@@ -57,11 +57,10 @@ async fn nothing_that_was_acknowledged_is_lost_to_a_kill() {
     }
     process.ended().await;
     assert_eq!(client.closed().await, None);
-    let records = hearth_tests::client::send;
 
-    let (process, gateway, database_again) = run(folder.path()).await;
-    let _ = database;
-    let kept = records(database_again, "GET", "/connections.json?ns=gateway", &[("authorization", "Bearer owner")], "");
+    let (process, gateway, database) = run(folder.path()).await;
+    let owner = [("authorization", "Bearer owner")];
+    let kept = hearth_tests::client::send(database, "GET", "/connections.json?ns=gateway", &owner, "");
     assert_eq!(kept.await.json(), Value::Null);
     let delete_queue = json!({"QueueUrl": "DeleteConnection", "AttributeNames": ["All"]});
     let counted = ask(gateway, "GetQueueAttributes", delete_queue).await;

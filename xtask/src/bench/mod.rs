@@ -114,6 +114,8 @@ enum ServicePart {
     Signal,
     /// Messages between the users of one group, who see each other come and go.
     Chat,
+    /// The gateway's connections, routes and queues.
+    Gateway,
 }
 
 /// What is measured, and for how long.

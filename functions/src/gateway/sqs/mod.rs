@@ -29,6 +29,8 @@ const ACCOUNT: &str = "000000000000";
 /// What signatures name.
 const SERVICE: &str = "sqs";
 const JSON: &str = "application/x-amz-json-1.0";
+/// How a proxy was asked.
+const FORWARDED_PROTOCOL: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Where a request's answer takes names from.
@@ -90,7 +92,9 @@ async fn work(gateway: &Gateway, call: &Call) -> Result<Value, Failure> {
         .map_err(|error| Failure::new(Kind::Serialization, format!("The request is not JSON: {error}.")))?;
     let fields = Fields::of(&body)?;
     let host = request.header(&HOST).unwrap_or("localhost");
-    let base = gateway.config.url.clone().unwrap_or_else(|| format!("http://{host}"));
+    let secure = call.trusted && request.header(&FORWARDED_PROTOCOL) == Some("https");
+    let scheme = if secure { "https" } else { "http" };
+    let base = gateway.config.url.clone().unwrap_or_else(|| format!("{scheme}://{host}"));
     let sender = signature::claimed_key(&request.headers).unwrap_or(ACCOUNT).to_owned();
     operations::run(&Site { gateway, base, sender }, operation, fields).await
 }

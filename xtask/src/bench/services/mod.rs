@@ -5,6 +5,7 @@
 //! checks nothing, and one of ours that does one call of the system for each event; all are loaded in turn.
 
 mod chat;
+mod gateway;
 pub(super) mod limit;
 mod node;
 mod streams;
@@ -134,6 +135,9 @@ pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     }
     if wanted(ServicePart::Chat) {
         chat::run(plan).await?;
+    }
+    if wanted(Part::Gateway) {
+        gateway::run(plan).await?;
     }
     Ok(())
 }
