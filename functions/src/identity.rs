@@ -10,7 +10,6 @@ use serde::Deserialize;
 const CLAIM: HeaderName = HeaderName::from_static("x-user-claim");
 /// The query's parameter with an ID token, for clients that can send no headers.
 const TOKEN: &str = "token";
-
 /// The query's parameters with the device, where no claim says it.
 const DEVICE: [&str; 2] = ["client", "device"];
 /// The longest name of a user or a device, in bytes; escaped it still is a key of the database.
@@ -25,12 +24,6 @@ pub struct Claim {
     /// The device; empty if the caller does not say.
     #[serde(rename = "clientid", default)]
     pub client: String,
-}
-
-/// The caller's claim, if the call may make one. An unreadable one is none; so is one without a user.
-pub fn claim(call: &Call) -> Option<Claim> {
-    let text = call.request.header(&CLAIM).filter(|_| call.trusted)?;
-    serde_json::from_str(text).ok().filter(|claim: &Claim| !claim.user.is_empty())
 }
 
 /// Whoever calls, and how he is known.

@@ -133,4 +133,25 @@ mod tests {
         connect(&mut devices, "ann", "c").unwrap();
         assert_eq!(devices.of("ann"), ["a", "c"]);
     }
+
+    #[test]
+    fn one_user_with_very_many_devices_fills_his_own_places_only() {
+        let mut devices = devices(50_000, 1_000);
+        let mut feeds = Vec::new();
+        let mut refused = 0;
+        for number in 0..100_000 {
+            let (outlet, feed) = feed(1000);
+            match devices.connect("ann", &number.to_string(), outlet) {
+                Ok(_) => feeds.push(feed),
+                Err(refusal) => {
+                    assert_eq!(refusal, Refusal::Devices);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!((feeds.len(), refused, devices.of("ann").len()), (1_000, 99_000, 1_000));
+        let (outlet, _feed) = feed(1000);
+        devices.connect("ben", "phone", outlet).unwrap();
+        assert_eq!((devices.of("ben").len(), devices.users.len()), (1, 2));
+    }
 }
