@@ -158,6 +158,7 @@ impl Nginx {
         Ok(Started { targets, apart: false, processes: vec![child.0.id()], _running: Box::new((child, folder)) })
     }
 
+    /// Workers that are nearly full leave new connections to the others, which they do with the mutex alone.
     fn configuration(&self, port: u16, workers: usize, folder: &Path) -> Result<String, Failure> {
         let module = self.folder.join(MODULES).join(self.module.file());
         let (module, folder) = (module.display(), folder.display());
@@ -168,7 +169,7 @@ impl Nginx {
             .collect();
         let text = format!(
             "load_module {module};\nuser root;\ndaemon off;\npid {folder}/pid;\nerror_log {folder}/error.log crit;\n\
-             worker_processes {workers};\nevents {{ worker_connections {connections}; }}\n\
+             worker_processes {workers};\nevents {{ worker_connections {connections}; accept_mutex on; }}\n\
              http {{\naccess_log off;\ntcp_nodelay on;\nkeepalive_requests 1000000000;\n{temporary}\
              {places}}}\n"
         );
