@@ -51,10 +51,7 @@ async fn receive(suite: &Suite, queue: &str) -> Vec<Value> {
     let body =
         json!({"QueueUrl": url(suite, queue), "MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["All"]});
     let mut answer = sqs(suite, "ReceiveMessage", &body).await.json();
-    match answer["Messages"].take() {
-        Value::Array(messages) => messages,
-        _ => Vec::new(),
-    }
+    if let Value::Array(messages) = answer["Messages"].take() { messages } else { Vec::new() }
 }
 
 async fn send(suite: &Suite, queue: &str, body: &str) {
@@ -97,7 +94,7 @@ async fn upgrade(address: SocketAddr, path: &str) -> (TcpStream, String) {
 /// The status of an upgrade.
 async fn status(suite: &Suite, path: &str) -> u16 {
     let (_, head) = upgrade(suite.address(Service::Gateway), path).await;
-    head[9..12].parse().unwrap()
+    head.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
 impl Client {

@@ -136,7 +136,7 @@ pub(super) async fn run(plan: &Plan) -> Result<(), Failure> {
     if wanted(ServicePart::Chat) {
         chat::run(plan).await?;
     }
-    if wanted(Part::Gateway) {
+    if wanted(ServicePart::Gateway) {
         gateway::run(plan).await?;
     }
     Ok(())
