@@ -16,6 +16,7 @@ use hearth::auth::{AuthService, router};
 use hearth::clock::{Clock, Entropy};
 use hearth::config::settings::AuthSettings;
 use hearth::server::body::Bodies;
+use hearth::server::client_address::TrustedProxies;
 use hearth::server::credentials::IdTokens;
 use hearth::storage::{Durability, Storage};
 use http::Request;
@@ -49,9 +50,9 @@ fn main() -> Result<(), Failure> {
 async fn verify(tokens: usize) -> Result<(), Failure> {
     let folder = tempfile::TempDir::new()?;
     let storage = Storage::directory(folder.path(), Durability::Process)?;
-    let settings = AuthSettings { emulator: false, unsigned_tokens: false };
+    let settings = AuthSettings::self_host();
     let service = AuthService::open(&storage, "demo", settings, Clock::system(), Entropy::from_system()?)?;
-    let router = router(Arc::clone(&service), Bodies::default());
+    let router = router(Arc::clone(&service), Bodies::default(), TrustedProxies::default());
     let mut signed = Vec::new();
     for _ in 0..tokens {
         signed.push(sign_up(&router).await?);

@@ -144,16 +144,16 @@ fn push_id(number: usize) -> String {
     format!("-OgX{:06}{:010}", number, mixed % 10_000_000_000)
 }
 
-/// Steele and Vigna's SplitMix64.
-struct Random(u64);
+/// A generator that a seed repeats.
+struct Random(fastrand::Rng);
 
 impl Random {
+    fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit.max(1) as u64) as usize
+        self.0.usize(..limit.max(1))
     }
 }
 
@@ -186,7 +186,7 @@ fn processor_time() -> Result<f64, Failure> {
 
 /// What a tree takes that came about child after child.
 fn memory(shape: Shape, leaves: usize) -> Result<(), Failure> {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let top = Path::parse(TOP)?;
     let before = resident()?;
     let mut root = Node::NULL;
@@ -200,7 +200,7 @@ fn memory(shape: Shape, leaves: usize) -> Result<(), Failure> {
 
 /// What it takes to read and to set one of many leaves, here and there in turn.
 fn edit(shape: Shape, leaves: usize, seconds: f64) -> Result<(), Failure> {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     let mut root = shape.tree(leaves, &mut random)?;
     let children = leaves / shape.leaves_per_child();
     let mut paths = Vec::with_capacity(STEPS);
@@ -227,7 +227,7 @@ fn edit(shape: Shape, leaves: usize, seconds: f64) -> Result<(), Failure> {
 
 /// What it takes to find twenty of many children by an index and to put them into words; once, and then again and again.
 fn query(children: usize, seconds: f64) -> Result<(), Failure> {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     let (name, score) = (Key::new("name")?, Key::new("score")?);
     let scored = (0..children).map(|number| {
         let fields =
@@ -276,7 +276,7 @@ fn databases(directory: &std::path::Path) -> Result<std::sync::Arc<Databases>, F
 fn make(shape: Shape, leaves: usize, directory: &std::path::Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let databases = databases(directory)?;
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let (count, step) = (leaves / shape.leaves_per_child(), LEAVES_PER_WRITE / shape.leaves_per_child());
     for first in (0..count).step_by(step) {
         let children = shape.children(first, step.min(count - first), &mut random)?;

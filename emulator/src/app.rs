@@ -14,6 +14,7 @@ use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, 
 use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
+use crate::functions::services::{Background, Port, WebClient};
 use crate::functions::{self, Host, platform, scheduler, secret};
 use crate::hub::{self, Hub, Locator};
 use crate::pubsub::{self, PubsubService, PubsubSettings};
@@ -25,6 +26,7 @@ use crate::storage::{Storage, StorageError};
 use crate::transfer::TransferError;
 use axum::Router;
 use hearth_functions::ports::Publisher;
+use hearth_functions::service::Hosted;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -88,6 +90,17 @@ pub enum StartError {
     /// What firebase.json declares for the push stream cannot be worked with: all that is wrong, a line each.
     #[error("firebase.json:\n  {0}")]
     PushStream(String),
+    /// What firebase.json says of a service on the platform cannot be worked with: all that is wrong, a line each.
+    #[error("firebase.json:\n  {0}")]
+    Hosted(String),
+    /// A service on the platform cannot start.
+    #[error("{}: {reason}", service.label())]
+    Service {
+        /// Which.
+        service: Service,
+        /// Why.
+        reason: String,
+    },
     /// The pubsub server's URL or secret cannot be used.
     #[error(transparent)]
     Pubsub(#[from] PublisherError),
@@ -141,8 +154,16 @@ impl App {
         let bodies = Bodies::default();
         let mut notices = Vec::new();
 
+        let mut auth_settings = settings.auth;
+        if auth_settings.public_url.is_none() {
+            let own = addresses.get(&Service::Auth).and_then(|all| all.first());
+            auth_settings.public_url = own.map(|address| format!("http://{address}"));
+        }
         let auth =
-            AuthService::open(&storage, &settings.project, settings.auth, clock.clone(), entropy.stream("auth"))?;
+            AuthService::open(&storage, &settings.project, auth_settings, clock.clone(), entropy.stream("auth"))?;
+        if settings.mode == Mode::SelfHost {
+            notices.extend(missing_delivery(&auth));
+        }
         if settings.mode == Mode::SelfHost
             && let Some(path) = first_key_file(&auth, &storage).await?
         {
@@ -175,7 +196,10 @@ impl App {
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
 
         let mut surfaces: BTreeMap<Service, Router> = BTreeMap::new();
-        surfaces.insert(Service::Auth, auth::router(Arc::clone(&auth), bodies.clone()));
+        surfaces.insert(
+            Service::Auth,
+            auth::router(Arc::clone(&auth), bodies.clone(), settings.server.trusted_proxies.clone()),
+        );
         // A budget of its own: the database's bodies are large, and shall not use up what the others need.
         let large = Bodies::default();
         let sessions = Sessions::new(
@@ -200,7 +224,7 @@ impl App {
             let (publisher, notice) = choose_publisher(&functions_settings, own_pubsub)?;
             notices.push(notice);
             let platform = platform::platform(
-                clock,
+                clock.clone(),
                 entropy.stream("functions"),
                 databases.default_database(),
                 Arc::clone(&auth),
@@ -211,6 +235,31 @@ impl App {
             scheduler::start(&host, &agenda)?;
             surfaces.insert(Service::Functions, functions::router(Arc::clone(&host), bodies.clone()));
             functions = Some(host);
+        }
+        let tasks = TaskTracker::new();
+        for (service, hosted) in settings.hosted {
+            let Some(kind) = service.hosted().filter(|_| settings.services.contains_key(&service)) else { continue };
+            let own = databases.own(service.key()).await;
+            let own = own.map_err(|error| StartError::Service { service, reason: error.to_string() })?;
+            let emulator = settings.mode == Mode::Emulator;
+            let entropy = entropy.stream(service.key());
+            let push_stream = Arc::new(platform::OwnPushStream::new(Arc::clone(&pubsub)));
+            let told = Hosted {
+                config: hosted.config,
+                secrets: hosted.secrets,
+                emulator,
+                platform: platform::platform(clock.clone(), entropy, own, Arc::clone(&auth), push_stream),
+                timers: Arc::new(agenda.clone()),
+                tasks: Arc::new(Background::new(tasks.clone(), stop.clone())),
+                web: Arc::new(WebClient::default()),
+                functions: Arc::new(platform::HostedFunctions::new(functions.clone())),
+            };
+            let built = hearth_functions::service::build(kind, told);
+            let built = built.map_err(|mistakes| StartError::Hosted(mistakes.join("\n  ")))?;
+            let started = Arc::clone(&built).start().await;
+            started.map_err(|reason| StartError::Service { service, reason })?;
+            let port = Port::new(built, bodies.clone(), emulator, &tasks, stop.clone());
+            surfaces.insert(service, port.router());
         }
         let hub = Hub {
             services: addresses.clone(),
@@ -229,7 +278,6 @@ impl App {
             surfaces.insert(Service::Hub, hub::router(hub));
         }
 
-        let tasks = TaskTracker::new();
         for (service, bound) in bound {
             if service == Service::Database {
                 tasks.spawn(connections::serve(bound, database.clone(), stop.clone()));
@@ -328,13 +376,26 @@ pub fn open_auth(settings: &Settings) -> Result<Arc<AuthService>, StartError> {
         None => Storage::memory(),
     };
     let entropy = Entropy::from_system().map_err(|_| StartError::Entropy)?;
-    Ok(AuthService::open(&storage, &settings.project, settings.auth, Clock::system(), entropy.stream("auth"))?)
+    Ok(AuthService::open(&storage, &settings.project, settings.auth.clone(), Clock::system(), entropy.stream("auth"))?)
 }
 
 /// Where the first service-account key goes, if there is none yet.
 async fn first_key_file(auth: &AuthService, storage: &Storage) -> Result<Option<PathBuf>, StartError> {
     let keys = auth.service_account_keys().await.map_err(auth::IssueError::from)?;
     Ok(storage.path().filter(|_| keys.is_empty()).map(|folder| folder.join(SERVICE_ACCOUNT_FILE)))
+}
+
+/// What users cannot be sent, and what that means.
+fn missing_delivery(auth: &AuthService) -> Vec<String> {
+    let delivers = auth.delivers();
+    let emails = "auth: nobody carries emails (auth.email in firebase.json): requests to send one are refused; admins can \
+                  still ask for links";
+    let texts = "auth: nobody carries text messages (auth.sms in firebase.json): requests to send one are refused";
+    [(delivers.emails, emails), (delivers.texts, texts)]
+        .into_iter()
+        .filter(|(is_carried, _)| !is_carried)
+        .map(|(_, notice)| notice.to_owned())
+        .collect()
 }
 
 /// What firebase.json declares, or else Pogify's profile.

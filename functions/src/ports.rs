@@ -3,9 +3,10 @@
 //! The shell implements these traits; nothing here knows how. Time and chance come in through them as well, so that
 //! a function answers the same bytes when both are held still.
 
+use crate::request::{HttpRequest, Reply};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -100,10 +101,12 @@ impl dyn Database {
 }
 
 /// A verified Firebase ID token's owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct User {
     /// The account's id.
     pub uid: String,
+    /// Every claim of the token.
+    pub claims: Arc<Map<String, Value>>,
 }
 
 /// Why there is no user.
@@ -148,4 +151,52 @@ pub struct NotPublished(pub String);
 pub trait Publisher: Send + Sync {
     /// Publishes `message`, retrying for as long as it makes sense; `Ok` means it was taken.
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<ChannelInfo, NotPublished>>;
+}
+
+/// Something that has to be done at a time it knows itself.
+pub trait Timer: Send + Sync {
+    /// A name for the log.
+    fn name(&self) -> &str;
+
+    /// When the next run is due; `None` while there is nothing to do.
+    fn due(&self) -> Option<Millis>;
+
+    /// Takes the run that is due at `now` and moves [`Timer::due`] past `now`; the work itself happens in the future.
+    fn begin(&self, now: Millis) -> BoxFuture<'static, ()>;
+}
+
+/// What has to be done later, by the [`Clock`].
+pub trait Timers: Send + Sync {
+    /// Has `timer` run whenever it is due, until the process ends.
+    fn add(&self, timer: Arc<dyn Timer>);
+
+    /// Says that some timer's due time has changed.
+    fn touch(&self);
+}
+
+/// Work that nobody waits for.
+pub trait Tasks: Send + Sync {
+    /// Has `work` done. It is given up when the process stops.
+    fn spawn(&self, work: BoxFuture<'static, ()>);
+}
+
+/// Another server did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoAnswer(pub String);
+
+/// Other servers.
+pub trait Web: Send + Sync {
+    /// Sends a request to the absolute URL it names; an answer is any status, with a body of up to 1 MiB. Given up
+    /// after 30 seconds.
+    fn fetch(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, NoAnswer>>;
+}
+
+/// The functions of this house.
+pub trait Functions: Send + Sync {
+    /// Whether there is an HTTPS function `name` in [`crate::registry::REGION`].
+    fn has(&self, name: &str) -> bool;
+
+    /// Calls it as a client does over HTTP; an answer is any status.
+    fn call<'a>(&'a self, name: &'a str, request: HttpRequest) -> BoxFuture<'a, Result<Reply, NoAnswer>>;
 }

@@ -1,8 +1,8 @@
 //! A request as an HTTPS function sees it: the host's prefix stripped, the body read.
 
+use crate::form;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Uri};
-use percent_encoding::percent_decode_str;
 
 /// A function's answer.
 pub type Reply = http::Response<Bytes>;
@@ -47,11 +47,7 @@ impl HttpRequest {
 
     /// The first parameter `name` of the query, decoded as forms are.
     pub fn query(&self, name: &str) -> Option<String> {
-        let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        self.uri.query()?.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key) == name).then(|| decode(value))
-        })
+        form::value(self.uri.query()?, name)
     }
 }
 

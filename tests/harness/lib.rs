@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 pub mod client;
+pub mod events;
 pub mod process;
 pub mod suite;
 pub mod transcript;

@@ -5,7 +5,7 @@ use hearth::app::App;
 use hearth::clock::MANUAL_START;
 use hearth::config::resolve::{Wishes, resolve};
 use hearth::config::service::Service;
-use hearth::config::settings::{ClockSettings, Mode, Settings};
+use hearth::config::settings::{ClockSettings, Endpoint, HostedSettings, Mode, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -63,6 +63,16 @@ impl Suite {
         let mut settings = settings(mode, folder.path());
         change(&mut settings);
         Self { app: App::start(settings).await.expect("the suite starts"), _folder: folder }
+    }
+
+    /// A suite with one of the services on the platform, of this section in firebase.json.
+    pub async fn start_hosted(mode: Mode, service: Service, section: &Value) -> Self {
+        let section = section.as_object().expect("an object").clone();
+        Self::start_with(mode, |settings| {
+            settings.hosted.insert(service, HostedSettings { config: section, secrets: BTreeMap::new() });
+            settings.services.insert(service, Endpoint { host: "127.0.0.1".to_owned(), port: 0 });
+        })
+        .await
     }
 
     /// Where a service listens.

@@ -1,10 +1,9 @@
 // The push stream's modes with real clients: npm's EventSource, a browser's EventSource, WebSocket and fetch.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createConnection, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { EventSource } from 'eventsource';
+import { startBetween } from './between.mjs';
 import { startPages } from './pages.mjs';
 import { startSuite } from './suite.mjs';
 
@@ -49,30 +48,8 @@ async function until(source, names, holds) {
   }
 }
 
-/** A server in front of the push stream whose connections can be cut. */
-async function proxy() {
-  const { host, port } = suite.ports.pushStream;
-  const sockets = new Set();
-  const server = createServer((client) => {
-    const upstream = createConnection({ host, port });
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => {}).on('close', () => sockets.delete(socket));
-    }
-    client.pipe(upstream).pipe(client);
-    client.on('close', () => upstream.destroy());
-    upstream.on('close', () => client.destroy());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    cut: () => sockets.forEach((socket) => socket.destroy()),
-    close: () => server.close(),
-  };
-}
-
 test("npm's EventSource comes back by itself and gets what it missed", { timeout: 60_000 }, async () => {
-  const between = await proxy();
+  const between = await startBetween(suite.ports.pushStream);
   const source = new EventSource(`${between.url}/events/npm.b1`);
   const heard = [];
   const gaps = [];
@@ -124,7 +101,7 @@ test("a browser's EventSource gets lines, types and ids", { timeout: 60_000 }, a
 });
 
 test("a browser's EventSource that is cut off comes back and misses nothing", { timeout: 60_000 }, async () => {
-  const between = await proxy();
+  const between = await startBetween(suite.ports.pushStream);
   await page.evaluate((url) => {
     window.heard = [];
     window.source = new EventSource(`${url}/events/cut.b1`);

@@ -20,12 +20,13 @@ export const ENFORCED = {
 };
 
 /**
- * @param {{runtime?: object, args?: string[], project?: string, pushStream?: object}} options
+ * @param {{runtime?: object, args?: string[], project?: string, pushStream?: object, sections?: Record<string, object>}}
+ *   options `sections` are those of the services on the platform, in firebase.json
  * @returns {Promise<{project: string, ports: Record<string, {host: string, port: number}>, url: (service: string) => string,
  *   stop: (signal?: string) => Promise<number>, output: () => string}>}
  */
-export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk', pushStream } = {}) {
-  return start('emulators:start', READY, { runtime, args, project, pushStream });
+export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk', pushStream, sections } = {}) {
+  return start('emulators:start', READY, { runtime, args, project, pushStream, sections });
 }
 
 /** The same for `hearth serve`; `folder` is where firebase.json is, and beside it the data. */
@@ -34,10 +35,10 @@ export async function startServer({ args = [], project = 'sdk-server' } = {}) {
   return start('serve', SERVER_READY, { runtime, args, project });
 }
 
-async function start(command, sign, { runtime, args, project, pushStream }) {
+async function start(command, sign, { runtime, args, project, pushStream, sections = {} }) {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-sdk-'));
-  const emulators = Object.fromEntries(SERVICES.map((service) => [service, { port: 0 }]));
-  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream }));
+  const emulators = Object.fromEntries([...SERVICES, ...Object.keys(sections)].map((service) => [service, { port: 0 }]));
+  await writeFile(join(folder, 'firebase.json'), JSON.stringify({ emulators, pushStream, ...sections }));
   await writeFile(join(folder, '.runtimeconfig.json'), JSON.stringify(runtime));
   const portsFile = join(folder, 'ports.json');
   const child = spawn(

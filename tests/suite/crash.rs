@@ -75,8 +75,7 @@ async fn no_acknowledged_write_is_lost_to_a_kill() {
 
 /// A number below `limit` that looks like chance and follows from `seed`.
 fn chance(seed: u64, limit: usize) -> usize {
-    let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    usize::try_from((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40).unwrap() % limit
+    fastrand::Rng::with_seed(seed).usize(..limit)
 }
 
 /// A session that intends to count places up when it ends, one after the other, until the server is killed; every third

@@ -171,6 +171,8 @@ impl Refusal {
                 | Error::TenantIdMismatch
                 | Error::TokenExpired
                 | Error::TooManyAttempts
+                | Error::AccountThrottled
+                | Error::UnverifiedNewEmail
                 | Error::UnauthorizedDomain
                 | Error::UnexpectedUserId
                 | Error::UnsupportedFirstFactor
@@ -179,7 +181,9 @@ impl Refusal {
                 | Error::UserNotFound
                 | Error::PasswordRequirements(_)
                 | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
-                Error::InvalidPayload(_) => (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID),
+                Error::InvalidPayload(_) | Error::QuotaExceeded(_) => {
+                    (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID)
+                }
                 Error::NotImplemented(_) => {
                     (StatusCode::NOT_IMPLEMENTED, Some("NOT_IMPLEMENTED"), Reason::Plain("unimplemented"))
                 }

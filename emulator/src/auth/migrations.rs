@@ -136,6 +136,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     ) STRICT;
     CREATE INDEX code_issued_at ON code (project, tenant, issued_at);",
     ),
+    // What nobody had settled used to be written as a setting.
+    Migration(
+        "UPDATE config SET value = json_remove(value, '$.emailPrivacyConfig.enableImprovedEmailPrivacy')
+        WHERE json_extract(value, '$.emailPrivacyConfig.enableImprovedEmailPrivacy') = 0;",
+    ),
 ];
 
 #[cfg(test)]
@@ -144,6 +149,23 @@ mod tests {
     use crate::auth::store::SqliteStore;
     use crate::storage::{Durability, Storage};
     use hearth_auth::store::{Accounts, Scope};
+
+    #[test]
+    fn who_settled_nothing_gets_each_modes_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::directory(folder.path(), Durability::Process).unwrap();
+        let first = storage.open("auth", MIGRATIONS.get(..1).unwrap()).unwrap();
+        let config = |privacy: bool| format!(r#"{{"emailPrivacyConfig":{{"enableImprovedEmailPrivacy":{privacy}}}}}"#);
+        let insert = format!("INSERT INTO config VALUES ('a', '{}'), ('b', '{}');", config(false), config(true));
+        first.writer.execute_batch(&insert).unwrap();
+        drop(first);
+        let now = storage.open("auth", MIGRATIONS).unwrap();
+        let store = SqliteStore(&now.writer);
+        for (project, privacy) in [("a", None), ("b", Some(true))] {
+            let config = store.config(project).unwrap();
+            assert_eq!(config.email_privacy_config.enable_improved_email_privacy, privacy, "{project}");
+        }
+    }
 
     #[test]
     fn accounts_of_the_first_version_are_found_by_what_later_ones_look_for() {

@@ -5,6 +5,7 @@
 
 mod blocking_functions;
 mod errors;
+mod guard;
 mod hashing_pool;
 mod key_file;
 mod migrations;

@@ -3,9 +3,10 @@
 //! Stands between the routes and the store. Must not know: HTTP.
 
 use super::blocking_functions::BlockingFunctions;
+use super::guard::{Guard, Taken};
 use super::hashing_pool::HashingPool;
 use super::migrations::MIGRATIONS;
-use super::outbound::Outbound;
+use super::outbound::{CarrierError, Outbound};
 use super::rerun::Rerun;
 use super::signing_keys;
 use super::store::SqliteStore;
@@ -19,8 +20,9 @@ use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errand::{Errand, Outcome, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
+use hearth_auth::operations::guard::{self, Action};
 use hearth_auth::operations::tenants::{self, Admission};
-use hearth_auth::operations::{self, Call};
+use hearth_auth::operations::{self, Answer, Call};
 use hearth_auth::password::Hashing;
 use hearth_auth::store::{Accounts, Scope, Standing, Store};
 use hearth_auth::token::{Purpose, Refused, Tokens};
@@ -64,6 +66,9 @@ pub enum OpenError {
     /// The writer's thread cannot be started.
     #[error("the accounts' thread cannot be started: {0}")]
     Thread(std::io::Error),
+    /// Emails or text messages cannot be sent as configured.
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
 }
 
 /// Why an operation has no answer.
@@ -112,6 +117,9 @@ struct House {
     tokens: RwLock<Arc<Tokens>>,
     hashing: Hashing,
     outbound: Outbound,
+    guard: Guard,
+    /// Where links lead to; `None` is where the client has found the server.
+    public_url: Option<String>,
     /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
     clock: Clock,
@@ -169,12 +177,18 @@ impl AuthService {
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
         let hashing = HashingPool::start().map_err(OpenError::Thread)?;
         let verified = Verified::new(MOST_VERIFIED_BYTES);
+        let outbound = match settings.emulator {
+            true => Outbound::Log,
+            false => Outbound::carried(&settings.delivery, project, clock.clone())?,
+        };
         let house = House {
             project: project.to_owned(),
             emulator: settings.emulator,
             tokens: RwLock::new(tokens),
             hashing: if settings.emulator { Hashing::Fake } else { Hashing::Argon2id },
-            outbound: if settings.emulator { Outbound::Log } else { Outbound::Nowhere },
+            outbound,
+            guard: Guard::new(settings.limits, &entropy),
+            public_url: settings.public_url,
             verified,
             clock,
             entropy,
@@ -201,6 +215,7 @@ impl AuthService {
         if thread.join().is_err() {
             tracing::error!("the accounts' thread ended by a panic");
         }
+        self.house.outbound.close().await;
     }
 
     /// Deletes up to `limit` anonymous accounts of the project whose last sign-in, refresh and creation are before
@@ -255,7 +270,71 @@ impl AuthService {
 
     /// Sends what operations want sent.
     pub(super) fn send(&self, messages: &[operations::Message]) {
-        messages.iter().for_each(|message| self.house.outbound.send(message));
+        for message in messages {
+            let mut id = [0; 16];
+            if !self.house.emulator {
+                self.house.entropy.fill(&mut id);
+            }
+            self.house.outbound.send(message, format!("{:032x}", u128::from_be_bytes(id)), self.house.clock.now());
+        }
+    }
+
+    /// What users can be sent.
+    pub fn delivers(&self) -> operations::Delivers {
+        self.house.outbound.delivers()
+    }
+
+    /// Where links in emails lead to; `found_at` is where the client has found this server, which only an emulator
+    /// believes.
+    pub(super) fn origin(&self, found_at: impl FnOnce() -> String) -> String {
+        match &self.house.public_url {
+            Some(url) if !self.house.emulator => url.clone(),
+            None if !self.house.emulator => "http://localhost".to_owned(),
+            Some(_) | None => found_at(),
+        }
+    }
+
+    /// Counts an attempt before it is looked at. `address` is where it comes from.
+    ///
+    /// # Errors
+    /// There have been too many, or so much waits to be sent that no more is taken.
+    pub(super) fn count(
+        &self,
+        asked: &Asked,
+        action: Option<Action>,
+        input: &Value,
+        address: &[u8],
+    ) -> Result<Option<Taken>, ServiceError> {
+        let (Some(action), false) = (action, asked.privileged) else { return Ok(None) };
+        if matches!(action, Action::SendEmail | Action::SendText) && !self.house.outbound.has_room() {
+            return Err(ServiceError::Busy);
+        }
+        let Some(limits) = self.house.guard.limits() else { return Ok(None) };
+        let charges = self.glance(asked, |store, call| guard::charges(store, call, limits, action, input, address))?;
+        Ok(Some(self.house.guard.take(action, charges, self.house.clock.now())?))
+    }
+
+    /// Settles what an attempt has cost, now that it is known what came of it.
+    pub(super) fn settle(
+        &self,
+        asked: &Asked,
+        taken: &Taken,
+        input: &Value,
+        address: &[u8],
+        result: &Result<Answer, ServiceError>,
+    ) {
+        let (guard, now) = (&self.house.guard, self.house.clock.now());
+        let is_spent = match result {
+            Ok(_) => guard::is_spent(taken.action, Ok(())),
+            Err(ServiceError::Refused(error)) => guard::is_spent(taken.action, Err(error)),
+            Err(ServiceError::Busy | ServiceError::Stopped) => false,
+        };
+        if !is_spent {
+            guard.give_back(taken, now);
+        }
+        if let (Ok(answer), Some(limits)) = (result, guard.limits()) {
+            guard.forgive(&guard::forgiven(&asked.scope, limits, input, answer, address), now);
+        }
     }
 
     /// The policy for tokens, with the keys of this moment.

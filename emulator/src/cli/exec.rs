@@ -132,9 +132,13 @@ fn environment(app: &App, wishes: &Wishes) -> Vec<(String, String)> {
             Service::Auth => "FIREBASE_AUTH_EMULATOR_HOST",
             Service::Database => "FIREBASE_DATABASE_EMULATOR_HOST",
             Service::Hub => "FIREBASE_EMULATOR_HUB",
-            // The official suite has no variables for these two.
+            // The official suite has no variables for these.
             Service::Functions => "FUNCTIONS_EMULATOR_HOST",
             Service::PushStream => "PUSH_STREAM_EMULATOR_HOST",
+            Service::Presence => "PRESENCE_EMULATOR_HOST",
+            Service::Signal => "SIGNAL_EMULATOR_HOST",
+            Service::Gateway => "GATEWAY_EMULATOR_HOST",
+            Service::Chat => "CHAT_EMULATOR_HOST",
         };
         variables.push((name.to_owned(), address.to_string()));
     }

@@ -20,6 +20,7 @@ mod users;
 use self::arguments::{Arguments, Command};
 use self::exit::Exit;
 use crate::app::{App, StartError};
+use crate::auth::OpenError;
 use crate::config::resolve::{Resolved, Wishes, resolve};
 use crate::config::settings::Mode;
 use clap::Parser;
@@ -85,15 +86,7 @@ async fn run(command: Command) -> Exit {
 async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit> {
     let Resolved { settings, warnings } = resolve(wishes).map_err(|error| fail(Exit::Config, error))?;
     announce::starting(&settings, &warnings);
-    let app = App::start(settings).await.map_err(|error| {
-        let exit = match &error {
-            StartError::Port { .. } => Exit::Port,
-            StartError::Storage(_) | StartError::Auth(_) | StartError::Import(_) => Exit::Data,
-            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) => Exit::Config,
-            StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Exit::System,
-        };
-        fail(exit, error)
-    })?;
+    let app = App::start(settings).await.map_err(|error| fail(Exit::from(&error), error))?;
     if let Some(file) = ports_file
         && let Err(error) = announce::write_ports_file(file, app.addresses())
     {
@@ -103,6 +96,29 @@ async fn launch(wishes: &Wishes, ports_file: Option<&Path>) -> Result<App, Exit>
     }
     announce::ready(&app);
     Ok(app)
+}
+
+impl From<&StartError> for Exit {
+    fn from(error: &StartError) -> Self {
+        match error {
+            StartError::Port { .. } => Self::Port,
+            StartError::Auth(OpenError::Carrier(_)) => Self::Config,
+            StartError::Storage(_)
+            | StartError::Auth(
+                OpenError::Storage(_)
+                | OpenError::SigningKeys(_)
+                | OpenError::UnreadableKey
+                | OpenError::NoKey
+                | OpenError::Thread(_),
+            )
+            | StartError::Import(_)
+            | StartError::Service { .. } => Self::Data,
+            StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) | StartError::Hosted(_) => {
+                Self::Config
+            }
+            StartError::Entropy | StartError::Secret(_) | StartError::ServiceAccount(_) => Self::System,
+        }
+    }
 }
 
 fn fail(exit: Exit, error: impl Display) -> Exit {

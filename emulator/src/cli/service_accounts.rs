@@ -3,7 +3,7 @@
 use super::arguments::{DataArguments, ServiceAccountsCreate};
 use super::exit::Exit;
 use super::fail;
-use crate::app::{self, StartError};
+use crate::app;
 use crate::auth::AuthService;
 use crate::config::resolve::resolve;
 use std::io::Write;
@@ -65,19 +65,7 @@ pub(super) async fn revoke(arguments: &DataArguments, id: String) -> Exit {
 pub(super) fn open(arguments: &DataArguments) -> Result<Arc<AuthService>, Exit> {
     let wishes = arguments.wishes().map_err(|error| fail(Exit::System, error))?;
     let settings = resolve(&wishes).map_err(|error| fail(Exit::Config, error))?.settings;
-    app::open_auth(&settings).map_err(|error| {
-        let exit = match error {
-            StartError::Storage(_) | StartError::Auth(_) | StartError::Import(_) => Exit::Data,
-            StartError::Port { .. }
-            | StartError::Schedule(_)
-            | StartError::Pubsub(_)
-            | StartError::Secret(_)
-            | StartError::ServiceAccount(_)
-            | StartError::PushStream(_)
-            | StartError::Entropy => Exit::System,
-        };
-        fail(exit, error)
-    })
+    app::open_auth(&settings).map_err(|error| fail(Exit::from(&error), error))
 }
 
 fn say(text: &str) -> Exit {

@@ -22,6 +22,12 @@ pub struct FirebaseJson {
     pub rules: Vec<RulesFile>,
     /// The `pushStream` section, as it is.
     pub push_stream: Option<Value>,
+    /// The sections of the services on the platform.
+    pub hosted: BTreeMap<Service, Map<String, Value>>,
+    /// The `server` section, as it is.
+    pub server: Option<Value>,
+    /// The `auth` section, as it is.
+    pub auth: Option<Value>,
     /// What should be said to the user about it.
     pub warnings: Vec<String>,
 }
@@ -97,7 +103,14 @@ pub fn parse(text: &str) -> Result<FirebaseJson, String> {
                 }
             }
             "pushStream" => parsed.push_stream = Some(value.clone()),
-            _ => parsed.ignore(key, ""),
+            "server" => parsed.server = Some(value.clone()),
+            "auth" => parsed.auth = Some(value.clone()),
+            name => match name.parse::<Service>() {
+                Ok(service) if service.hosted().is_some() => {
+                    parsed.hosted.insert(service, object(value, name)?.clone());
+                }
+                Ok(_) | Err(_) => parsed.ignore(key, ""),
+            },
         }
     }
     Ok(parsed)

@@ -1,11 +1,14 @@
 //! Flags over files over defaults: one [`Settings`] and what should be said about it.
 
+use super::delivery::{self, Secrets};
 use super::firebase_json::{self, FirebaseJson, RulesFile, RulesOf};
 use super::rules_files::{self, RulesSource};
 use super::runtime_config::{self, RuntimeConfig};
+use super::secret::Secret;
 use super::service::Service;
 use super::settings::{
-    AuthSettings, ClockSettings, DatabaseSettings, Endpoint, FunctionsSettings, Mode, PushStreamSettings, Settings,
+    AuthSettings, ClockSettings, DatabaseSettings, Endpoint, FunctionsSettings, HostedSettings, Mode,
+    PushStreamSettings, ServerSettings, Settings,
 };
 use crate::storage::Durability;
 use hearth_database::Ruleset;
@@ -97,6 +100,13 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     };
     let mut runtime = read_runtime_config(&root, &firebase)?;
     for (variable, secret) in
+        [(delivery::SMTP_PASSWORD, &mut runtime.smtp_password), (delivery::WEBHOOK_SECRET, &mut runtime.webhook_secret)]
+    {
+        if let Some(value) = wishes.environment.get(variable).filter(|value| !value.is_empty()) {
+            *secret = Some(Secret::new(value));
+        }
+    }
+    for (variable, secret) in
         [(JWT_SECRET_VARIABLE, &mut runtime.jwt_secret), (PUBSUB_SECRET_VARIABLE, &mut runtime.pubsub_secret)]
     {
         if let Some(value) = wishes.environment.get(variable).filter(|value| !value.is_empty()) {
@@ -116,8 +126,10 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
         );
     }
     read_rules(&root, &firebase.rules, &mut settings)?;
+    read_server_and_auth(&root, file.as_deref(), &firebase, &runtime, &mut settings, &mut warnings)?;
     settings.push_stream.declared = firebase.push_stream.clone();
     settings.push_stream.folder = root.clone();
+    settings.hosted = hosted(&firebase, &wishes.environment);
     settings.data = (!wishes.ephemeral).then(|| {
         let base = wishes.data_dir.clone().map_or_else(|| root.join(".hearth"), |given| wishes.directory.join(given));
         base.join(&project)
@@ -130,6 +142,33 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     Ok(Resolved { settings, warnings })
 }
 
+/// What firebase.json says of proxies, limits and delivery. An emulator limits nobody and sends nothing.
+fn read_server_and_auth(
+    root: &Path,
+    file: Option<&Path>,
+    firebase: &FirebaseJson,
+    runtime: &RuntimeConfig,
+    settings: &mut Settings,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let failed = |problem: String| {
+        ConfigError::new(file.map_or_else(|| "firebase.json".to_owned(), |file| file.display().to_string()), problem)
+    };
+    settings.server.trusted_proxies = delivery::server(firebase.server.as_ref(), warnings).map_err(failed)?;
+    if settings.mode == Mode::Emulator {
+        return Ok(());
+    }
+    let secrets = Secrets {
+        smtp_password: runtime.smtp_password.clone().unwrap_or_default(),
+        webhook: runtime.webhook_secret.clone().unwrap_or_default(),
+    };
+    let section = delivery::auth(firebase.auth.as_ref(), &secrets, root, warnings).map_err(failed)?;
+    settings.auth.limits = section.limits;
+    settings.auth.public_url = section.public_url;
+    settings.auth.delivery = section.delivery;
+    Ok(())
+}
+
 fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
     Settings {
         mode: Mode::Emulator,
@@ -137,7 +176,8 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
         data: None,
         durability: Durability::Process,
         services: BTreeMap::new(),
-        auth: AuthSettings { emulator: true, unsigned_tokens: true },
+        server: ServerSettings::default(),
+        auth: AuthSettings::emulator(),
         database: DatabaseSettings {
             rules: BTreeMap::new(),
             open: true,
@@ -154,6 +194,7 @@ fn emulator_preset(project: &str, runtime: &RuntimeConfig) -> Settings {
             ..functions(runtime)
         },
         push_stream: push_stream(runtime.pubsub_secret.clone().unwrap_or_default()),
+        hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
         import: None,
@@ -191,7 +232,8 @@ fn self_host_preset(
         data: None,
         durability: Durability::Power,
         services: BTreeMap::new(),
-        auth: AuthSettings { emulator: false, unsigned_tokens: false },
+        server: ServerSettings::default(),
+        auth: AuthSettings::self_host(),
         database: DatabaseSettings {
             rules: BTreeMap::new(),
             open: false,
@@ -208,6 +250,7 @@ fn self_host_preset(
             ..functions(runtime)
         },
         push_stream: push_stream(secret),
+        hosted: BTreeMap::new(),
         clock: ClockSettings::System,
         seed: None,
         import: None,
@@ -217,6 +260,20 @@ fn self_host_preset(
 /// Nothing is declared yet.
 fn push_stream(secret: String) -> PushStreamSettings {
     PushStreamSettings { secret, declared: None, folder: PathBuf::new() }
+}
+
+/// What the services on the platform are told.
+fn hosted(firebase: &FirebaseJson, environment: &BTreeMap<String, String>) -> BTreeMap<Service, HostedSettings> {
+    let settings = |service: Service| {
+        let prefix = format!("HEARTH_{}_", service.key().to_ascii_uppercase());
+        let secret = |(name, value): (&String, &String)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()));
+        HostedSettings {
+            config: firebase.hosted.get(&service).cloned().unwrap_or_default(),
+            secrets: environment.iter().filter_map(secret).collect(),
+        }
+    };
+    let services = Service::ALL.into_iter().filter(|service| service.hosted().is_some());
+    services.map(|service| (service, settings(service))).collect()
 }
 
 /// What both presets have in common; the toggles stand at their safe side.
@@ -238,26 +295,30 @@ fn functions(runtime: &RuntimeConfig) -> FunctionsSettings {
 }
 
 /// Decides which services run and where. Without any configuration all do; with one, those it names, as the official
-/// suite does it; `--only` names them itself. The push stream comes with the functions, which publish to it.
+/// suite does it; `--only` names them itself. The push stream comes with the functions, which publish to it. The
+/// services on the platform run where they are named, and change nothing for the others.
 fn choose_services(wishes: &Wishes, firebase: &FirebaseJson, settings: &mut Settings) -> Result<(), ConfigError> {
     let declares_push_stream = firebase.push_stream.is_some();
     let unconfigured =
         !firebase.has_emulators && !firebase.has_functions && !firebase.has_database && !declares_push_stream;
     let configured = |service: Service| {
-        unconfigured
+        unconfigured && service.hosted().is_none()
             || firebase.emulators.contains_key(&service)
             || match service {
                 Service::Functions => firebase.has_functions,
                 Service::Database => firebase.has_database,
                 Service::PushStream => declares_push_stream,
                 Service::Auth | Service::Hub => false,
+                Service::Presence | Service::Signal | Service::Gateway | Service::Chat => {
+                    firebase.hosted.contains_key(&service)
+                }
             }
     };
     for service in Service::ALL {
         let runs = match (service, &wishes.only, wishes.mode) {
             (Service::Hub, _, mode) => mode == Mode::Emulator,
             (service, Some(only), _) => only.contains(&service),
-            (_, None, Mode::SelfHost) => true,
+            (service, None, Mode::SelfHost) => service.hosted().is_none() || configured(service),
             (Service::PushStream, None, Mode::Emulator) => {
                 configured(Service::PushStream) || configured(Service::Functions)
             }

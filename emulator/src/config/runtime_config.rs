@@ -1,5 +1,6 @@
 //! .runtimeconfig.json: secrets and toggles of the functions, in the form `firebase functions:config:get` writes.
 
+use super::secret::Secret;
 use serde_json::{Map, Value};
 
 /// What the runtime configuration says.
@@ -11,6 +12,10 @@ pub struct RuntimeConfig {
     pub pubsub_url: Option<String>,
     /// `pubsub.secret`: what publishers show.
     pub pubsub_secret: Option<String>,
+    /// `smtp.password`: for the mail server.
+    pub smtp_password: Option<Secret>,
+    /// `webhook.secret`: signs the calls of webhooks.
+    pub webhook_secret: Option<Secret>,
     /// `toggles.skip_auth`.
     pub skip_auth: Option<bool>,
     /// `toggles.skip_rate_limit`.
@@ -50,6 +55,8 @@ impl RuntimeConfig {
                 "jwt.secret" => self.jwt_secret = Some(string(value, &path)?).filter(|secret| !secret.is_empty()),
                 "pubsub.url" => self.pubsub_url = Some(string(value, &path)?).filter(|url| !url.is_empty()),
                 "pubsub.secret" => self.pubsub_secret = Some(string(value, &path)?),
+                "smtp.password" => self.smtp_password = Some(Secret::new(string(value, &path)?)),
+                "webhook.secret" => self.webhook_secret = Some(Secret::new(string(value, &path)?)),
                 "toggles.skip_auth" => self.skip_auth = Some(boolean(value, &path)?),
                 "toggles.skip_rate_limit" => self.skip_rate_limit = Some(boolean(value, &path)?),
                 "toggles.log_pubsub" => self.log_pubsub = Some(boolean(value, &path)?),

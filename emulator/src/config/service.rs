@@ -1,5 +1,6 @@
 //! The services by name: the keys of firebase.json, the labels people read, the ports they expect.
 
+use hearth_functions::service::Kind;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,11 +17,29 @@ pub enum Service {
     PushStream,
     /// The hub, where tools find the others.
     Hub,
+    /// Who was last seen when.
+    Presence,
+    /// WebRTC signalling.
+    Signal,
+    /// WebSockets with routes and queues.
+    Gateway,
+    /// Chat.
+    Chat,
 }
 
 impl Service {
     /// All of them, in the order they are listed to people.
-    pub const ALL: [Self; 5] = [Self::Auth, Self::Functions, Self::Database, Self::PushStream, Self::Hub];
+    pub const ALL: [Self; 9] = [
+        Self::Auth,
+        Self::Functions,
+        Self::Database,
+        Self::PushStream,
+        Self::Hub,
+        Self::Presence,
+        Self::Signal,
+        Self::Gateway,
+        Self::Chat,
+    ];
 
     /// The key in firebase.json's `emulators`, in `--only` and in the ports file.
     pub const fn key(self) -> &'static str {
@@ -30,6 +49,10 @@ impl Service {
             Self::Database => "database",
             Self::PushStream => "pushStream",
             Self::Hub => "hub",
+            Self::Presence => "presence",
+            Self::Signal => "signal",
+            Self::Gateway => "gateway",
+            Self::Chat => "chat",
         }
     }
 
@@ -41,6 +64,10 @@ impl Service {
             Self::Database => "Database",
             Self::PushStream => "Push Stream",
             Self::Hub => "Hub",
+            Self::Presence => "Presence",
+            Self::Signal => "Signal",
+            Self::Gateway => "Gateway",
+            Self::Chat => "Chat",
         }
     }
 
@@ -52,6 +79,23 @@ impl Service {
             Self::Database => 9000,
             Self::PushStream => 9080,
             Self::Hub => 4400,
+            Self::Presence => 9181,
+            Self::Signal => 9182,
+            Self::Gateway => 9183,
+            Self::Chat => 9184,
+        }
+    }
+}
+
+impl Service {
+    /// Which of the services on the platform it is, if it is one: they run only where firebase.json has their key.
+    pub const fn hosted(self) -> Option<Kind> {
+        match self {
+            Self::Auth | Self::Functions | Self::Database | Self::PushStream | Self::Hub => None,
+            Self::Presence => Some(Kind::Presence),
+            Self::Signal => Some(Kind::Signal),
+            Self::Gateway => Some(Kind::Gateway),
+            Self::Chat => Some(Kind::Chat),
         }
     }
 }
@@ -64,7 +108,9 @@ impl fmt::Display for Service {
 
 /// A word that names no service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no service {0:?}; there are auth, functions, database, pushStream and hub")]
+#[error(
+    "there is no service {0:?}; there are auth, functions, database, pushStream, hub, presence, signal, gateway and chat"
+)]
 pub struct UnknownService(String);
 
 impl FromStr for Service {

@@ -1,11 +1,15 @@
 //! The resolved settings. Emulator and self-host mode are two presets of this one struct.
 
+use super::delivery::DeliverySettings;
 use super::rules_files::RulesSource;
 use super::service::Service;
 use crate::clock::Millis;
+use crate::server::client_address::TrustedProxies;
 use crate::storage::Durability;
+use hearth_auth::operations::guard::Limits;
 use hearth_database::Ruleset;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +26,8 @@ pub struct Settings {
     pub durability: Durability,
     /// Which services run, and where.
     pub services: BTreeMap<Service, Endpoint>,
+    /// What every HTTP surface does.
+    pub server: ServerSettings,
     /// What Auth does.
     pub auth: AuthSettings,
     /// What the Realtime Database does.
@@ -32,6 +38,8 @@ pub struct Settings {
     pub functions: FunctionsSettings,
     /// What the push stream does.
     pub push_stream: PushStreamSettings,
+    /// What the services on the platform are told.
+    pub hosted: BTreeMap<Service, HostedSettings>,
     /// Which clock everything follows.
     pub clock: ClockSettings,
     /// Makes ids, codes and push ids repeatable.
@@ -58,14 +66,45 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+/// Settings of every HTTP surface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Proxies whose `X-Forwarded-For` says where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+}
+
 /// Settings of Auth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthSettings {
     /// Whoever says so is an admin, users are taken at their word, and there are endpoints for tests (emulator mode
     /// only).
     pub emulator: bool,
     /// ID tokens carry no signature, and unsigned ones are accepted (emulator mode only, unless `--signed-tokens`).
     pub unsigned_tokens: bool,
+    /// How often something may be tried (emulator mode: as often as anybody likes).
+    pub limits: Limits,
+    /// Scheme and host of links in emails, unless emulated. An emulator's lead to where the client has found it.
+    pub public_url: Option<String>,
+    /// How emails and text messages leave; an emulator tells its developer instead.
+    pub delivery: DeliverySettings,
+}
+
+impl AuthSettings {
+    /// Emulator mode's.
+    pub fn emulator() -> Self {
+        Self {
+            emulator: true,
+            unsigned_tokens: true,
+            limits: Limits::NONE,
+            public_url: None,
+            delivery: DeliverySettings::default(),
+        }
+    }
+
+    /// A server's, as long as nothing is configured.
+    pub fn self_host() -> Self {
+        Self { emulator: false, unsigned_tokens: false, limits: Limits::default(), ..Self::emulator() }
+    }
 }
 
 /// Settings of the Realtime Database.
@@ -120,6 +159,22 @@ pub struct PushStreamSettings {
     pub declared: Option<serde_json::Value>,
     /// Where the files are that it names.
     pub folder: PathBuf,
+}
+
+/// Settings of a service on the platform.
+#[derive(Clone, Default)]
+pub struct HostedSettings {
+    /// Its section of firebase.json.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// The environment's `HEARTH_{SERVICE}_{NAME}` by `NAME`.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for HostedSettings {
+    /// Everything but the secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HostedSettings").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 /// Which clock.

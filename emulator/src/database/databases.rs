@@ -146,6 +146,25 @@ impl Databases {
             .unwrap_or(Err(DatabaseUnavailable::Closed))
     }
 
+    /// A database that is somebody's own: opened, or made, whatever the settings say, and closed to all but admins
+    /// unless rules are given for it.
+    ///
+    /// # Errors
+    /// See [`DatabaseUnavailable`].
+    pub async fn own(self: &Arc<Self>, name: &str) -> Result<Arc<DatabaseService>, DatabaseUnavailable> {
+        let name = resolve(&self.project, Some(name))?;
+        {
+            let mut given = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+            if given_for(&given, &self.project, &name).is_none() {
+                given.insert(Some(name.clone()), Ruleset::Locked);
+            }
+        }
+        let databases = Arc::clone(self);
+        tokio::task::spawn_blocking(move || databases.open_now(name, true))
+            .await
+            .unwrap_or(Err(DatabaseUnavailable::Closed))
+    }
+
     /// The namespaces that exist, open or not, sorted.
     ///
     /// # Errors
@@ -383,6 +402,15 @@ mod tests {
     fn opened(storage: &Storage, open: bool, create_on_first_use: bool) -> Arc<Databases> {
         let settings = DatabaseSettings { rules: BTreeMap::new(), open, create_on_first_use, explain_denials: false };
         Databases::open(storage.clone(), "Demo", settings, Clock::manual(0), Entropy::seeded(1)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn somebodys_own_is_closed_to_others() {
+        let databases = opened(&Storage::memory(), true, false);
+        let own = databases.own("service").await.unwrap();
+        assert!(Arc::ptr_eq(&own, &databases.own("Service").await.unwrap()));
+        assert!(!databases.first_rules("service").may_write_anything(&Caller::ANYONE));
+        assert!(databases.first_rules("another").may_write_anything(&Caller::ANYONE));
     }
 
     async fn put(databases: &Arc<Databases>, namespace: &str) {

@@ -2,8 +2,9 @@
 //!
 //! The one file of this room that names other rooms; nothing else in it may.
 
+use super::Host;
 use crate::auth::AuthService;
-use crate::clock::{Clock, Entropy, Millis};
+use crate::clock::{Agenda, Clock, Entropy, Job, Millis, Work};
 use crate::database::DatabaseService;
 use crate::pubsub::PubsubService;
 use crate::server::credentials::{IdTokens, TokenRefused};
@@ -11,9 +12,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hearth_database::{TransactionError, json};
 use hearth_functions::ports::{
-    self, Accounts, ChannelInfo, Database, DatabaseError, NoUser, NotPublished, Platform, Publisher, Transaction,
-    TransactionBody, User,
+    self, Accounts, ChannelInfo, Database, DatabaseError, Functions, NoAnswer, NoUser, NotPublished, Platform,
+    Publisher, Transaction, TransactionBody, User,
 };
+use hearth_functions::registry::REGION;
+use hearth_functions::request::{HttpRequest, Reply};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -31,6 +34,33 @@ pub fn platform(
         database: Arc::new(ProjectDatabase(database)),
         accounts: Arc::new(ProjectAccounts(auth)),
         publisher,
+    }
+}
+
+impl ports::Timers for Agenda {
+    fn add(&self, timer: Arc<dyn ports::Timer>) {
+        Self::add(self, Arc::new(Planned(timer)));
+    }
+
+    fn touch(&self) {
+        Self::touch(self);
+    }
+}
+
+/// A timer on the agenda.
+struct Planned(Arc<dyn ports::Timer>);
+
+impl Job for Planned {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn due(&self) -> Option<Millis> {
+        self.0.due()
+    }
+
+    fn begin(&self, now: Millis) -> Work {
+        self.0.begin(now)
     }
 }
 
@@ -89,7 +119,7 @@ impl Accounts for ProjectAccounts {
     fn verify<'a>(&'a self, id_token: &'a str) -> BoxFuture<'a, Result<User, NoUser>> {
         Box::pin(async move {
             match IdTokens::verify(&*self.0, id_token).await {
-                Ok(token) => Ok(User { uid: token.uid }),
+                Ok(token) => Ok(User { uid: token.uid, claims: token.claims }),
                 Err(refused @ TokenRefused::Unavailable) => Err(NoUser::Unavailable(refused.to_string())),
                 Err(
                     TokenRefused::Malformed
@@ -130,4 +160,33 @@ impl Publisher for OwnPushStream {
             Err(error) => Err(NotPublished(error.to_string())),
         }))
     }
+}
+
+/// The functions that a host serves; none if there is no host.
+pub struct HostedFunctions(Option<Arc<Host>>);
+
+impl HostedFunctions {
+    /// Those of `host`.
+    pub fn new(host: Option<Arc<Host>>) -> Self {
+        Self(host)
+    }
+}
+
+impl Functions for HostedFunctions {
+    fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|host| host.serves(&in_region(name)))
+    }
+
+    fn call<'a>(&'a self, name: &'a str, request: HttpRequest) -> BoxFuture<'a, Result<Reply, NoAnswer>> {
+        Box::pin(async move {
+            let host = self.0.as_ref().ok_or_else(|| NoAnswer("there are no functions".to_owned()))?;
+            let answer = host.call(&in_region(name), request).await;
+            Ok(answer.unwrap_or_else(|failure| failure.reply(host.headers())))
+        })
+    }
+}
+
+/// The key by which a host knows a function.
+fn in_region(name: &str) -> String {
+    format!("{REGION}-{name}")
 }

@@ -97,7 +97,8 @@ fn stripped(rest: &str, uri: &Uri) -> Uri {
     PathAndQuery::try_from(text).map(Uri::from).unwrap_or_default()
 }
 
-fn unread(error: BodyError) -> Unread {
+/// How a function is told that its body was not read.
+pub(super) fn unread(error: BodyError) -> Unread {
     match error {
         BodyError::TooLarge => Unread::TooLarge,
         BodyError::TimedOut => Unread::TimedOut,

@@ -1,5 +1,6 @@
 //! Connections of one HTTP surface, from accept to the last byte.
 
+use super::client_address;
 use super::patience::PatientTimer;
 use super::ports::Bound;
 use super::stall::Impatient;
@@ -92,7 +93,7 @@ async fn accept(listener: TcpListener, surface: impl Surface, stop: Cancellation
             Ok((stream, peer)) => {
                 let hang_up = HangUp::default();
                 let connection = connection(stream, peer, surface.clone(), stop.clone(), hang_up.clone());
-                connections.spawn(HANG_UP.scope(hang_up, connection));
+                connections.spawn(HANG_UP.scope(hang_up, client_address::of_peer(peer.ip(), connection)));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

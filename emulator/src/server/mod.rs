@@ -1,8 +1,9 @@
-//! What every HTTP surface shares: ports, connections, WebSockets, bodies, cross-origin headers, and who is asking.
+//! What every HTTP surface shares: ports, connections, WebSockets, bodies, cross-origin headers, who is asking and from where.
 //!
 //! Must not know: what any product answers.
 
 pub mod body;
+pub mod client_address;
 pub mod connections;
 pub mod cors;
 pub mod credentials;

@@ -7,7 +7,6 @@
 mod body;
 mod code;
 mod json_text;
-mod key;
 mod purge;
 mod purge_accounts;
 mod push_update;

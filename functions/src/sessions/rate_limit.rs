@@ -4,8 +4,8 @@
 //! does the work: however many calls come at once, exactly 100 pass.
 
 use super::json_text::whole;
-use super::key;
 use super::refusal::Refusal;
+use crate::key;
 use crate::ports::{DatabaseError, Millis, Transaction};
 use serde_json::{Value, json};
 

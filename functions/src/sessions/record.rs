@@ -5,9 +5,9 @@
 //! 65. So a stale token can never take over a code that has been given to someone else.
 
 use super::json_text::whole;
-use super::key;
 use super::refusal::Refusal;
 use super::session_token::SessionClaims;
+use crate::key;
 use crate::ports::{DatabaseError, Millis, Transaction};
 use serde_json::{Value, json};
 

@@ -139,7 +139,7 @@ impl Accounts for House {
             }
             // Blanks are forgiven here, so that the functions have to see to them.
             let uid = id_token.trim().strip_prefix("token-of-").ok_or(NoUser::Refused)?;
-            Ok(User { uid: uid.to_owned() })
+            Ok(User { uid: uid.to_owned(), claims: Arc::default() })
         })
     }
 

@@ -52,7 +52,7 @@ async fn round(seed: u64) {
     let _seed = Seed(seed);
     let suite = Suite::start().await;
     let mut world = World {
-        random: Random(seed),
+        random: Random::new(seed),
         suite: &suite,
         reference: Reference { root: Value::Null, rules: Ruleset::Open, now: suite.now() },
         visitors: Vec::new(),

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// A generator of random numbers (splitmix64), so that a failure can be repeated by its seed.
-pub(crate) struct Random(pub(crate) u64);
+/// A generator of random numbers, so that a failure can be repeated by its seed.
+pub(crate) struct Random(fastrand::Rng);
 
 /// Where things are.
 const KEYS: [&str; 4] = ["a", "b", "ada", "bob"];
@@ -46,12 +46,12 @@ const CONDITIONS: [&str; 34] = [
 ];
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
+    }
+
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+        self.0.u64(..limit)
     }
 
     pub(crate) fn one_in(&mut self, many: u64) -> bool {

@@ -4,6 +4,7 @@
 //! one could be used. Must not know: what a code is used for.
 
 use crate::Millis;
+use crate::account::MfaEnrollment;
 use crate::errors::StoreError;
 use crate::store::{Accounts, Scope, Store};
 use serde::de::DeserializeOwned;
@@ -82,6 +83,8 @@ pub enum RequestType {
     EmailSignin,
     /// To change to another email.
     VerifyAndChangeEmail,
+    /// To remove a second factor that was added.
+    RevertSecondFactorAddition,
 }
 
 /// What an email carries. Its JSON is what the emulator lists.
@@ -99,6 +102,28 @@ pub struct OobCode {
     pub oob_code: String,
     /// The link that has the code in it.
     pub oob_link: String,
+    /// The second factor that the code removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_factor: Option<Box<AddedFactor>>,
+}
+
+/// A second factor, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddedFactor {
+    /// The account.
+    pub local_id: String,
+    /// The factor as somebody may see it who has shown the first one only.
+    pub factor: MfaEnrollment,
+}
+
+impl AddedFactor {
+    /// What the owner calls it, or what it is.
+    pub fn described(&self) -> String {
+        let factor = &self.factor;
+        let own = factor.display_name.as_deref().or(factor.phone_info.as_deref()).filter(|name| !name.is_empty());
+        own.unwrap_or("an authenticator app").to_owned()
+    }
 }
 
 impl Code for OobCode {
@@ -117,7 +142,7 @@ impl Code for OobCode {
             RequestType::PasswordReset => HOUR,
             RequestType::EmailSignin => 6 * HOUR,
             RequestType::VerifyEmail | RequestType::VerifyAndChangeEmail => 3 * DAY,
-            RequestType::RecoverEmail => LONGEST,
+            RequestType::RecoverEmail | RequestType::RevertSecondFactorAddition => LONGEST,
         }
     }
 }
@@ -335,6 +360,7 @@ mod tests {
             request_type: RequestType::EmailSignin,
             oob_code: "c".to_owned(),
             oob_link: "l".to_owned(),
+            added_factor: None,
         };
         let json = r#"{"email":"a@b","requestType":"EMAIL_SIGNIN","oobCode":"c","oobLink":"l"}"#;
         assert_eq!(serde_json::to_string(&code).unwrap(), json);

@@ -211,12 +211,24 @@ pub enum Error {
     /// Path, body and token name different tenants.
     #[error("TENANT_ID_MISMATCH")]
     TenantIdMismatch,
+    /// An email is changed by a link that is sent to the new one.
+    #[error("OPERATION_NOT_ALLOWED : Please verify the new email before changing email.")]
+    UnverifiedNewEmail,
     /// The token is past its time or revoked.
     #[error("TOKEN_EXPIRED")]
     TokenExpired,
     /// Too many codes were tried.
     #[error("TOO_MANY_ATTEMPTS_TRY_LATER")]
     TooManyAttempts,
+    /// Too many wrong passwords were shown for the account; the words are Identity Toolkit's.
+    #[error(
+        "TOO_MANY_ATTEMPTS_TRY_LATER : Access to this account has been temporarily disabled due to many failed login \
+         attempts. You can immediately restore it by resetting your password or you can try again later."
+    )]
+    AccountThrottled,
+    /// More was asked for than the project, or the caller's address, may have in an hour.
+    #[error("QUOTA_EXCEEDED{0}")]
+    QuotaExceeded(&'static str),
     /// A link in an email may not lead on to this host.
     #[error("UNAUTHORIZED_DOMAIN : Domain not allowlisted by project")]
     UnauthorizedDomain,

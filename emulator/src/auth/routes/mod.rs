@@ -11,8 +11,9 @@ mod surfaces;
 mod table;
 
 use super::errors::{Refusal, pretty};
-use super::service::{Asked, AuthService};
+use super::service::{Asked, AuthService, ServiceError};
 use crate::server::body::Bodies;
+use crate::server::client_address::{self, TrustedProxies};
 use crate::server::cors;
 use axum::Router;
 use axum::body::Body;
@@ -21,21 +22,41 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use hearth_auth::Error;
 use hearth_auth::operations::Answer;
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use table::Run;
 
 #[derive(Clone)]
 struct Room {
     service: Arc<AuthService>,
     bodies: Bodies,
+    proxies: Arc<TrustedProxies>,
+    /// Whether it has been said that a proxy is not trusted.
+    has_warned: Arc<AtomicBool>,
 }
 
 /// Serves the Identity Toolkit, Secure Token and, in emulator mode, emulator APIs. Host names of the real services are
 /// the first segment of a path (`/identitytoolkit.googleapis.com/v1/accounts:signUp`).
-pub fn router(service: Arc<AuthService>, bodies: Bodies) -> Router {
-    Router::new().fallback(handle).layer(middleware::from_fn(cors::reflect)).with_state(Room { service, bodies })
+/// What `proxies` say of where a request comes from is believed.
+pub fn router(service: Arc<AuthService>, bodies: Bodies, proxies: TrustedProxies) -> Router {
+    let room = Room { service, bodies, proxies: Arc::new(proxies), has_warned: Arc::default() };
+    Router::new().fallback(handle).layer(middleware::from_fn(cors::reflect)).with_state(room)
+}
+
+impl Room {
+    /// Where a request comes from, as it is counted; empty if nobody knows.
+    fn address(&self, headers: &HeaderMap) -> Vec<u8> {
+        if self.proxies.is_ignored_proxy(headers) && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request has X-Forwarded-For from an address that server.trustedProxies does not name; if that is your \
+                 proxy, all of its clients share one client's limits until it is named"
+            );
+        }
+        self.proxies.client(headers).map(client_address::one_client).unwrap_or_default()
+    }
 }
 
 async fn handle(State(room): State<Room>, request: Request) -> Response {
@@ -63,15 +84,34 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
         input::read(&room.bodies, operation.source, operation.schema, privileged, &head, body).await?;
     let scope = input::scope(service, row.auth, privileged, &params, &input)?;
     service.admit(&scope, privileged, row.uses_accounts()).await?;
-    let asked = Asked { scope, privileged, origin: input::origin(&head) };
-    let answer = match operation.run {
-        table::Does::Glance(run) if !privileged => service.glance(&asked, |store, call| run(store, call, &input))?,
-        table::Does::Glance(run) | table::Does::Read(run) => {
-            service.read(asked, move |store, call| run(store, call, &input)).await?
-        }
-        table::Does::Write(run) => service.write(asked, move |store, call| run(store, call, &input)).await?,
+    let asked = Asked { scope, privileged, origin: service.origin(|| input::origin(&head)) };
+    let action = operation.action.filter(|action| action.is_meant(&input));
+    let address = if action.is_some() { room.address(&head.headers) } else { Vec::new() };
+    let taken = service.count(&asked, action, &input, &address)?;
+    let Some(taken) = taken else {
+        return success(service, run(service, operation, asked, Arc::new(input)).await?).await;
     };
-    success(service, answer).await
+    let input = Arc::new(input);
+    let result = run(service, operation, asked.clone(), Arc::clone(&input)).await;
+    service.settle(&asked, &taken, &input, &address, &result);
+    success(service, result?).await
+}
+
+async fn run(
+    service: &AuthService,
+    operation: &table::Operation,
+    asked: Asked,
+    input: Arc<Value>,
+) -> Result<Answer, ServiceError> {
+    match operation.run {
+        table::Does::Glance(run) if !asked.privileged => {
+            Ok(service.glance(&asked, |store, call| run(store, call, &input))?)
+        }
+        table::Does::Glance(run) | table::Does::Read(run) => {
+            service.read(asked, move |store, call| run(store, call, &input)).await
+        }
+        table::Does::Write(run) => service.write(asked, move |store, call| run(store, call, &input)).await,
+    }
 }
 
 async fn success(service: &AuthService, answer: Answer) -> Result<Response, Refusal> {

@@ -7,6 +7,7 @@ use super::public_keys::Form;
 use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
+use hearth_auth::operations::guard::Action;
 use hearth_auth::operations::{
     Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, passkeys, password_policy,
     phone, session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password,
@@ -57,6 +58,14 @@ pub(super) struct Operation {
     pub(super) source: Source,
     pub(super) schema: Schema,
     pub(super) run: Does,
+    /// What a server counts of it.
+    pub(super) action: Option<Action>,
+}
+
+impl Operation {
+    const fn counted(self, action: Action) -> Self {
+        Self { action: Some(action), ..self }
+    }
 }
 
 /// Where an operation's fields come from.
@@ -83,15 +92,15 @@ pub(super) enum Does {
 }
 
 const fn reading(source: Source, schema: Schema, run: Reading) -> Operation {
-    Operation { source, schema, run: Does::Read(run) }
+    Operation { source, schema, run: Does::Read(run), action: None }
 }
 
 const fn glancing(source: Source, schema: Schema, run: Reading) -> Operation {
-    Operation { source, schema, run: Does::Glance(run) }
+    Operation { source, schema, run: Does::Glance(run), action: None }
 }
 
 const fn writing(source: Source, schema: Schema, run: Writing) -> Operation {
-    Operation { source, schema, run: Does::Write(run) }
+    Operation { source, schema, run: Does::Write(run), action: None }
 }
 
 /// The request's own type; its shape has been checked.
@@ -113,31 +122,39 @@ pub(super) const CERTIFICATES: Run = Run::PublicKeys(Purpose::IdToken, Form::Cer
 pub(super) const COOKIE_JWKS: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Jwks);
 pub(super) const COOKIE_CERTIFICATES: Run = Run::PublicKeys(Purpose::SessionCookie, Form::Certificates);
 
-pub(super) const SIGN_UP: Run = Run::Operation(&writing(Source::Json, sign_up::SCHEMA, |store, call, body| {
-    sign_up::sign_up(store, call, typed(body)?)
-}));
+pub(super) const SIGN_UP: Run = Run::Operation(
+    &writing(Source::Json, sign_up::SCHEMA, |store, call, body| sign_up::sign_up(store, call, typed(body)?))
+        .counted(Action::SignUp),
+);
 pub(super) const LOOKUP: Run = Run::Operation(&glancing(Source::Json, lookup::SCHEMA, |store, call, body| {
     lookup::lookup(store, call, typed(body)?)
 }));
-pub(super) const UPDATE: Run = Run::Operation(&writing(Source::Json, update::SCHEMA, |store, call, body| {
-    update::update(store, call, typed(body)?)
-}));
-pub(super) const SIGN_IN_WITH_PASSWORD: Run =
-    Run::Operation(&writing(Source::Json, sign_in_password::SCHEMA, |store, call, body| {
+pub(super) const UPDATE: Run = Run::Operation(
+    &writing(Source::Json, update::SCHEMA, |store, call, body| update::update(store, call, typed(body)?))
+        .counted(Action::ShowCode),
+);
+pub(super) const SIGN_IN_WITH_PASSWORD: Run = Run::Operation(
+    &writing(Source::Json, sign_in_password::SCHEMA, |store, call, body| {
         sign_in_password::sign_in(store, call, typed(body)?)
-    }));
-pub(super) const SIGN_IN_WITH_EMAIL_LINK: Run =
-    Run::Operation(&writing(Source::Json, sign_in_email_link::SCHEMA, |store, call, body| {
+    })
+    .counted(Action::ShowPassword),
+);
+pub(super) const SIGN_IN_WITH_EMAIL_LINK: Run = Run::Operation(
+    &writing(Source::Json, sign_in_email_link::SCHEMA, |store, call, body| {
         sign_in_email_link::sign_in(store, call, typed(body)?)
-    }));
+    })
+    .counted(Action::ShowCode),
+);
 pub(super) const SIGN_IN_WITH_CUSTOM_TOKEN: Run =
     Run::Operation(&writing(Source::Json, sign_in_custom_token::SCHEMA, |store, call, body| {
         sign_in_custom_token::sign_in(store, call, typed(body)?)
     }));
-pub(super) const SIGN_IN_WITH_PHONE_NUMBER: Run =
-    Run::Operation(&writing(Source::Json, sign_in_phone_number::SCHEMA, |store, call, body| {
+pub(super) const SIGN_IN_WITH_PHONE_NUMBER: Run = Run::Operation(
+    &writing(Source::Json, sign_in_phone_number::SCHEMA, |store, call, body| {
         sign_in_phone_number::sign_in(store, call, typed(body)?)
-    }));
+    })
+    .counted(Action::ShowCode),
+);
 pub(super) const SIGN_IN_WITH_IDP: Run =
     Run::Operation(&writing(Source::Json, sign_in_idp::SCHEMA, |store, call, body| {
         sign_in_idp::sign_in(store, call, typed(body)?)
@@ -151,18 +168,20 @@ pub(super) const UPLOAD: Run = Run::Operation(&writing(Source::Json, import::SCH
 pub(super) const RECAPTCHA_PARAMS: Run = Run::Operation(&reading(Source::Nothing, &[], |store, call, body| {
     config::recaptcha_params(store, call, typed(body)?)
 }));
-pub(super) const SEND_OOB_CODE: Run =
-    Run::Operation(&writing(Source::Json, oob::SEND_SCHEMA, |store, call, body| oob::send(store, call, typed(body)?)));
-pub(super) const RESET_PASSWORD: Run =
-    Run::Operation(&writing(Source::Json, oob::RESET_SCHEMA, |store, call, body| {
-        oob::reset_password(store, call, typed(body)?)
-    }));
+pub(super) const SEND_OOB_CODE: Run = Run::Operation(
+    &writing(Source::Json, oob::SEND_SCHEMA, |store, call, body| oob::send(store, call, typed(body)?))
+        .counted(Action::SendEmail),
+);
+pub(super) const RESET_PASSWORD: Run = Run::Operation(
+    &writing(Source::Json, oob::RESET_SCHEMA, |store, call, body| oob::reset_password(store, call, typed(body)?))
+        .counted(Action::ShowCode),
+);
 pub(super) const LIST_OOB_CODES: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, _| oob::list(store, call)));
-pub(super) const SEND_VERIFICATION_CODE: Run =
-    Run::Operation(&writing(Source::Json, phone::SEND_SCHEMA, |store, call, body| {
-        phone::send(store, call, typed(body)?)
-    }));
+pub(super) const SEND_VERIFICATION_CODE: Run = Run::Operation(
+    &writing(Source::Json, phone::SEND_SCHEMA, |store, call, body| phone::send(store, call, typed(body)?))
+        .counted(Action::SendText),
+);
 pub(super) const LIST_VERIFICATION_CODES: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, _| phone::list(store, call)));
 pub(super) const CREATE_AUTH_URI: Run =
@@ -172,9 +191,10 @@ pub(super) const CREATE_AUTH_URI: Run =
 pub(super) const DELETE_ACCOUNT: Run = Run::Operation(&writing(Source::Json, delete::SCHEMA, |store, call, body| {
     delete::delete(store, call, typed(body)?)
 }));
-pub(super) const GRANT: Run = Run::Operation(&writing(Source::JsonOrForm, grant::SCHEMA, |store, call, body| {
-    grant::grant(store, call, typed(body)?)
-}));
+pub(super) const GRANT: Run = Run::Operation(
+    &writing(Source::JsonOrForm, grant::SCHEMA, |store, call, body| grant::grant(store, call, typed(body)?))
+        .counted(Action::Refresh),
+);
 pub(super) const BATCH_GET: Run = Run::Operation(&reading(Source::Query, bulk::LIST_SCHEMA, |store, call, body| {
     bulk::list(store, call, typed(body)?)
 }));
@@ -219,25 +239,26 @@ pub(super) const UPDATE_TENANT: Run =
     }));
 pub(super) const DELETE_TENANT: Run =
     Run::Operation(&writing(Source::Nothing, &[], |store, call, body| tenants::delete(store, call, typed(body)?)));
-pub(super) const START_MFA_ENROLLMENT: Run =
-    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
-        mfa::start_enrollment(store, call, typed(body)?)
-    }));
-pub(super) const FINALIZE_MFA_ENROLLMENT: Run =
-    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
-        mfa::finalize_enrollment(store, call, typed(body)?)
-    }));
+pub(super) const START_MFA_ENROLLMENT: Run = Run::Operation(
+    &writing(Source::Json, mfa::SCHEMA, |store, call, body| mfa::start_enrollment(store, call, typed(body)?))
+        .counted(Action::SendText),
+);
+pub(super) const FINALIZE_MFA_ENROLLMENT: Run = Run::Operation(
+    &writing(Source::Json, mfa::SCHEMA, |store, call, body| mfa::finalize_enrollment(store, call, typed(body)?))
+        .counted(Action::ShowCode),
+);
 pub(super) const WITHDRAW_MFA_ENROLLMENT: Run =
     Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
         mfa::withdraw_enrollment(store, call, typed(body)?)
     }));
-pub(super) const START_MFA_SIGN_IN: Run = Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
-    mfa::start_sign_in(store, call, typed(body)?)
-}));
-pub(super) const FINALIZE_MFA_SIGN_IN: Run =
-    Run::Operation(&writing(Source::Json, mfa::SCHEMA, |store, call, body| {
-        mfa::finalize_sign_in(store, call, typed(body)?)
-    }));
+pub(super) const START_MFA_SIGN_IN: Run = Run::Operation(
+    &writing(Source::Json, mfa::SCHEMA, |store, call, body| mfa::start_sign_in(store, call, typed(body)?))
+        .counted(Action::SendText),
+);
+pub(super) const FINALIZE_MFA_SIGN_IN: Run = Run::Operation(
+    &writing(Source::Json, mfa::SCHEMA, |store, call, body| mfa::finalize_sign_in(store, call, typed(body)?))
+        .counted(Action::ShowCode),
+);
 pub(super) const START_PASSKEY_ENROLLMENT: Run =
     Run::Operation(&reading(Source::Json, passkeys::SCHEMA, |store, call, body| {
         passkeys::start_enrollment(store, call, typed(body)?)

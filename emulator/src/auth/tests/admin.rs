@@ -8,14 +8,14 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use std::path::Path;
 
 /// What an Admin SDK does with a key's file.
-struct Holder {
+pub(super) struct Holder {
     email: String,
     id: String,
     key: EncodingKey,
 }
 
 impl Holder {
-    async fn of(house: &House, path: &Path) -> Self {
+    pub(super) async fn of(house: &House, path: &Path) -> Self {
         house.service.issue_service_account_key("http://127.0.0.1:1/token", path).await.unwrap();
         let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let pem: String = file["private_key"].as_str().unwrap().lines().filter(|line| !line.contains('-')).collect();
@@ -25,7 +25,7 @@ impl Holder {
         Self { email: text("client_email"), id: text("private_key_id"), key }
     }
 
-    fn statement(&self, change: impl FnOnce(&mut Value, &mut Value)) -> String {
+    pub(super) fn statement(&self, change: impl FnOnce(&mut Value, &mut Value)) -> String {
         let mut header = json!({"alg": "RS256", "kid": self.id, "typ": "JWT"});
         let now = MANUAL_START / 1000;
         let mut claims = json!({
@@ -39,7 +39,7 @@ impl Holder {
     }
 }
 
-async fn exchange(house: &House, assertion: &str) -> Got {
+pub(super) async fn exchange(house: &House, assertion: &str) -> Got {
     let form = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
     let request = Request::post("/token").header("content-type", "application/x-www-form-urlencoded");
     house.send(request, form).await

@@ -107,7 +107,7 @@ async fn keys_survive_a_restart_and_idle_ones_stay() {
 
 #[tokio::test]
 async fn an_emulator_can_sign() {
-    let house = House::with(&Storage::memory(), AuthSettings { emulator: true, unsigned_tokens: false });
+    let house = House::with(&Storage::memory(), AuthSettings { unsigned_tokens: false, ..AuthSettings::emulator() });
     let got = house.sign_up().await;
     let token = got.text("idToken");
     assert!(verifies(&house, JWKS, &token).await);

@@ -1,16 +1,21 @@
 //! The room from socket to disk, without the socket.
 
 mod admin;
+mod attacks;
+mod delivery;
 mod emulator;
 mod keys;
+mod mail_server;
 mod requests;
 mod self_host;
 mod sign_in;
+mod throttles;
 
 use super::{AuthService, router};
 use crate::clock::{Agenda, Clock, Entropy, MANUAL_START};
 use crate::config::settings::AuthSettings;
 use crate::server::body::Bodies;
+use crate::server::client_address::TrustedProxies;
 use crate::server::credentials::{IdTokens, TokenRefused};
 use crate::storage::Storage;
 use axum::Router;
@@ -66,13 +71,13 @@ impl House {
     }
 
     fn open(storage: &Storage, unsigned_tokens: bool) -> Self {
-        Self::with(storage, AuthSettings { emulator: unsigned_tokens, unsigned_tokens })
+        Self::with(storage, if unsigned_tokens { AuthSettings::emulator() } else { AuthSettings::self_host() })
     }
 
     fn with(storage: &Storage, settings: AuthSettings) -> Self {
         let clock = Clock::manual(MANUAL_START);
         let service = AuthService::open(storage, "demo", settings, clock.clone(), Entropy::seeded(1)).unwrap();
-        let router = router(Arc::clone(&service), Bodies::default());
+        let router = router(Arc::clone(&service), Bodies::default(), TrustedProxies::default());
         Self { service, router, agenda: Agenda::new(clock) }
     }
 

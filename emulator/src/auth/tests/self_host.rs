@@ -13,15 +13,15 @@ use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, EncodingKey};
 
 /// A server with a key that the test knows, and a token of it.
-struct Server {
-    house: House,
+pub(super) struct Server {
+    pub(super) house: House,
     private: Vec<u8>,
     public: Vec<u8>,
-    id: String,
-    token: String,
+    pub(super) id: String,
+    pub(super) token: String,
 }
 
-async fn server() -> Server {
+pub(super) async fn server() -> Server {
     let storage = Storage::memory();
     let house = House::open(&storage, false);
     let file = storage.open("auth", super::super::migrations::MIGRATIONS).unwrap();
@@ -36,7 +36,12 @@ async fn server() -> Server {
 
 impl Server {
     /// The token with its header and claims changed, signed by `key` with `algorithm`.
-    fn forge(&self, key: &EncodingKey, algorithm: Algorithm, change: impl FnOnce(&mut Value, &mut Value)) -> String {
+    pub(super) fn forge(
+        &self,
+        key: &EncodingKey,
+        algorithm: Algorithm,
+        change: impl FnOnce(&mut Value, &mut Value),
+    ) -> String {
         let [mut header, mut claims] = [0, 1].map(|index| serde_json::from_str(&part(&self.token, index)).unwrap());
         change(&mut header, &mut claims);
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -45,7 +50,12 @@ impl Server {
         format!("{input}.{signature}")
     }
 
-    fn own(&self, change: impl FnOnce(&mut Value, &mut Value)) -> String {
+    /// Its key, for another one's tests.
+    pub(super) fn key(&self) -> EncodingKey {
+        EncodingKey::from_rsa_der(&self.private)
+    }
+
+    pub(super) fn own(&self, change: impl FnOnce(&mut Value, &mut Value)) -> String {
         self.forge(&EncodingKey::from_rsa_der(&self.private), Algorithm::RS256, change)
     }
 }

@@ -118,6 +118,11 @@ impl WebSocket {
         Self { stream, library, waiting: VecDeque::new(), queued: 0, written: 0, owes: false, stalled: None }
     }
 
+    /// Each frame of a message may have so many bytes.
+    pub(crate) fn limit_frames(&mut self, bytes: usize) {
+        self.library.set_config(|config| config.max_frame_size = Some(bytes));
+    }
+
     /// Queues a text, which has to be UTF-8.
     pub(crate) fn queue(&mut self, text: Bytes) {
         self.queued += text.len();

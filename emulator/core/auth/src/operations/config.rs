@@ -48,8 +48,17 @@ pub struct SignIn {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EmailPrivacyConfig {
-    /// Nobody can find out whether an email has an account.
-    pub enable_improved_email_privacy: bool,
+    /// Nobody can find out whether an email has an account. Unless it is said, a server keeps that to itself; an
+    /// emulator's users want to see what they did wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_improved_email_privacy: Option<bool>,
+}
+
+impl EmailPrivacyConfig {
+    /// Whether it is kept.
+    pub fn is_on(&self, emulator: bool) -> bool {
+        self.enable_improved_email_privacy.unwrap_or(!emulator)
+    }
 }
 
 /// The shape of a change.
@@ -119,7 +128,7 @@ pub fn projects(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -
 /// A tenant has none of them, or the caller is no admin.
 pub fn get_all(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
     only_project_admins(call)?;
-    Ok(whole(call, &store.config(&call.scope.project)?))
+    Ok(whole(call, store.config(&call.scope.project)?))
 }
 
 /// Changes what `updateMask` names; without one, everything, and what the request does not say is put back.
@@ -149,7 +158,7 @@ pub fn update_all(store: &mut dyn Store, call: &Call<'_>, mut request: Value) ->
     };
     password_policy::check_config(config.password_policy_config.as_ref())?;
     store.set_config(&call.scope.project, &config)?;
-    Ok(whole(call, &config))
+    Ok(whole(call, config))
 }
 
 fn only_project_admins(call: &Call<'_>) -> Result<(), Error> {
@@ -169,11 +178,18 @@ fn typed(value: Value) -> Result<Config, Error> {
     serde_json::from_value(value).map_err(|error| Error::InvalidPayload(error.to_string()))
 }
 
-fn whole(call: &Call<'_>, config: &Config) -> Answer {
-    let body = super::json(config).as_object().cloned().unwrap_or_default();
+fn whole(call: &Call<'_>, config: Config) -> Answer {
     // The emulator's has no name; Admin SDKs do without only there.
     let name = (!call.emulator).then(|| format!("projects/{}/config", call.scope.project));
+    let body = super::json(&settled(call, config)).as_object().cloned().unwrap_or_default();
     Answer { body, ..Answer::default() }.with_some("name", name)
+}
+
+/// The settings as they hold.
+fn settled(call: &Call<'_>, mut config: Config) -> Config {
+    let privacy = &mut config.email_privacy_config;
+    privacy.enable_improved_email_privacy = Some(privacy.is_on(call.emulator));
+    config
 }
 
 /// The settings that the emulator's own API knows.
@@ -181,7 +197,7 @@ fn whole(call: &Call<'_>, config: &Config) -> Answer {
 /// # Errors
 /// The store failed.
 pub fn get(store: &(impl Accounts + ?Sized), call: &Call<'_>, _: Nothing) -> Result<Answer, Error> {
-    Ok(answer(&store.config(&call.scope.project)?))
+    Ok(answer(call, store.config(&call.scope.project)?))
 }
 
 /// Changes the settings. A change that names none of them puts all of them back, as the official emulator has it.
@@ -195,17 +211,16 @@ pub fn update(store: &mut dyn Store, call: &Call<'_>, change: Change) -> Result<
         (None, None) => Config::default(),
         (Some(_), _) | (_, Some(_)) => store.config(&call.scope.project)?,
     };
-    overwrite(&mut config.sign_in.allow_duplicate_emails, duplicates);
-    overwrite(&mut config.email_privacy_config.enable_improved_email_privacy, privacy);
+    let sign_in = &mut config.sign_in;
+    sign_in.allow_duplicate_emails = duplicates.unwrap_or(sign_in.allow_duplicate_emails);
+    let private = &mut config.email_privacy_config.enable_improved_email_privacy;
+    *private = privacy.or(*private);
     store.set_config(&call.scope.project, &config)?;
-    Ok(answer(&config))
+    Ok(answer(call, config))
 }
 
-fn overwrite(setting: &mut bool, wanted: Option<bool>) {
-    *setting = wanted.unwrap_or(*setting);
-}
-
-fn answer(config: &Config) -> Answer {
+fn answer(call: &Call<'_>, config: Config) -> Answer {
+    let config = settled(call, config);
     Answer::default()
         .with("signIn", super::json(&config.sign_in))
         .with("emailPrivacyConfig", super::json(&config.email_privacy_config))

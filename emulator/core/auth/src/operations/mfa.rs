@@ -5,9 +5,9 @@ use super::blocking::Told;
 use super::entry::{Passed, let_in};
 use super::phone::{self, Purpose};
 use super::second_factors::{self, Pending};
-use super::{Answer, Call, given, policy, sign_in, signed_in};
+use super::{Answer, Call, Message, given, oob, policy, sign_in, signed_in};
 use crate::account::{ANONYMOUS, Account, MfaEnrollment, PHONE, TotpInfo, is_phone_number, iso};
-use crate::code::{self, Code, TotpSession};
+use crate::code::{self, AddedFactor, Code, TotpSession};
 use crate::entropy::base64url;
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
@@ -165,13 +165,20 @@ pub fn finalize_enrollment(store: &mut dyn Store, call: &Call<'_>, request: Requ
             )
         }
     };
+    let shown = second_factors::shown(&enrollment);
     account.mfa_info.get_or_insert_default().push(enrollment);
     let factor = SecondFactor { identifier: id.clone(), provider: kind.to_owned() };
     let tokens = sign_in(store, call, &mut account, &provider, Map::new(), Some(factor))?;
     if let Some(secret) = secret {
         store.put_totp_factor(call.scope, &account.local_id, &id, &secret)?;
     }
-    Ok(answer(wants_totp).with_bare_tokens(tokens))
+    let mut answer = answer(wants_totp).with_bare_tokens(tokens);
+    // Whoever has stolen a session shall not lock its owner out unnoticed.
+    if let Some(email) = account.email.clone().filter(|_| !call.emulator && call.delivers.emails) {
+        let added = AddedFactor { local_id: account.local_id, factor: shown };
+        answer.messages.push(Message::Email(oob::issue_reversal(store, call, email, added)?));
+    }
+    Ok(answer)
 }
 
 fn finish_totp(
@@ -203,15 +210,7 @@ fn finish_totp(
 pub fn withdraw_enrollment(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
     let id_token = given(&request.id_token).ok_or(Error::MissingIdToken)?;
     let (mut account, provider) = signed_in(store, call, id_token)?;
-    let factors = account.mfa_info.as_mut().ok_or(Error::MfaEnrollmentNotFound)?;
-    let before = factors.len();
-    factors.retain(|factor| factor.mfa_enrollment_id != request.mfa_enrollment_id);
-    if factors.len() == before {
-        return Err(Error::MfaEnrollmentNotFound);
-    }
-    if let Some(id) = &request.mfa_enrollment_id {
-        store.delete_totp_factor(call.scope, &account.local_id, id)?;
-    }
+    second_factors::remove(store, call, &mut account, request.mfa_enrollment_id.as_deref())?;
     let tokens = sign_in(store, call, &mut account, &provider.unwrap_or_default(), Map::new(), None)?;
     Ok(Answer::default().with_tokens(Some(tokens)))
 }
@@ -453,5 +452,33 @@ mod tests {
         let shown = json!({"sessionInfo": session["sessionInfo"], "verificationCode": code});
         let body = json!({"idToken": token, "totpVerificationInfo": shown});
         assert_eq!(house.call(false, finalize_enrollment, body), Err(Error::SessionExpired));
+    }
+
+    #[test]
+    fn the_owner_is_told_of_a_new_factor_and_can_take_it_back() {
+        let mut house = House::self_host();
+        let body = json!({"localId": "u", "email": "a@b", "password": "secret", "emailVerified": true});
+        house.call(true, sign_up::sign_up, body).unwrap();
+        let claims = json!({"sign_in_provider": "password"});
+        let token = house.forge(json!({"user_id": "u", "iat": house.now / 1000, "firebase": claims}));
+        let start = json!({"idToken": token, "totpEnrollmentInfo": {}});
+        let started = house.call(false, start_enrollment, start).unwrap().body["totpSessionInfo"].clone();
+        let code = totp::password(started["sharedSecretKey"].as_str().unwrap(), house.now);
+        let shown = json!({"sessionInfo": started["sessionInfo"], "verificationCode": code});
+        let finish = json!({"idToken": token, "totpVerificationInfo": shown, "displayName": "My phone"});
+        let answer = house.call(false, finalize_enrollment, finish).unwrap();
+        let [Message::Email(code)] = answer.messages.as_slice() else { panic!("{:?}", answer.messages) };
+        assert_eq!((code.email.as_str(), oob::mode(code.request_type)), ("a@b", "revertSecondFactorAddition"));
+        assert!(crate::mail::Templates::default().letter(code).text.contains("now also asks for My phone"));
+        let look = house.call(false, oob::reset_password, json!({"oobCode": code.oob_code}));
+        assert_eq!(look.unwrap().body["mfaInfo"]["displayName"], "My phone");
+        house.now += 5_000;
+        let revert = json!({"oobCode": code.oob_code});
+        house.call(false, crate::operations::update::update, revert.clone()).unwrap();
+        let account = house.account("u");
+        assert_eq!(account.mfa_info.unwrap_or_default(), []);
+        assert_eq!(account.valid_since, Some((house.now / 1000).to_string()), "whoever added it is signed out");
+        let again = house.call(false, crate::operations::update::update, revert);
+        assert_eq!(again, Err(Error::InvalidOobCode));
     }
 }

@@ -11,6 +11,7 @@ pub mod create_auth_uri;
 pub mod delete;
 mod entry;
 pub mod grant;
+pub mod guard;
 pub mod idp;
 pub mod import;
 pub mod lookup;

@@ -2,7 +2,7 @@
 
 use super::{Answer, Call, Message, given, json, password_policy, policy, signed_in};
 use crate::account::Account;
-use crate::code::{self, Code, OobCode, RequestType};
+use crate::code::{self, AddedFactor, Code, OobCode, RequestType};
 use crate::entropy::base64url;
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
@@ -95,7 +95,15 @@ pub fn send(store: &mut dyn Store, call: &Call<'_>, request: Send) -> Result<Ans
         "PASSWORD_RESET" => {
             let email = email(&request)?;
             if store.by_email(call.scope, &email)?.is_none() {
-                return if policy.email_privacy { Ok(sent(email)) } else { Err(Error::EmailNotFound) };
+                if !policy.email_privacy {
+                    return Err(Error::EmailNotFound);
+                }
+                if !call.emulator {
+                    // Nobody learns by the time it takes that nothing was kept.
+                    let code = issue(store, call, RequestType::PasswordReset, email.clone(), None, None)?;
+                    consume(store, call, &code.oob_code)?;
+                }
+                return Ok(sent(email));
             }
             (RequestType::PasswordReset, email)
         }
@@ -150,7 +158,24 @@ pub(super) fn issue(
 ) -> Result<OobCode, Error> {
     let oob_code = base64url(call.entropy, CODE);
     let oob_link = link(call, request_type, &oob_code, continue_url);
-    let code = OobCode { email, new_email, request_type, oob_code, oob_link };
+    keep(store, call, OobCode { email, new_email, request_type, oob_code, oob_link, added_factor: None })
+}
+
+/// Makes a code that takes a second factor away again.
+pub(super) fn issue_reversal(
+    store: &mut dyn Store,
+    call: &Call<'_>,
+    email: String,
+    added: AddedFactor,
+) -> Result<OobCode, Error> {
+    let request_type = RequestType::RevertSecondFactorAddition;
+    let oob_code = base64url(call.entropy, CODE);
+    let oob_link = link(call, request_type, &oob_code, None);
+    let added_factor = Some(Box::new(added));
+    keep(store, call, OobCode { email, new_email: None, request_type, oob_code, oob_link, added_factor })
+}
+
+fn keep(store: &mut dyn Store, call: &Call<'_>, code: OobCode) -> Result<OobCode, Error> {
     code::keep(store, call.scope, code.clone(), call.now, !call.emulator)?;
     Ok(code)
 }
@@ -178,6 +203,7 @@ pub fn mode(request_type: RequestType) -> &'static str {
         RequestType::RecoverEmail => "recoverEmail",
         RequestType::EmailSignin => "signIn",
         RequestType::VerifyAndChangeEmail => "verifyAndChangeEmail",
+        RequestType::RevertSecondFactorAddition => "revertSecondFactorAddition",
     }
 }
 
@@ -243,7 +269,8 @@ pub fn reset_password(store: &mut dyn Store, call: &Call<'_>, request: Reset) ->
     Ok(Answer::kind("identitytoolkit#ResetPasswordResponse")
         .with("requestType", json(&code.request_type))
         .with_some("email", email)
-        .with_some("newEmail", code.new_email))
+        .with_some("newEmail", code.new_email)
+        .with_some("mfaInfo", code.added_factor.map(|added| json(&added.factor))))
 }
 
 /// Whoever has read the email owns the account: every other way in is closed.

@@ -103,7 +103,8 @@ pub(super) fn verify(
     if !call.emulator && issued.saturating_add(code.lifetime()) <= call.now {
         return Err(Error::SessionExpired);
     }
-    if code.code != digits {
+    let is_right = aws_lc_rs::constant_time::verify_slices_are_equal(code.code.as_bytes(), digits.as_bytes()).is_ok();
+    if !is_right {
         if !call.emulator {
             code.failures += 1;
             if code.failures >= MOST_FAILURES {

@@ -50,8 +50,7 @@ pub(super) fn of(store: &(impl Accounts + ?Sized), call: &Call<'_>) -> Result<Po
         totp_factors: mfa.is_none_or(|mfa| is_on(mfa) && (call.emulator || totp(mfa).is_some())),
         totp_adjacent_intervals: mfa.and_then(totp).and_then(|totp| totp.adjacent_intervals).unwrap_or(5).min(10),
         duplicate_emails: config.sign_in.allow_duplicate_emails,
-        // A server keeps it by itself; an emulator's users want to see what they did wrong.
-        email_privacy: config.email_privacy_config.enable_improved_email_privacy || !call.emulator,
+        email_privacy: config.email_privacy_config.is_on(call.emulator),
     })
 }
 

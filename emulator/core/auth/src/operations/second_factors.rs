@@ -8,7 +8,7 @@ use crate::code::{self, Code, PendingSignIn};
 use crate::entropy::{Entropy, alphanumeric, base64url};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
-use crate::store::Store;
+use crate::store::{Accounts, Store};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,25 @@ pub(super) fn has_any(account: &Account) -> bool {
     account.mfa_info.as_ref().is_some_and(|factors| !factors.is_empty())
 }
 
+/// Takes the factor of this id from the account.
+pub(super) fn remove(
+    store: &mut dyn Store,
+    call: &Call<'_>,
+    account: &mut Account,
+    id: Option<&str>,
+) -> Result<(), Error> {
+    let factors = account.mfa_info.as_mut().ok_or(Error::MfaEnrollmentNotFound)?;
+    let before = factors.len();
+    factors.retain(|factor| factor.mfa_enrollment_id.as_deref() != id);
+    if factors.len() == before {
+        return Err(Error::MfaEnrollmentNotFound);
+    }
+    if let Some(id) = id {
+        store.delete_totp_factor(call.scope, &account.local_id, id)?;
+    }
+    Ok(())
+}
+
 /// A factor as somebody may see it who has shown the first one only.
 pub(super) fn shown(enrollment: &MfaEnrollment) -> MfaEnrollment {
     MfaEnrollment {
@@ -150,7 +169,11 @@ pub(super) fn pending(
 }
 
 /// What a credential stands for.
-pub(super) fn read_pending(store: &dyn Store, call: &Call<'_>, credential: &str) -> Result<Pending, Error> {
+pub(super) fn read_pending(
+    store: &(impl Accounts + ?Sized),
+    call: &Call<'_>,
+    credential: &str,
+) -> Result<Pending, Error> {
     let pending: Option<Pending> = if call.emulator {
         STANDARD.decode(credential).ok().and_then(|json| serde_json::from_slice(&json).ok())
     } else {

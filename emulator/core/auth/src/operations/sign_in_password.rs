@@ -70,10 +70,15 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
         call.passwords.hash(password.clone(), call.entropy)?;
     }
     let mut account = found.ok_or(unknown)?;
-    if account.disabled == Some(true) {
+    // Where emails are private, only who knows the password learns that there is a disabled account.
+    let is_told = call.emulator || !policy.email_privacy;
+    if account.disabled == Some(true) && is_told {
         return Err(Error::UserDisabled);
     }
     check(call, &mut account, password.clone(), wrong)?;
+    if account.disabled == Some(true) {
+        return Err(Error::UserDisabled);
+    }
     password_policy::check_sign_in(store, call, password.text())?;
     let entry = Entry {
         provider: PASSWORD,
@@ -155,6 +160,21 @@ mod tests {
         for (email, password) in [("x@y", "secret"), ("a@b", "wrong!"), ("c@d", "secret")] {
             check(&mut house, json!({"email": email, "password": password}), Err(Error::InvalidLoginCredentials));
         }
+    }
+
+    #[test]
+    fn a_server_says_nothing_of_accounts_to_who_knows_no_password() {
+        let mut house = House::self_host();
+        house.call(true, sign_up::sign_up, json!({"localId": "u", "email": "a@b", "password": "secret"})).unwrap();
+        house.call(true, update::update, json!({"localId": "u", "disableUser": true})).unwrap();
+        let of = |email: &str, password: &str| json!({"email": email, "password": password});
+        check(&mut house, of("x@y", "wrong!"), Err(Error::InvalidLoginCredentials));
+        check(&mut house, of("a@b", "wrong!"), Err(Error::InvalidLoginCredentials));
+        check(&mut house, of("a@b", "secret"), Err(Error::UserDisabled));
+        let open = json!({"emailPrivacyConfig": {"enableImprovedEmailPrivacy": false}});
+        house.call(true, config::update_all, open).unwrap();
+        check(&mut house, of("x@y", "wrong!"), Err(Error::EmailNotFound));
+        check(&mut house, of("a@b", "wrong!"), Err(Error::UserDisabled));
     }
 
     #[test]

@@ -235,6 +235,8 @@ fn apply_code(store: &mut dyn Store, call: &Call<'_>, oob_code: &str) -> Result<
     };
     let mut changed =
         Changed { account: Account::default(), provider: None, revokes: false, new_email: None, moved: false };
+    // Whoever has read the email has the account's address, unless that has changed since.
+    let mut is_owners = true;
     match code.request_type {
         RequestType::VerifyEmail => {
             changed.account = store.by_email(call.scope, &code.email)?.ok_or(Error::InvalidOobCode)?;
@@ -253,12 +255,25 @@ fn apply_code(store: &mut dyn Store, call: &Call<'_>, oob_code: &str) -> Result<
             is_free(store, &code.email)?;
             changed.account.email = Some(code.email);
         }
+        RequestType::RevertSecondFactorAddition => {
+            let added = code.added_factor.ok_or(Error::InvalidOobCode)?;
+            let account = store.by_local_id(call.scope, &added.local_id)?;
+            changed.account = account.ok_or(Error::InvalidOobCode)?;
+            second_factors::remove(store, call, &mut changed.account, added.factor.mfa_enrollment_id.as_deref())?;
+            is_owners = changed.account.email.as_ref() == Some(&code.email);
+        }
         RequestType::PasswordReset => return Err(Error::NotImplemented("PASSWORD_RESET".to_owned())),
         RequestType::EmailSignin => return Err(Error::NotImplemented("EMAIL_SIGNIN".to_owned())),
     }
-    changed.account.email_verified = Some(true);
-    // On a server the tokens of whoever took the email end with it.
-    if !call.emulator && matches!(code.request_type, RequestType::VerifyAndChangeEmail | RequestType::RecoverEmail) {
+    if is_owners {
+        changed.account.email_verified = Some(true);
+    }
+    // On a server the tokens of whoever took the email, or added the factor, end with it.
+    let ends_others = match code.request_type {
+        RequestType::VerifyAndChangeEmail | RequestType::RecoverEmail | RequestType::RevertSecondFactorAddition => true,
+        RequestType::VerifyEmail | RequestType::PasswordReset | RequestType::EmailSignin => false,
+    };
+    if !call.emulator && ends_others {
         changed.account.valid_since = Some((call.now / 1000).to_string());
         changed.revokes = true;
     }
@@ -314,6 +329,10 @@ fn change_email(
     let Some(email) = email else { return Ok(Email::Same) };
     if account.email.as_deref().is_some_and(|current| current == email.to_lowercase()) {
         return Ok(Email::Same);
+    }
+    // Where emails are private, whether one is taken is told to who can read what is sent there.
+    if !call.privileged && !call.emulator && account.email.is_some() && policy::of(store, call)?.email_privacy {
+        return Err(Error::UnverifiedNewEmail);
     }
     let Some(email) = free_email(store, call, Some(email))? else { return Ok(Email::Same) };
     let former = account.email.replace(email);

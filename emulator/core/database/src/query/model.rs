@@ -256,7 +256,7 @@ fn follow(random: &mut Random, listened: &Path, view: &Node, news: Option<News>)
 }
 
 fn run(seed: u64, steps: usize) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let listened = at(["", "v", "v/w"][random.below(3)]);
     let keys = [5, 30, 200][random.below(3)];
     let ranked = random.one_in(2);

@@ -3,7 +3,7 @@
 //! A read or a write is allowed by the first rule from the root down that holds (firebase.google.com/docs/database/
 //! security/core-syntax); every validation of what is written has to hold. Must not know: how rules are written.
 
-use super::language::{Facts, Meter, Trace};
+use super::language::{Facts, Meter, Sees, Trace};
 use super::level::{Level, Rule};
 use crate::query::Query;
 use crate::tree::{Key, MOST_DEPTH, Node, Path};
@@ -24,54 +24,85 @@ pub(super) struct Asking<'a> {
 /// A list that lies on the stack, as long as a path at most.
 type List<T> = ArrayVec<T, MOST_NODES>;
 
-/// A walk down the rules and the data beside them.
+/// A walk down the rules. It follows in the data only where a rule looks there.
 struct Walk<'a, T> {
     asking: Asking<'a>,
     meter: &'a Meter,
     trace: &'a T,
-    before: List<&'a Node>,
-    after: List<&'a Node>,
+    /// The keys on the way.
+    keys: List<&'a Key>,
+    before: Trail<'a>,
+    after: Trail<'a>,
     wildcards: List<&'a str>,
+}
+
+/// The nodes from the root down, as far as they have been looked at.
+struct Trail<'a>(List<&'a Node>);
+
+impl<'a> Trail<'a> {
+    fn new(root: &'a Node) -> Self {
+        Self([root].into_iter().collect())
+    }
+
+    /// The node at the end of `keys`.
+    fn follow(&mut self, keys: &[&'a Key]) -> &'a Node {
+        let mut node = self.0.last().copied().unwrap_or(&Node::NULL);
+        for key in keys.get(self.0.len().saturating_sub(1)..).unwrap_or_default() {
+            node = node.child(key.as_str());
+            // There is room for as many nodes as for keys, and one.
+            let _ = self.0.try_push(node);
+        }
+        node
+    }
+
+    /// Forgets what is below a node of so many keys.
+    fn leave(&mut self, keys: usize) {
+        self.0.truncate(keys + 1);
+    }
 }
 
 impl<'a, T: Trace> Walk<'a, T> {
     fn new(asking: Asking<'a>, meter: &'a Meter, trace: &'a T, before: &'a Node, after: &'a Node) -> Self {
-        let (before, after) = ([before].into_iter().collect(), [after].into_iter().collect());
-        Self { asking, meter, trace, before, after, wildcards: List::new() }
+        let (before, after) = (Trail::new(before), Trail::new(after));
+        Self { asking, meter, trace, keys: List::new(), before, after, wildcards: List::new() }
     }
 
-    fn before(&self) -> &'a Node {
-        self.before.last().copied().unwrap_or(&Node::NULL)
-    }
-
-    fn after(&self) -> &'a Node {
-        self.after.last().copied().unwrap_or(&Node::NULL)
+    fn after(&mut self) -> &'a Node {
+        self.after.follow(&self.keys)
     }
 
     /// Goes to a child; whether there was room.
     fn enter(&mut self, key: &'a Key, wild: bool) -> bool {
-        let (before, after) = (self.before().child(key.as_str()), self.after().child(key.as_str()));
-        let room = self.before.try_push(before).is_ok() && self.after.try_push(after).is_ok();
-        room && (!wild || self.wildcards.try_push(key.as_str()).is_ok())
+        self.keys.len() < MOST_DEPTH
+            && self.keys.try_push(key).is_ok()
+            && (!wild || self.wildcards.try_push(key.as_str()).is_ok())
     }
 
     fn leave(&mut self, wild: bool) {
-        self.before.pop();
-        self.after.pop();
+        self.keys.pop();
+        self.before.leave(self.keys.len());
+        self.after.leave(self.keys.len());
         if wild {
             self.wildcards.pop();
         }
     }
 
-    fn holds(&self, rule: Option<&Rule>) -> bool {
+    fn holds(&mut self, rule: Option<&Rule>) -> bool {
         let Some(rule) = rule else { return false };
+        let Sees { data, new_data } = rule.condition.sees();
+        if data {
+            self.before.follow(&self.keys);
+        }
+        if new_data {
+            self.after.follow(&self.keys);
+        }
         let Asking { auth, now, query } = self.asking;
-        let (before, after, wildcards) = (&self.before[..], &self.after[..], &self.wildcards[..]);
+        let (before, after, wildcards) = (&self.before.0[..], &self.after.0[..], &self.wildcards[..]);
         rule.holds(Facts { auth, now, query, before, after, wildcards }, self.meter, self.trace)
     }
 
     /// Whether what is written here may be: nothing always may.
-    fn is_valid(&self, level: &Level) -> bool {
+    fn is_valid(&mut self, level: &Level) -> bool {
         level.validate.is_none() || self.after().is_null() || self.holds(level.validate.as_ref())
     }
 

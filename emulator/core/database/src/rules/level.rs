@@ -2,7 +2,7 @@
 //!
 //! Must not know: how rules are written, who asks.
 
-use super::language::{Expression, Facts, Failure, Meter, RuleId, Trace};
+use super::language::{Expression, Facts, Failure, Meter, RuleId, Sees, Trace};
 use crate::tree::{Key, Path};
 use std::collections::BTreeMap;
 
@@ -53,6 +53,14 @@ impl Rule {
 }
 
 impl Condition {
+    /// What it may look at.
+    pub(super) fn sees(&self) -> Sees {
+        match self {
+            Self::Constant(_) => Sees::default(),
+            Self::Expression(expression) => expression.sees(),
+        }
+    }
+
     fn comes_to(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
         match self {
             Self::Constant(constant) => Ok(*constant),

@@ -319,7 +319,7 @@ impl History {
             commands.push(command);
             expects.push(expect);
         }
-        let mut bytes = Random(self.random.below(u64::MAX));
+        let mut bytes = Random::new(self.random.below(u64::MAX));
         let mut entropy = |filled: &mut [u8]| filled.iter_mut().for_each(|byte| *byte = bytes.below(256) as u8);
         let mut published = None;
         let before = engine.snapshot().root.clone();
@@ -461,7 +461,7 @@ pub(crate) fn run(seed: u64) {
     let disk = Disk::default();
     let mut engine = Engine::open(disk.clone(), Ruleset::Open).unwrap();
     let mut history = History {
-        random: Random(seed),
+        random: Random::new(seed),
         now: 1000,
         state: State::default(),
         ended: Vec::new(),

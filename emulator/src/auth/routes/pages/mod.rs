@@ -48,7 +48,7 @@ pub(super) async fn show(page: Page, room: &Room, head: &Parts) -> Result<Respon
     let query = Query(pairs(head.uri.query().unwrap_or_default()));
     let tenant = query.get("tenantId").or(query.get("tid")).map(str::to_owned);
     let scope = Scope { tenant, ..Scope::project(room.service.project()) };
-    let asked = Asked { scope, privileged: false, origin: origin(head) };
+    let asked = Asked { scope, privileged: false, origin: room.service.origin(|| origin(head)) };
     match page {
         Page::Action => action::act(room, asked, &query).await,
         Page::Link => Ok(html(include_str!("link.html").to_owned())),

@@ -213,7 +213,7 @@ fn condition(random: &mut Random, depth: usize) -> String {
 
 #[test]
 fn an_explanation_agrees_with_the_judgement_it_explains() {
-    let mut random = Random(11);
+    let mut random = Random::new(11);
     let trees = ["null", "1", "\"b\"", r#"{"x":2,"ann":{"x":1}}"#, r#"{"a":{"x":"b"},"x":"b"}"#].map(node);
     let callers = [Caller::ANYONE, user("ann"), user("a"), Caller::Admin];
     let (mut allowed, mut denied) = (0, 0);

@@ -2,12 +2,12 @@
 //!
 //! What cannot be known before evaluation (data, tokens) is left to it. Must not know: files of rules.
 
-use super::Wrong;
 use super::ast::{Binary, Expr, Kind, Span, Unary};
-use super::code::{Arithmetic, Code, Op, Place, QueryMember, Relation, Way};
+use super::code::{Arithmetic, Code, Op, Place, Plain, QueryMember, Relation, Truth, Way};
 use super::parts::{Part, Parts};
 use super::pattern::{Pattern, Patterns};
 use super::types::Type;
+use super::{Sees, Wrong};
 
 /// What an expression may name besides the variables that there always are.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +20,9 @@ pub(in super::super) struct Scope<'s> {
     pub(in super::super) patterns: &'s Patterns,
 }
 
-/// The code of a rule's expression, which has to be a boolean, and the parts it was made of.
-pub(super) fn check(expr: &Expr, scope: Scope<'_>) -> Result<(Code, Vec<Part>), Vec<Wrong>> {
-    let mut checker = Checker { scope, wrongs: Vec::new(), parts: Parts::default() };
+/// The code of a rule's expression, which has to be a boolean, what it may look at, and the parts it was made of.
+pub(super) fn check(expr: &Expr, scope: Scope<'_>) -> Result<(Code, Sees, Vec<Part>), Vec<Wrong>> {
+    let mut checker = Checker { scope, sees: Sees::default(), wrongs: Vec::new(), parts: Parts::default() };
     let made = checker.part(expr);
     if !made.kind().fits(Type::BOOL) {
         let kind = made.kind();
@@ -30,7 +30,7 @@ pub(super) fn check(expr: &Expr, scope: Scope<'_>) -> Result<(Code, Vec<Part>), 
         checker.wrong(&expr.span, problem);
     }
     let code = checker.value(made, &expr.span).0;
-    if checker.wrongs.is_empty() { Ok((code, checker.parts.into_list())) } else { Err(checker.wrongs) }
+    if checker.wrongs.is_empty() { Ok((code, checker.sees, checker.parts.into_list())) } else { Err(checker.wrongs) }
 }
 
 /// What a part of an expression has become. In place of what is wrong stands null, and that has been told.
@@ -45,8 +45,8 @@ pub(super) enum Made {
 impl Made {
     pub(super) const WRONG: Self = Self::Value(Code::NULL, Type::WRONG);
 
-    pub(super) fn value(op: Op, kind: Type) -> Self {
-        Self::Value(op.into(), kind)
+    pub(super) fn value(op: impl Into<Op>, kind: Type) -> Self {
+        Self::Value(Code::from(op.into()), kind)
     }
 
     pub(super) fn snapshot(way: Way) -> Self {
@@ -66,6 +66,7 @@ impl Made {
 
 pub(super) struct Checker<'s> {
     scope: Scope<'s>,
+    sees: Sees,
     wrongs: Vec<Wrong>,
     parts: Parts,
 }
@@ -126,10 +127,10 @@ impl Checker<'_> {
 
     fn made(&mut self, expr: &Expr) -> Made {
         match &expr.kind {
-            Kind::Null => Made::value(Op::Null, Type::NULL),
-            Kind::Bool(bool) => Made::value(Op::Bool(*bool), Type::BOOL),
-            Kind::Number(number) => Made::value(Op::Number(*number), Type::NUMBER),
-            Kind::Text(text) => Made::value(Op::Text(text.as_str().into()), Type::TEXT),
+            Kind::Null => Made::value(Plain::Null, Type::NULL),
+            Kind::Bool(bool) => Made::value(Plain::Bool(*bool), Type::BOOL),
+            Kind::Number(number) => Made::value(Plain::Number(*number), Type::NUMBER),
+            Kind::Text(text) => Made::value(Plain::Text(text.as_str().into()), Type::TEXT),
             Kind::Regex { pattern, flags } => self.pattern(pattern, flags, &expr.span),
             Kind::Array(parts) => self.array(parts),
             Kind::Name(name) => self.name(name, &expr.span),
@@ -138,14 +139,14 @@ impl Checker<'_> {
             Kind::Element { of, key } => self.element(of, key),
             Kind::Call { callee, arguments } => self.call(callee, arguments, &expr.span),
             Kind::Unary(Unary::Not, of) => {
-                Made::value(Op::Not(Box::new(self.operand(of, Type::BOOL, "the operand of !"))), Type::BOOL)
+                Made::value(Truth::Not(Box::new(self.operand(of, Type::BOOL, "the operand of !"))), Type::BOOL)
             }
             Kind::Unary(Unary::Negate, of) => {
                 Made::value(Op::Negate(Box::new(self.operand(of, Type::NUMBER, "the operand of -"))), Type::NUMBER)
             }
             Kind::Binary(operator, parts) => self.binary(*operator, parts),
-            Kind::All(parts) => Made::value(Op::All(self.conditions(parts, "&&")), Type::BOOL),
-            Kind::Any(parts) => Made::value(Op::Any(self.conditions(parts, "||")), Type::BOOL),
+            Kind::All(parts) => Made::value(Truth::All(self.conditions(parts, "&&")), Type::BOOL),
+            Kind::Any(parts) => Made::value(Truth::Any(self.conditions(parts, "||")), Type::BOOL),
             Kind::Choice(parts) => self.choice(parts),
         }
     }
@@ -174,10 +175,16 @@ impl Checker<'_> {
     fn name(&mut self, name: &str, span: &Span) -> Made {
         match name {
             "auth" => Made::value(Op::Auth, Type::CLAIM),
-            "now" => Made::value(Op::Now, Type::NUMBER),
+            "now" => Made::value(Plain::Now, Type::NUMBER),
             "root" => Made::snapshot(Way::Root),
-            "data" => Made::snapshot(Way::Data),
-            "newData" if self.scope.writes => Made::snapshot(Way::NewData),
+            "data" => {
+                self.sees.data = true;
+                Made::snapshot(Way::Data)
+            }
+            "newData" if self.scope.writes => {
+                self.sees.new_data = true;
+                Made::snapshot(Way::NewData)
+            }
             "newData" => self.wrong(span, "there is no newData in .read: use data"),
             "query" => Made::Query,
             _ => {
@@ -189,7 +196,7 @@ impl Checker<'_> {
 
     fn wildcard(&mut self, name: &str, span: &Span) -> Made {
         if let Some(place) = self.scope.wildcards.iter().position(|above| above == name) {
-            return Made::value(Op::Wildcard(place), Type::TEXT);
+            return Made::value(Plain::Wildcard(place), Type::TEXT);
         }
         let above = self.scope.wildcards.join(", ");
         let there_are =
@@ -259,15 +266,15 @@ impl Checker<'_> {
         let any = Type::NULL | Type::BOOL | Type::NUMBER | Type::TEXT;
         let ordered = |checker: &mut Self, relation| {
             let kinds = Type::NULL | Type::NUMBER | Type::TEXT;
-            Made::value(Op::Ordered(relation, checker.operands(parts, kinds, symbol)), Type::BOOL)
+            Made::value(Truth::Ordered(relation, checker.operands(parts, kinds, symbol)), Type::BOOL)
         };
         let arithmetic = |checker: &mut Self, arithmetic| {
             let operands = checker.operands(parts, Type::NUMBER, symbol);
             Made::value(Op::Arithmetic(arithmetic, operands), Type::NUMBER)
         };
         match operator {
-            Binary::Equal => Made::value(Op::Equal(self.operands(parts, any, symbol)), Type::BOOL),
-            Binary::Unequal => Made::value(Op::Unequal(self.operands(parts, any, symbol)), Type::BOOL),
+            Binary::Equal => Made::value(Truth::Equal(self.operands(parts, any, symbol)), Type::BOOL),
+            Binary::Unequal => Made::value(Truth::Unequal(self.operands(parts, any, symbol)), Type::BOOL),
             Binary::Less => ordered(self, Relation::Less),
             Binary::LessOrEqual => ordered(self, Relation::LessOrEqual),
             Binary::Greater => ordered(self, Relation::Greater),

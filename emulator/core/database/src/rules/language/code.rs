@@ -15,14 +15,9 @@ pub(super) struct Code {
 /// How a value is come to.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    Null,
-    Bool(bool),
-    Number(f64),
-    Text(Box<str>),
+    Plain(Plain),
+    Truth(Truth),
     Auth,
-    Now,
-    /// The key that the wildcard stands for, counted from the root.
-    Wildcard(usize),
     Query(QueryMember),
     /// A member of a part of `auth`.
     Member(Box<Code>, Box<str>),
@@ -30,6 +25,35 @@ pub(super) enum Op {
     Element(Box<[Code; 2]>),
     Val(Box<Place>),
     Priority(Box<Place>),
+    Length(Box<Code>),
+    Replace(Box<[Code; 3]>),
+    Case(Case, Box<Code>),
+    Negate(Box<Code>),
+    Arithmetic(Arithmetic, Box<[Code; 2]>),
+    Choice(Box<(Code, Code, Code)>),
+}
+
+/// A value that is there without anything being evaluated for it.
+#[derive(Clone, Debug)]
+pub(super) enum Plain {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Box<str>),
+    Now,
+    /// The key that the wildcard stands for, counted from the root.
+    Wildcard(usize),
+}
+
+/// What is true or false.
+#[derive(Clone, Debug)]
+pub(super) enum Truth {
+    Not(Box<Code>),
+    All(Box<[Code]>),
+    Any(Box<[Code]>),
+    Equal(Box<[Code; 2]>),
+    Unequal(Box<[Code; 2]>),
+    Ordered(Relation, Box<[Code; 2]>),
     Exists(Box<Place>),
     /// `isNumber()` and its like.
     Is(Sort, Box<Place>),
@@ -38,22 +62,10 @@ pub(super) enum Op {
     HasAnyChild(Box<Place>),
     /// All of these.
     HasChildren(Box<Place>, Box<[Code]>),
-    Length(Box<Code>),
     /// `contains()` and its like: a text, and what is looked for.
     Finds(Find, Box<[Code; 2]>),
-    Replace(Box<[Code; 3]>),
-    Case(Case, Box<Code>),
     /// Boxed, so that all other parts need less room.
     Matches(Box<(Code, Pattern)>),
-    Not(Box<Code>),
-    Negate(Box<Code>),
-    All(Box<[Code]>),
-    Any(Box<[Code]>),
-    Equal(Box<[Code; 2]>),
-    Unequal(Box<[Code; 2]>),
-    Ordered(Relation, Box<[Code; 2]>),
-    Arithmetic(Arithmetic, Box<[Code; 2]>),
-    Choice(Box<(Code, Code, Code)>),
 }
 
 /// Something that is a snapshot, and which part of the expression it was made of.
@@ -80,7 +92,19 @@ pub(super) enum Way {
 }
 
 impl Code {
-    pub(super) const NULL: Self = Self { op: Op::Null, part: PartId::WHOLE };
+    pub(super) const NULL: Self = Self { op: Op::Plain(Plain::Null), part: PartId::WHOLE };
+}
+
+impl From<Plain> for Op {
+    fn from(plain: Plain) -> Self {
+        Self::Plain(plain)
+    }
+}
+
+impl From<Truth> for Op {
+    fn from(truth: Truth) -> Self {
+        Self::Truth(truth)
+    }
 }
 
 impl From<Op> for Code {

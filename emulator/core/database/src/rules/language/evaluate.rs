@@ -5,10 +5,11 @@
 //! from their being true.
 
 use super::Failure;
-use super::code::{Arithmetic, Case, Code, Find, Op, Place, QueryMember, Relation, Sort, Way};
+use super::code::{Arithmetic, Case, Code, Find, Op, Place, Plain, Relation, Sort, Truth, Way};
+use super::query::{deep_child, query_member};
 use super::trace::Trace;
-use super::value::Value;
-use crate::query::{Bound, BoundKey, Limit, Order, Query};
+use super::value::{Glance, Value};
+use crate::query::Query;
 use crate::tree::{Leaf, MOST_STRING_BYTES, Node, Priority};
 use serde_json::{Map, Value as Claim};
 use std::borrow::Cow;
@@ -56,7 +57,8 @@ pub(in super::super) struct Facts<'e> {
     pub(in super::super) now: u64,
     /// What is asked for, if it is a query.
     pub(in super::super) query: Option<&'e Query>,
-    /// The nodes from the root down to the rule's place, before a write. Not empty.
+    /// The nodes from the root down to the rule's place, before a write. Never empty; those below the root are needed
+    /// only if the expression [sees](super::Sees) them.
     pub(in super::super) before: &'e [&'e Node],
     /// The same after it.
     pub(in super::super) after: &'e [&'e Node],
@@ -86,20 +88,94 @@ struct Evaluation<'e, T> {
 
 impl<'e, T: Trace> Evaluation<'e, T> {
     fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
-        self.value(code)?.into_bool()
+        let Op::Truth(truth) = &code.op else { return self.value(code)?.into_bool() };
+        self.meter.spend(1)?;
+        let found = self.truth(truth);
+        if T::LISTENS {
+            self.trace.value(code.part, &found.map(Value::Bool));
+        }
+        found
     }
 
     fn text(&self, code: &'e Code) -> Result<Cow<'e, str>, Failure> {
-        let text = self.value(code)?.into_text()?;
+        let text = match self.glance(code)? {
+            Some(Glance::Text(text)) => Cow::Borrowed(text),
+            Some(other) => Value::from(other).into_text()?,
+            None => self.value(code)?.into_text()?,
+        };
         self.meter.read(text.len())?;
         Ok(text)
     }
 
-    fn pair(&self, codes: &'e [Code; 2]) -> Result<(Value<'e>, Value<'e>), Failure> {
+    /// Has `look` look at two values.
+    #[inline]
+    fn both<R>(
+        &self,
+        codes: &'e [Code; 2],
+        look: impl FnOnce(Glance<'_>, Glance<'_>) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         let [one, other] = codes;
-        let pair = (self.value(one)?, self.value(other)?);
-        self.meter.read(pair.0.bytes().min(pair.1.bytes()))?;
-        Ok(pair)
+        let look = |one: Glance<'_>, other: Glance<'_>| {
+            self.meter.read(one.bytes().min(other.bytes()))?;
+            look(one, other)
+        };
+        match (self.glance(one)?, self.glance(other)?) {
+            (Some(one), Some(other)) => look(one, other),
+            (Some(one), None) => look(one, Glance::from(&self.value(other)?)),
+            (None, Some(other)) => look(Glance::from(&self.value(one)?), other),
+            (None, None) => look(Glance::from(&self.value(one)?), Glance::from(&self.value(other)?)),
+        }
+    }
+
+    /// The value, if nothing has to be made for it. Never if a trace listens, which wants to hear of every part.
+    #[inline]
+    fn glance(&self, code: &'e Code) -> Result<Option<Glance<'e>>, Failure> {
+        if T::LISTENS {
+            return Ok(None);
+        }
+        let glance = match &code.op {
+            Op::Plain(plain) => self.plain(plain),
+            Op::Auth => self.auth(),
+            Op::Member(of, name) if matches!(of.op, Op::Auth) => {
+                self.meter.spend(1)?;
+                self.auth().member(name)
+            }
+            Op::Val(place) => Glance::of_leaf(self.node(place)?.as_leaf()),
+            Op::Query(member) => match query_member(self.facts.query, *member) {
+                Some(glance) => glance,
+                None => return Ok(None),
+            },
+            Op::Truth(_)
+            | Op::Member(..)
+            | Op::Element(_)
+            | Op::Priority(_)
+            | Op::Length(_)
+            | Op::Replace(_)
+            | Op::Case(..)
+            | Op::Negate(_)
+            | Op::Arithmetic(..)
+            | Op::Choice(_) => return Ok(None),
+        };
+        self.meter.spend(1)?;
+        Ok(Some(glance))
+    }
+
+    #[inline]
+    fn plain(&self, plain: &'e Plain) -> Glance<'e> {
+        match plain {
+            Plain::Null => Glance::Null,
+            Plain::Bool(bool) => Glance::Bool(*bool),
+            Plain::Number(number) => Glance::Number(*number),
+            Plain::Text(text) => Glance::Text(text),
+            #[expect(clippy::cast_precision_loss, reason = "exact for another 285,000 years")]
+            Plain::Now => Glance::Number(self.facts.now as f64),
+            Plain::Wildcard(place) => self.facts.wildcards.get(*place).map_or(Glance::Null, |key| Glance::Text(key)),
+        }
+    }
+
+    #[inline]
+    fn auth(&self) -> Glance<'e> {
+        self.facts.auth.map_or(Glance::Null, Glance::Auth)
     }
 
     fn value(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
@@ -109,41 +185,19 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         found
     }
 
-    #[inline]
     fn operation(&self, op: &'e Op) -> Result<Value<'e>, Failure> {
         Ok(match op {
-            Op::Null => Value::Null,
-            Op::Bool(bool) => Value::Bool(*bool),
-            Op::Number(number) => Value::Number(*number),
-            Op::Text(text) => Value::text(text),
-            Op::Auth => self.facts.auth.map_or(Value::Null, Value::Auth),
-            #[expect(clippy::cast_precision_loss, reason = "exact for another 285,000 years")]
-            Op::Now => Value::Number(self.facts.now as f64),
-            Op::Wildcard(place) => self.facts.wildcards.get(*place).map_or(Value::Null, |key| Value::text(key)),
-            Op::Query(member) => query_member(self.facts.query, *member),
+            Op::Plain(plain) => self.plain(plain).into(),
+            Op::Truth(truth) => Value::Bool(self.truth(truth)?),
+            Op::Auth => self.auth().into(),
+            Op::Query(member) => query_member(self.facts.query, *member)
+                .map_or_else(|| Value::Text(Cow::Owned(deep_child(self.facts.query).unwrap_or_default())), Value::from),
             Op::Member(of, name) => self.value(of)?.member(name),
             Op::Element(parts) => self.element(parts)?,
-            Op::Val(place) => Value::of_leaf(self.spot(place)?.node.as_leaf()),
-            Op::Priority(place) => Value::of_leaf(self.spot(place)?.node.priority().map(Priority::leaf)),
-            Op::Exists(place) => Value::Bool(!self.spot(place)?.node.is_null()),
-            Op::Is(sort, place) => Value::Bool(is(*sort, self.spot(place)?.node.as_leaf())),
-            Op::HasChild(place, path) => {
-                let node = self.spot(place)?.node;
-                Value::Bool(!node.find(&self.text(path)?).is_null())
-            }
-            Op::HasAnyChild(place) => Value::Bool(!self.spot(place)?.node.is_empty()),
-            Op::HasChildren(place, paths) => Value::Bool(self.has_children(self.spot(place)?.node, paths)?),
+            Op::Val(place) => Value::of_leaf(self.node(place)?.as_leaf()),
+            Op::Priority(place) => Value::of_leaf(self.node(place)?.priority().map(Priority::leaf)),
             #[expect(clippy::cast_precision_loss, reason = "texts are shorter than 2^53")]
             Op::Length(text) => Value::Number(self.text(text)?.encode_utf16().count() as f64),
-            Op::Finds(find, texts) => {
-                let [text, sought] = &**texts;
-                let (text, sought) = (self.text(text)?, self.text(sought)?);
-                Value::Bool(match find {
-                    Find::Anywhere => text.contains(&*sought),
-                    Find::AtStart => text.starts_with(&*sought),
-                    Find::AtEnd => text.ends_with(&*sought),
-                })
-            }
             Op::Replace(texts) => Value::Text(self.replace(texts)?),
             Op::Case(case, text) => {
                 let text = self.text(text)?;
@@ -152,35 +206,56 @@ impl<'e, T: Trace> Evaluation<'e, T> {
                     Case::Upper => text.to_uppercase(),
                 }))
             }
-            Op::Matches(matching) => {
-                let (text, pattern) = &**matching;
-                let text = self.text(text)?;
-                // Looking for a pattern is slower than copying.
-                self.meter.read(text.len() * BYTES_A_STEP)?;
-                Value::Bool(pattern.is_in(&text))
-            }
-            Op::Not(of) => Value::Bool(!self.condition(of)?),
             Op::Negate(of) => Value::Number(-self.value(of)?.into_number()?),
-            Op::All(parts) => Value::Bool(self.until(parts, false)?),
-            Op::Any(parts) => Value::Bool(self.until(parts, true)?),
-            Op::Equal(parts) => {
-                let (one, other) = self.pair(parts)?;
-                Value::Bool(one.equals(&other))
-            }
-            Op::Unequal(parts) => {
-                let (one, other) = self.pair(parts)?;
-                Value::Bool(!one.equals(&other))
-            }
-            Op::Ordered(relation, parts) => {
-                let (one, other) = self.pair(parts)?;
-                Value::Bool(one.order(&other)?.is_some_and(|order| stands(order, *relation)))
-            }
             Op::Arithmetic(arithmetic, parts) => self.arithmetic(*arithmetic, parts)?,
             Op::Choice(choice) => {
                 let (condition, yes, no) = &**choice;
                 self.value(if self.condition(condition)? { yes } else { no })?
             }
         })
+    }
+
+    fn truth(&self, truth: &'e Truth) -> Result<bool, Failure> {
+        Ok(match truth {
+            Truth::Not(of) => !self.condition(of)?,
+            Truth::All(parts) => self.until(parts, false)?,
+            Truth::Any(parts) => self.until(parts, true)?,
+            Truth::Equal(parts) => self.equal(parts)?,
+            Truth::Unequal(parts) => !self.equal(parts)?,
+            Truth::Ordered(relation, parts) => self.ordered(*relation, parts)?,
+            Truth::Exists(place) => !self.node(place)?.is_null(),
+            Truth::Is(sort, place) => is(*sort, self.node(place)?.as_leaf()),
+            Truth::HasChild(place, path) => {
+                let node = self.node(place)?;
+                !node.find(&self.text(path)?).is_null()
+            }
+            Truth::HasAnyChild(place) => !self.node(place)?.is_empty(),
+            Truth::HasChildren(place, paths) => self.has_children(self.node(place)?, paths)?,
+            Truth::Finds(find, texts) => {
+                let [text, sought] = &**texts;
+                let (text, sought) = (self.text(text)?, self.text(sought)?);
+                match find {
+                    Find::Anywhere => text.contains(&*sought),
+                    Find::AtStart => text.starts_with(&*sought),
+                    Find::AtEnd => text.ends_with(&*sought),
+                }
+            }
+            Truth::Matches(matching) => {
+                let (text, pattern) = &**matching;
+                let text = self.text(text)?;
+                // Looking for a pattern is slower than copying.
+                self.meter.read(text.len() * BYTES_A_STEP)?;
+                pattern.is_in(&text)
+            }
+        })
+    }
+
+    fn equal(&self, parts: &'e [Code; 2]) -> Result<bool, Failure> {
+        self.both(parts, |one, other| Ok(one.equals(other)))
+    }
+
+    fn ordered(&self, relation: Relation, parts: &'e [Code; 2]) -> Result<bool, Failure> {
+        self.both(parts, |one, other| Ok(one.order(other)?.is_some_and(|order| stands(order, relation))))
     }
 
     /// Evaluates one after the other until one is `decisive`.
@@ -194,7 +269,9 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     }
 
     fn element(&self, parts: &'e [Code; 2]) -> Result<Value<'e>, Failure> {
-        let (of, key) = self.pair(parts)?;
+        let [of, key] = parts;
+        let (of, key) = (self.value(of)?, self.value(key)?);
+        self.meter.read(of.bytes().min(key.bytes()))?;
         match key {
             Value::Text(name) => Ok(of.member(&name)),
             Value::Number(place) => Ok(of.element(place)),
@@ -246,6 +323,28 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         }
         self.meter.read(text.len() + times * with.len())?;
         Ok(Cow::Owned(text.replace(&*sought, &with)))
+    }
+
+    /// The node at a place.
+    fn node(&self, place: &'e Place) -> Result<&'e Node, Failure> {
+        let Facts { before, after, .. } = self.facts;
+        let node = match &place.way {
+            Way::Root if !T::LISTENS => before.first(),
+            Way::Data if !T::LISTENS => before.last(),
+            Way::NewData if !T::LISTENS => after.last(),
+            Way::Child { of, path, remembers: false } if !T::LISTENS => {
+                self.meter.spend(1)?;
+                let node = self.node(of)?;
+                return Ok(node.find(&self.text(path)?));
+            }
+            // Whoever may go up again has to know the way, and a trace hears of every part of it.
+            Way::Root | Way::Data | Way::NewData | Way::Child { .. } | Way::Parent(_) | Way::Choice(_) => {
+                return self.spot(place).map(|spot| spot.node);
+            }
+        };
+        self.meter.spend(1)?;
+        self.meter.saw_data.set(true);
+        node.copied().ok_or(Failure::NoParent)
     }
 
     fn spot(&self, place: &'e Place) -> Result<Spot<'e>, Failure> {
@@ -316,51 +415,4 @@ fn stands(order: Ordering, relation: Relation) -> bool {
         Relation::Greater => order.is_gt(),
         Relation::GreaterOrEqual => order.is_ge(),
     }
-}
-
-/// A member of `query`. Without a query the order is that of keys.
-fn query_member(query: Option<&Query>, member: QueryMember) -> Value<'_> {
-    // Who asks for all of a node, in no order, has no query.
-    let query = query.filter(|query| **query != Query::default());
-    let ordered = |is: fn(&Order) -> bool| Value::Bool(query.is_some_and(|query| is(&query.order)));
-    match member {
-        QueryMember::OrderByKey => Value::Bool(query.is_none_or(|query| query.order == Order::Key)),
-        QueryMember::OrderByPriority => ordered(|order| *order == Order::Priority),
-        QueryMember::OrderByValue => ordered(|order| *order == Order::Value),
-        QueryMember::OrderByChild => match query.map(|query| &query.order) {
-            Some(Order::Child(path)) => match path.keys() {
-                [key] => Value::text(key.as_str()),
-                _ => Value::Text(Cow::Owned(path.to_string().trim_start_matches('/').to_owned())),
-            },
-            Some(Order::Key | Order::Priority | Order::Value) | None => Value::Null,
-        },
-        QueryMember::StartAt => at(query.and_then(|query| query.start.as_ref())),
-        QueryMember::EndAt => at(query.and_then(|query| query.end.as_ref())),
-        QueryMember::EqualTo => query.map_or(Value::Null, equal_to),
-        QueryMember::LimitToFirst => match query.and_then(|query| query.limit) {
-            Some(Limit::First(most)) => count(most),
-            Some(Limit::Last(_)) | None => Value::Null,
-        },
-        QueryMember::LimitToLast => match query.and_then(|query| query.limit) {
-            Some(Limit::Last(most)) => count(most),
-            Some(Limit::First(_)) | None => Value::Null,
-        },
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nobody has as many children")]
-fn count(most: usize) -> Value<'static> {
-    Value::Number(most as f64)
-}
-
-fn at(bound: Option<&Bound>) -> Value<'_> {
-    Value::of_leaf(bound.and_then(|bound| bound.value.as_ref()))
-}
-
-/// Both ends of a range if they are the same value, which is how `equalTo` arrives.
-fn equal_to(query: &Query) -> Value<'_> {
-    let (Some(start), Some(end)) = (&query.start, &query.end) else { return Value::Null };
-    let whole = matches!(start.key, None | Some(BoundKey::Min)) && matches!(end.key, None | Some(BoundKey::Max));
-    let same = start.value == end.value && start.inclusive && end.inclusive;
-    if same && (whole || start.key == end.key) { Value::of_leaf(start.value.as_ref()) } else { Value::Null }
 }

@@ -4,7 +4,7 @@
 
 use super::ast::{Expr, Kind, Span};
 use super::check::{Checker, Made};
-use super::code::{Case, Code, Find, Op, Place, Sort, Way};
+use super::code::{Case, Code, Find, Op, Place, Sort, Truth, Way};
 use super::types::Type;
 
 const SNAPSHOT_METHODS: [&str; 10] =
@@ -81,11 +81,11 @@ impl Checker<'_> {
         if SNAPSHOT_METHODS.contains(&name) && !self.takes(name, takes, arguments, span) {
             return Made::WRONG;
         }
-        let is = |sort, place| Made::value(Op::Is(sort, Box::new(place)), Type::BOOL);
+        let is = |sort, place| Made::value(Truth::Is(sort, Box::new(place)), Type::BOOL);
         match (name, arguments) {
             ("val", _) => Made::value(Op::Val(Box::new(place)), Type::PRIMITIVE),
             ("getPriority", _) => Made::value(Op::Priority(Box::new(place)), Type::PRIMITIVE),
-            ("exists", _) => Made::value(Op::Exists(Box::new(place)), Type::BOOL),
+            ("exists", _) => Made::value(Truth::Exists(Box::new(place)), Type::BOOL),
             ("isNumber", _) => is(Sort::Number, place),
             ("isString", _) => is(Sort::Text, place),
             ("isBoolean", _) => is(Sort::Bool, place),
@@ -99,9 +99,9 @@ impl Checker<'_> {
             }
             ("hasChild", [path]) => {
                 let path = Box::new(self.text_argument(name, path));
-                Made::value(Op::HasChild(Box::new(place), path), Type::BOOL)
+                Made::value(Truth::HasChild(Box::new(place), path), Type::BOOL)
             }
-            ("hasChildren", []) => Made::value(Op::HasAnyChild(Box::new(place)), Type::BOOL),
+            ("hasChildren", []) => Made::value(Truth::HasAnyChild(Box::new(place)), Type::BOOL),
             ("hasChildren", [names]) => self.has_children(place, names),
             _ => self.unknown_method(Type::SNAPSHOT, name, at),
         }
@@ -122,7 +122,7 @@ impl Checker<'_> {
             }
         }
         let names = elements.into_iter().map(|(code, ..)| code).collect();
-        Made::value(Op::HasChildren(Box::new(place), names), Type::BOOL)
+        Made::value(Truth::HasChildren(Box::new(place), names), Type::BOOL)
     }
 
     fn text_method(&mut self, of: (Code, Type), name: &str, at: &Span, arguments: &[Expr], span: &Span) -> Made {
@@ -150,12 +150,12 @@ impl Checker<'_> {
             _ => return self.unknown_method(kind, name, at),
         };
         let sought = arguments.first().map_or(Code::NULL, |sought| self.text_argument(name, sought));
-        Made::value(Op::Finds(find, Box::new([text, sought])), Type::BOOL)
+        Made::value(Truth::Finds(find, Box::new([text, sought])), Type::BOOL)
     }
 
     fn matches(&mut self, text: Code, pattern: &Expr) -> Made {
         match self.part(pattern) {
-            Made::Pattern(Some(pattern)) => Made::value(Op::Matches(Box::new((text, pattern))), Type::BOOL),
+            Made::Pattern(Some(pattern)) => Made::value(Truth::Matches(Box::new((text, pattern))), Type::BOOL),
             Made::Pattern(None) | Made::Value(_, Type::WRONG) => Made::WRONG,
             Made::Value(..) | Made::Snapshot(_) | Made::Query | Made::Array(_) => {
                 self.wrong(&pattern.span, "matches() takes a pattern between slashes, as matches(/^[a-z]+$/)")

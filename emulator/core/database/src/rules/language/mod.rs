@@ -2,7 +2,7 @@
 //! (firebase.google.com/docs/reference/security/database).
 //!
 //! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `parts` (its meaning, as
-//! `code`), `value`, `evaluate` (what it comes to), `trace` (who hears of that). Must not know: files of rules, the places that rules stand at.
+//! `code`), `value`, `query`, `evaluate` (what it comes to), `trace` (who hears of that). Must not know: files of rules, the places that rules stand at.
 
 mod ast;
 mod check;
@@ -13,6 +13,7 @@ mod methods;
 mod parser;
 mod parts;
 mod pattern;
+mod query;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -26,7 +27,7 @@ pub(super) use pattern::Patterns;
 pub(super) use trace::{RuleId, Trace, Untraced};
 pub(super) use value::{Value, number_text};
 
-use code::{Code, Op};
+use code::{Code, Op, Plain};
 use std::fmt;
 use std::ops::Range;
 
@@ -82,22 +83,39 @@ impl fmt::Display for Failure {
 
 /// An expression, checked and ready to be evaluated.
 #[derive(Clone, Debug)]
-pub(super) struct Expression(Code);
+pub(super) struct Expression {
+    code: Code,
+    sees: Sees,
+}
+
+/// What of the tree an expression may look at, besides its root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sees {
+    /// `data`, and what is above and below it.
+    pub(super) data: bool,
+    /// The same of `newData`.
+    pub(super) new_data: bool,
+}
 
 impl Expression {
     /// Reads and checks an expression, which has to be a boolean. Answers its parts as well.
     pub(super) fn compile(text: &str, scope: Scope<'_>) -> Result<(Self, Vec<Part>), Vec<Wrong>> {
         let form = parser::parse(text).map_err(|wrong| vec![wrong])?;
-        check::check(&form, scope).map(|(code, parts)| (Self(code), parts))
+        check::check(&form, scope).map(|(code, sees, parts)| (Self { code, sees }, parts))
     }
 
     /// Whether it is true.
     pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
-        evaluate::holds(&self.0, facts, meter, trace)
+        evaluate::holds(&self.code, facts, meter, trace)
+    }
+
+    /// What it may look at.
+    pub(super) fn sees(&self) -> Sees {
+        self.sees
     }
 
     /// Whether it is true or false whatever it is evaluated over.
     pub(super) fn constant(&self) -> Option<bool> {
-        if let Op::Bool(constant) = self.0.op { Some(constant) } else { None }
+        if let Op::Plain(Plain::Bool(constant)) = self.code.op { Some(constant) } else { None }
     }
 }

@@ -161,7 +161,7 @@ fn holds(expression: &Expression, auth: Option<&Map<String, Value>>, root: &Node
 
 #[test]
 fn a_form_comes_back_from_its_text() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for round in 0..1000 {
         let form = random.form(1 + round % 5);
         let text = form.to_string();
@@ -177,7 +177,7 @@ fn a_form_comes_back_from_its_text() {
 
 #[test]
 fn what_the_check_accepts_is_evaluated_to_something() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     let roots = ["null", "1", r#"{"a":{"b":"x","a":true,".priority":3},"b":{"a":{"b":2}},"x":"a"}"#].map(node);
     let ada = auth(json!({"uid": "a", "admin": true, "level": 3, "token": {"roles": {"a": 1}}}));
     let (mut decided, mut failed) = (0, 0);
@@ -204,7 +204,7 @@ fn what_the_check_accepts_is_evaluated_to_something() {
 
 #[test]
 fn mangled_texts_are_refused_or_read() {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     for _ in 0..2000 {
         let mut text: Vec<char> = random.valid('b', 3).chars().collect();
         for _ in 0..1 + random.below(4) {

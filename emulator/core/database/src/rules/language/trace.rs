@@ -20,6 +20,9 @@ impl RuleId {
 
 /// Hears what a judgement does.
 pub(in super::super) trait Trace {
+    /// Whether it wants to hear of every part of an expression.
+    const LISTENS: bool = true;
+
     /// A rule is asked, with these keys for the wildcards above it.
     fn asks(&self, rule: RuleId, wildcards: &[&str]);
 
@@ -41,6 +44,8 @@ pub(in super::super) trait Trace {
 pub(in super::super) struct Untraced;
 
 impl Trace for Untraced {
+    const LISTENS: bool = false;
+
     #[inline]
     fn asks(&self, _: RuleId, _: &[&str]) {}
 

@@ -24,34 +24,46 @@ pub(in super::super) enum Value<'e> {
     Auth(&'e serde_json::Map<String, Claim>),
 }
 
-impl<'e> Value<'e> {
-    pub(super) fn text(text: &'e str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
+/// A value that is borrowed whole, and so can be copied.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Glance<'e> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(&'e str),
+    /// A part of `auth` that is an object or an array.
+    Object(&'e Claim),
+    /// `auth` itself.
+    Auth(&'e serde_json::Map<String, Claim>),
+}
 
+impl<'e> Glance<'e> {
     /// What a snapshot's `val()` is: nothing for a branch.
+    #[inline]
     pub(super) fn of_leaf(leaf: Option<&'e Leaf>) -> Self {
         match leaf {
             None => Self::Null,
             Some(Leaf::Bool(bool)) => Self::Bool(*bool),
-            Some(Leaf::Text(text)) => Self::text(text),
+            Some(Leaf::Text(text)) => Self::Text(text),
             Some(number @ (Leaf::Int(_) | Leaf::Double(_))) => number.as_f64().map_or(Self::Null, Self::Number),
         }
     }
 
     /// A part of `auth`.
+    #[inline]
     pub(super) fn of_claim(claim: Option<&'e Claim>) -> Self {
         match claim {
             None | Some(Claim::Null) => Self::Null,
             Some(Claim::Bool(bool)) => Self::Bool(*bool),
             Some(Claim::Number(number)) => number.as_f64().map_or(Self::Null, Self::Number),
-            Some(Claim::String(text)) => Self::text(text),
+            Some(Claim::String(text)) => Self::Text(text),
             Some(object @ (Claim::Array(_) | Claim::Object(_))) => Self::Object(object),
         }
     }
 
     /// The member called `name`; what is no object has none, and that is null.
-    pub(super) fn member(&self, name: &str) -> Self {
+    #[inline]
+    pub(super) fn member(self, name: &str) -> Self {
         match self {
             Self::Auth(auth) => Self::of_claim(member(auth, name)),
             Self::Object(Claim::Object(members)) => Self::of_claim(member(members, name)),
@@ -59,6 +71,96 @@ impl<'e> Value<'e> {
                 Self::of_claim(name.parse::<usize>().ok().and_then(|place| elements.get(place)))
             }
             Self::Object(_) | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => Self::Null,
+        }
+    }
+
+    /// How many bytes looking at it takes.
+    #[inline]
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => 0,
+        }
+    }
+
+    /// `==`: strict by type; an object is only ever equal to itself.
+    #[inline]
+    pub(super) fn equals(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) | (Self::Auth(_), Self::Auth(_)) => true,
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            #[expect(clippy::float_cmp, reason = "this is what the rules ask for")]
+            (Self::Number(one), Self::Number(other)) => one == other,
+            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::Object(one), Self::Object(other)) => std::ptr::eq(one, other),
+            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
+                false
+            }
+        }
+    }
+
+    /// `<` and its like: two numbers or two strings, in the order of UTF-16; nothing if one is no number (NaN).
+    #[inline]
+    pub(super) fn order(self, other: Self) -> Result<Option<Ordering>, Failure> {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => Ok(one.partial_cmp(&other)),
+            (Self::Text(one), Self::Text(other)) => Ok(Some(compare_text(one, other))),
+            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
+                Err(Failure::NotComparable)
+            }
+        }
+    }
+}
+
+impl<'e> From<Glance<'e>> for Value<'e> {
+    #[inline]
+    fn from(glance: Glance<'e>) -> Self {
+        match glance {
+            Glance::Null => Self::Null,
+            Glance::Bool(bool) => Self::Bool(bool),
+            Glance::Number(number) => Self::Number(number),
+            Glance::Text(text) => Self::text(text),
+            Glance::Object(object) => Self::Object(object),
+            Glance::Auth(auth) => Self::Auth(auth),
+        }
+    }
+}
+
+impl<'v> From<&'v Value<'_>> for Glance<'v> {
+    #[inline]
+    fn from(value: &'v Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(bool) => Self::Bool(*bool),
+            Value::Number(number) => Self::Number(*number),
+            Value::Text(text) => Self::Text(text),
+            Value::Object(object) => Self::Object(object),
+            Value::Auth(auth) => Self::Auth(auth),
+        }
+    }
+}
+
+impl<'e> Value<'e> {
+    pub(super) fn text(text: &'e str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// What a snapshot's `val()` is: nothing for a branch.
+    pub(super) fn of_leaf(leaf: Option<&'e Leaf>) -> Self {
+        Glance::of_leaf(leaf).into()
+    }
+
+    /// A part of `auth`.
+    pub(super) fn of_claim(claim: Option<&'e Claim>) -> Self {
+        Glance::of_claim(claim).into()
+    }
+
+    /// The member called `name`; what is no object has none, and that is null.
+    pub(super) fn member(&self, name: &str) -> Self {
+        match self {
+            Self::Auth(auth) => Glance::Auth(auth).member(name).into(),
+            Self::Object(object) => Glance::Object(object).member(name).into(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => Self::Null,
         }
     }
 
@@ -101,33 +203,6 @@ impl<'e> Value<'e> {
         match self {
             Self::Text(text) => text.len(),
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => 0,
-        }
-    }
-
-    /// `==`: strict by type; an object is only ever equal to itself.
-    pub(super) fn equals(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Null, Self::Null) => true,
-            (Self::Bool(one), Self::Bool(other)) => one == other,
-            #[expect(clippy::float_cmp, reason = "this is what the rules ask for")]
-            (Self::Number(one), Self::Number(other)) => one == other,
-            (Self::Text(one), Self::Text(other)) => one == other,
-            (Self::Object(one), Self::Object(other)) => std::ptr::eq(*one, *other),
-            (Self::Auth(_), Self::Auth(_)) => true,
-            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
-                false
-            }
-        }
-    }
-
-    /// `<` and its like: two numbers or two strings, in the order of UTF-16; nothing if one is no number (NaN).
-    pub(super) fn order(&self, other: &Self) -> Result<Option<Ordering>, Failure> {
-        match (self, other) {
-            (Self::Number(one), Self::Number(other)) => Ok(one.partial_cmp(other)),
-            (Self::Text(one), Self::Text(other)) => Ok(Some(compare_text(one, other))),
-            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
-                Err(Failure::NotComparable)
-            }
         }
     }
 

@@ -102,7 +102,7 @@ fn check_ranges(map: &ChildMap, model: &Model, random: &mut Random, span: usize)
 fn parts_behave_like_a_sorted_map_while_they_grow_and_shrink() {
     let mut deepest = 0;
     for seed in 0..12 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let span: usize = [12, 40, 300, 1500][seed as usize % 4];
         let mut model = Model::new();
         let mut map = ChildMap::from_sorted(Vec::new());
@@ -151,8 +151,8 @@ fn children_may_come_in_order_or_all_at_once() {
         let mut emptied = at_once.clone();
         children.iter().for_each(|(key, _)| emptied.remove(key));
         check(&emptied, &Model::new());
-        check_range(&at_once, &model, Bound::Included("3"), Bound::Excluded("1"), &mut Random(0));
-        check_range(&at_once, &model, Bound::Excluded("3"), Bound::Excluded("3"), &mut Random(0));
+        check_range(&at_once, &model, Bound::Included("3"), Bound::Excluded("1"), &mut Random::new(0));
+        check_range(&at_once, &model, Bound::Excluded("3"), Bound::Excluded("3"), &mut Random::new(0));
     }
 }
 

@@ -1,35 +1,11 @@
-//! What reaches users outside of the app. An emulator tells its developer instead; a server cannot send anything yet.
-//! Must not know: why something is sent.
+//! What an emulator tells its developer in the place of its users. Must not know: why something is sent.
 
 use hearth_auth::code::RequestType;
-use hearth_auth::operations::{Delivers, Message, phone::Purpose};
+use hearth_auth::operations::{Message, phone::Purpose};
 
-/// How emails and text messages leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outbound {
-    /// They are written to the log.
-    Log,
-    /// They don't: operations that would send one refuse it.
-    Nowhere,
-}
-
-impl Outbound {
-    /// What can be sent.
-    pub(super) fn delivers(self) -> Delivers {
-        match self {
-            Self::Log => Delivers { emails: true, texts: true },
-            Self::Nowhere => Delivers { emails: false, texts: false },
-        }
-    }
-
-    /// Sends it.
-    pub(super) fn send(self, message: &Message) {
-        match self {
-            Self::Log => tracing::info!("{}", text(message)),
-            // A code is a secret.
-            Self::Nowhere => tracing::warn!("a message to a user could not be sent"),
-        }
-    }
+/// Tells it.
+pub(super) fn tell(message: &Message) {
+    tracing::info!("{}", text(message));
 }
 
 /// The words are the official emulator's, for which tools look.
@@ -49,6 +25,10 @@ fn text(message: &Message) -> String {
                 }
                 RequestType::RecoverEmail => {
                     format!("To reset your email address to {email}, follow this link: {link}")
+                }
+                // The official emulator has none; it is sent by servers.
+                RequestType::RevertSecondFactorAddition => {
+                    format!("To remove the second factor of {email}, follow this link: {link}")
                 }
             }
         }

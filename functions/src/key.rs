@@ -9,12 +9,12 @@ const FORBIDDEN: &AsciiSet = &CONTROLS.add(b'%').add(b'.').add(b'#').add(b'$').a
 const LONGEST: usize = 768;
 
 /// A key for `text`, another one for every text; most uids are their own key.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     utf8_percent_encode(text, FORBIDDEN).into()
 }
 
 /// Whether `text` can be a key as it is.
-pub(super) fn is_key(text: &str) -> bool {
+pub(crate) fn is_key(text: &str) -> bool {
     let forbidden = |c: char| c.is_ascii_control() || matches!(c, '.' | '#' | '$' | '[' | ']' | '/');
     !text.is_empty() && text.len() <= LONGEST && !text.contains(forbidden)
 }
