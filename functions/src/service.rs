@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The services there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,12 @@ pub trait Session: Send + Sync {
 
     /// The client gives a sign of life that is no text.
     fn alive(&self) {}
+
+    /// A client of which nothing is heard for so long is asked whether it is there, and is gone if it does not answer
+    /// for as long again. Without this it is believed to be there.
+    fn longest_silence(&self) -> Option<Duration> {
+        None
+    }
 
     /// It is over, whoever ended it. Called once for every session, also for one that was never opened.
     fn closed(self: Arc<Self>) -> BoxFuture<'static, ()>;

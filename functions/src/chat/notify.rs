@@ -321,7 +321,8 @@ mod tests {
         };
         assert_eq!(waiting as u64 + lost, 1_000);
         house.work().await;
-        assert_eq!((house.sent(), notifier.lock().bytes, notifier.lock().workers), (waiting, 0, 0));
+        let rest = |queue: &Queue| (queue.bytes, queue.workers, queue.ready.len());
+        assert_eq!((house.sent(), rest(&notifier.lock())), (waiting, (0, 0, 0)));
         notifier.notify(&long);
         house.work().await;
         assert_eq!((house.sent(), notifier.lock().lost), (waiting + 1, 0));

@@ -8,9 +8,13 @@ use crate::service::Session;
 use futures_util::future::BoxFuture;
 use futures_util::lock::Mutex;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// So many bytes may wait for a client: some thousand changes of presence, or dozens of the longest messages.
 pub(super) const LAG: usize = 1024 * 1024;
+
+/// Whoever has lost the network without a goodbye is active at most twice as long.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 /// A user's connection.
 pub(super) struct Talk {
@@ -50,6 +54,10 @@ impl Session for Talk {
                 Err(rejection) => reject(&self.outlet, &rejection),
             }
         })
+    }
+
+    fn longest_silence(&self) -> Option<Duration> {
+        Some(LONGEST_SILENCE)
     }
 
     fn closed(self: Arc<Self>) -> BoxFuture<'static, ()> {

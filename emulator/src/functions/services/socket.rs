@@ -6,11 +6,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hearth_functions::feed::{Ending, Feed};
 use hearth_functions::service::{Session, Socket};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -67,6 +68,8 @@ enum Next {
     Said(String),
     /// Something that asks for nothing.
     Alive,
+    /// It says nothing for too long.
+    Silent,
     /// The connection is to be closed.
     Close(CloseCode, String),
     /// The client is gone.
@@ -76,15 +79,37 @@ enum Next {
 impl Connection {
     async fn serve(&mut self) {
         let stop = self.stop.clone();
+        let longest_silence = self.session.longest_silence();
+        let (mut heard, mut asked) = (Instant::now(), false);
         loop {
+            let silence = async {
+                match longest_silence {
+                    Some(longest) => tokio::time::sleep_until(heard + longest).await,
+                    None => pending().await,
+                }
+            };
             let next = tokio::select! {
                 biased;
                 next = poll_fn(|context| self.poll_next(context)) => next,
+                () = silence => Next::Silent,
                 () = stop.cancelled() => Next::Close(CloseCode::Away, "the server stops".to_owned()),
             };
             match next {
-                Next::Said(text) => self.work = Some(Arc::clone(&self.session).message(text)),
-                Next::Alive => self.session.alive(),
+                Next::Said(text) => {
+                    (heard, asked) = (Instant::now(), false);
+                    self.work = Some(Arc::clone(&self.session).message(text));
+                }
+                Next::Alive => {
+                    (heard, asked) = (Instant::now(), false);
+                    self.session.alive();
+                }
+                // It is us who do not listen.
+                Next::Silent if self.work.is_some() => heard = Instant::now(),
+                Next::Silent if asked => break,
+                Next::Silent => {
+                    (heard, asked) = (Instant::now(), true);
+                    self.socket.ping();
+                }
                 Next::Close(code, reason) => {
                     self.socket.farewell(Some((code, &reason)), &self.stop).await;
                     break;

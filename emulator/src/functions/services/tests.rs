@@ -10,6 +10,7 @@ use hearth_functions::service::{Session, Socket};
 use http::HeaderMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -50,6 +51,10 @@ impl Session for EchoSession {
                 }
             }
         })
+    }
+
+    fn longest_silence(&self) -> Option<Duration> {
+        Some(Duration::from_secs(60))
     }
 
     fn closed(self: Arc<Self>) -> BoxFuture<'static, ()> {
@@ -233,4 +238,23 @@ async fn a_socket_says_and_hears_and_is_closed_once() {
     house.service.closed.notified().await;
     house.tasks.wait().await;
     drop(stream);
+}
+
+#[tokio::test]
+async fn a_silent_client_is_asked_whether_it_is_there() {
+    let house = House::new().await;
+    let mut stream = house.socket().await;
+    tokio::time::pause();
+    let ping = [0x89, 0];
+    for _ in 0..3 {
+        let started = tokio::time::Instant::now();
+        let mut asked = [0; 2];
+        stream.read_exact(&mut asked).await.unwrap();
+        assert_eq!((asked, started.elapsed().as_secs()), (ping, 60));
+        stream.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await.unwrap();
+    }
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, ping);
+    house.service.closed.notified().await;
 }
