@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use hearth_functions::ports::{NoAnswer, Web};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -17,22 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An HTTP client that keeps its connections.
 #[derive(Clone, Debug)]
-pub struct WebClient(Client<HttpConnector, Full<Bytes>>);
+pub struct WebClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Default for WebClient {
     fn default() -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        // What it may be is the next one's business.
+        connector.enforce_http(false);
+        let connector =
+            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(connector);
         Self(Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector))
     }
 }
 
 impl Web for WebClient {
     fn fetch(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, NoAnswer>> {
-        if request.uri().scheme_str() == Some("https") {
-            let reason = "https is not supported; use http, through a proxy if it leaves the machine".to_owned();
-            return Box::pin(std::future::ready(Err(NoAnswer(reason))));
-        }
         let answer = self.0.request(request.map(Full::new));
         let exchange = async move {
             let (head, body) = answer.await.map_err(|error| NoAnswer(error.to_string()))?.into_parts();
