@@ -170,6 +170,7 @@ async fn a_long_poll_is_answered_by_a_message_or_the_clock() {
             () = suite.advance(1000) => {}
         }
     };
+    drop(empty);
     assert_eq!((answer.status.as_u16(), answer.text()), (200, "{}"));
     suite.stop().await;
 }
