@@ -3,6 +3,7 @@
 //! It takes the ports, opens the data, builds each service with what it needs of the others, and serves them until
 //! told to stop. Must not know: the command line, or what any service answers.
 
+mod hosted;
 mod transfer;
 
 pub use transfer::export_users;
@@ -14,7 +15,6 @@ use crate::config::settings::{ClockSettings, Endpoint, FunctionsSettings, Mode, 
 use crate::database::{self, Databases, Sessions, Streams};
 use crate::functions::publisher::{HttpPublisher, LogPublisher, PublisherError};
 use crate::functions::schedule::ScheduleError;
-use crate::functions::services::{Background, Port, Trust, WebClient};
 use crate::functions::{self, Host, platform, scheduler, secret};
 use crate::hub::{self, Hub, Locator};
 use crate::pubsub::{self, Deployment, PubsubService, PubsubSettings};
@@ -27,7 +27,6 @@ use crate::storage::{Storage, StorageError};
 use crate::transfer::TransferError;
 use axum::Router;
 use hearth_functions::ports::Publisher;
-use hearth_functions::service::Hosted;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -175,7 +174,7 @@ impl App {
             None => None,
         };
 
-        let mut auth_settings = settings.auth;
+        let mut auth_settings = settings.auth.clone();
         if auth_settings.public_url.is_none() {
             let own = addresses.get(&Service::Auth).and_then(|all| all.first());
             auth_settings.public_url = own.map(|address| format!("http://{address}"));
@@ -197,7 +196,7 @@ impl App {
         let databases = Databases::open(
             storage.clone(),
             &settings.project,
-            settings.database,
+            settings.database.clone(),
             clock.clone(),
             entropy.stream("database"),
         )?;
@@ -265,31 +264,20 @@ impl App {
             functions = Some(host);
         }
         let tasks = TaskTracker::new();
-        for (service, hosted) in settings.hosted {
-            let Some(kind) = service.hosted().filter(|_| settings.services.contains_key(&service)) else { continue };
-            let own = databases.own(service.key()).await;
-            let own = own.map_err(|error| StartError::Service { service, reason: error.to_string() })?;
-            let emulator = settings.mode == Mode::Emulator;
-            let entropy = entropy.stream(service.key());
-            let push_stream = Arc::new(platform::OwnPushStream::new(Arc::clone(&pubsub)));
-            let told = Hosted {
-                config: hosted.config,
-                secrets: hosted.secrets,
-                emulator,
-                platform: platform::platform(clock.clone(), entropy, own, Arc::clone(&auth), push_stream),
-                timers: Arc::new(agenda.clone()),
-                tasks: Arc::new(Background::new(tasks.clone(), stop.clone())),
-                web: Arc::new(WebClient::default()),
-                functions: Arc::new(platform::HostedFunctions::new(functions.clone())),
-            };
-            let built = hearth_functions::service::build(kind, told);
-            let built = built.map_err(|mistakes| StartError::Hosted(mistakes.join("\n  ")))?;
-            let started = Arc::clone(&built).start().await;
-            started.map_err(|reason| StartError::Service { service, reason })?;
-            let trust =
-                if emulator { Trust::Everybody } else { Trust::Proxies(settings.server.trusted_proxies.clone()) };
-            let port = Port::new(built, bodies.clone(), trust, &tasks, stop.clone());
-            surfaces.insert(service, port.router());
+        let house = hosted::House {
+            settings: &settings,
+            databases: &databases,
+            auth: &auth,
+            pubsub: &pubsub,
+            functions: functions.as_ref(),
+            entropy: &entropy,
+            agenda: &agenda,
+            bodies: &bodies,
+            tasks: &tasks,
+            stop: &stop,
+        };
+        for (service, kind) in hosted::services(&settings) {
+            surfaces.insert(service, house.open(service, kind).await?);
         }
         let hub = Hub {
             services: addresses.clone(),
