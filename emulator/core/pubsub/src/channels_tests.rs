@@ -455,3 +455,25 @@ fn the_summary_counts() {
     let expect = Summary { head, published_messages: 3, stored_messages: 1, subscribers: 2, pid: 7 };
     assert_eq!(server.summary(), expect);
 }
+
+#[test]
+fn others_are_published_between_two_of_a_batch_and_ids_grow() {
+    let mut server = server(Settings::default());
+    let channels = &mut server.channels;
+    let publication = |body: &'static str| Publication::new(Bytes::from_static(body.as_bytes()));
+    let mut batch = channels.begin_batch();
+    let mut reserve = |channels: &mut Channels<_>, body| {
+        channels.reserve(&mut batch, &ids("a"), &publication(body), true, 0).unwrap()
+    };
+    let (first, second) = (reserve(channels, "first"), reserve(channels, "second"));
+    channels.publish(&ids("b"), &publication("before"), true, 0).unwrap();
+    channels.fulfil(first, 0);
+    channels.publish(&ids("b"), &publication("between"), true, 0).unwrap();
+    channels.fulfil(second, 0);
+    channels.end_batch(None);
+    channels.publish(&ids("b"), &publication("after"), true, 0).unwrap();
+    let latest = |channels: &Channels<_>, id: &str| {
+        channels.found(&ids(id)).map(|(_, channel)| channel.latest()).next().unwrap()
+    };
+    assert!(latest(channels, "b") > latest(channels, "a"));
+}

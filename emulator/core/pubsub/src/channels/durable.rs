@@ -17,6 +17,8 @@ use crate::subscriber::Outlet;
 
 /// A batch's ids begin so far ahead; more messages of other channels are never published during one commit.
 const LEAP: u64 = 1 << 24;
+/// Between two ids of a batch is room for so many: messages of other channels come between two that are delivered.
+const STRIDE: u64 = 1 << 14;
 /// After a crash ids go on so far ahead of the last one that was written down: beyond all that were given since.
 const AHEAD: u64 = 1 << 40;
 
@@ -39,6 +41,7 @@ struct Reserved {
 /// The ids that a batch under way has taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ahead {
+    /// No message of another channel may have this id or a later one: the first that is not delivered yet.
     first: u64,
     next: u64,
     stamp: Stamp,
@@ -75,7 +78,7 @@ impl<S: Outlet> Channels<S> {
         for id in ids {
             let Some(&key) = self.by_id.get(id) else { continue };
             let Some(channel) = self.channels.get_mut(key) else { continue };
-            ahead.next += 1;
+            ahead.next += STRIDE;
             ahead.stamp = ahead.stamp.next(now / 1000);
             let (seq, stamp) = (ahead.next, ahead.stamp);
             channel.pending += 1;
@@ -116,6 +119,9 @@ impl<S: Outlet> Channels<S> {
             self.release(key);
             let stamp = if stamp > self.latest { stamp } else { self.latest.next(now / 1000) };
             answered.push(self.publish_as(key, publication.clone(), store, seq, stamp, now));
+            if let Some(ahead) = &mut self.ahead {
+                ahead.first = seq.saturating_add(STRIDE);
+            }
         }
         let infos = self.infos_with(&ids, answered);
         self.tell_news(now);
