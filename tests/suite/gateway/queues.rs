@@ -173,7 +173,6 @@ async fn a_long_poll_is_answered_by_a_message_or_the_clock() {
     };
     drop(empty);
     assert_eq!((answer.status.as_u16(), answer.text()), (200, "{}"));
-    drop(empty);
     suite.stop().await;
 }
 
