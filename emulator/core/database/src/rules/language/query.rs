@@ -10,7 +10,7 @@ use crate::query::{Bound, BoundKey, Limit, Order, Query};
 pub(super) fn query_member(query: Option<&Query>, member: QueryMember) -> Option<Glance<'_>> {
     // Who asks for all of a node, in no order, has no query.
     let query =
-        query.filter(|query| !matches!(query, Query { order: Order::Key, start: None, end: None, limit: None }));
+        query.filter(|query| !matches!(query, Query { order: Order::Priority, start: None, end: None, limit: None }));
     let ordered = |is: fn(&Order) -> bool| Glance::Bool(query.is_some_and(|query| is(&query.order)));
     Some(match member {
         QueryMember::OrderByKey => Glance::Bool(query.is_none_or(|query| query.order == Order::Key)),
