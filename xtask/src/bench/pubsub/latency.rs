@@ -36,7 +36,7 @@ impl Latencies {
 
     /// Milliseconds within which this share of the deliveries was done.
     pub(super) fn at(&self, share: f64) -> f64 {
-        let mut left = (self.total as f64 * share).ceil() as u64;
+        let mut left = ((self.total as f64 * share).ceil() as u64).max(1);
         let reached = self.counts.iter().position(|count| {
             left = left.saturating_sub(*count);
             left == 0
