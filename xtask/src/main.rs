@@ -20,7 +20,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Set up what tests need, then run all of them: format, lints, Rust, SDKs, browser.
-    Test,
+    Test {
+        /// Only this part of it.
+        #[arg(long, value_enum)]
+        part: Option<test::Part>,
+    },
     /// Measure the release binary and print tables.
     Bench(bench::BenchArguments),
     /// Be a server that the benchmarks measure against.
@@ -48,7 +52,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
-        Task::Test => test::all(),
+        Task::Test { part } => part.map_or_else(test::all, test::one),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Stub { stub } => bench::serve_stub(stub),
         Task::Listeners(arguments) => bench::listen(arguments),

@@ -4,15 +4,37 @@ use crate::process::{Failure, cargo, command, root, run};
 use crate::{bench, browser, fuzz};
 use std::ffi::OsStr;
 
+/// A part of the tests, in the order in which they run.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Format, lints and the tests in Rust.
+    Rust,
+    /// The official SDKs and a browser against the binary.
+    Sdk,
+    /// A short round of every benchmark, with the debug binary.
+    Bench,
+    /// A short round of every fuzz target.
+    Fuzz,
+}
+
 /// Runs everything that has to pass.
 pub(crate) fn all() -> Result<(), Failure> {
-    cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    cargo(&["test", "--workspace"])?;
-    cargo(&["build", "--package", "hearth"])?;
-    bench::short_round()?;
-    fuzz::short_round()?;
-    sdks()
+    [Part::Rust, Part::Sdk, Part::Bench, Part::Fuzz].into_iter().try_for_each(one)
+}
+
+/// Runs one part, and builds what it needs.
+pub(crate) fn one(part: Part) -> Result<(), Failure> {
+    let build = || cargo(&["build", "--package", "hearth"]);
+    match part {
+        Part::Rust => {
+            cargo(&["fmt", "--all", "--check"])?;
+            cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+            cargo(&["test", "--workspace"])
+        }
+        Part::Sdk => build().and_then(|()| sdks()),
+        Part::Bench => build().and_then(|()| bench::short_round()),
+        Part::Fuzz => fuzz::short_round(),
+    }
 }
 
 /// The official SDKs and a browser against the real binary.
