@@ -142,6 +142,19 @@ async fn visibility_delay_and_retention_follow_the_clock() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_not_hidden_comes_once_in_an_answer() {
+    let suite = start(json!({})).await;
+    create(&suite, "q", json!({"VisibilityTimeout": "0"})).await;
+    send(&suite, "q", "a").await;
+    for receives in ["1", "2"] {
+        suite.advance(1).await;
+        let [message] = receive(&suite, "q").await.try_into().unwrap();
+        assert_eq!(message["Attributes"]["ApproximateReceiveCount"], receives);
+    }
+    suite.stop().await;
+}
+
+#[tokio::test]
 async fn a_long_poll_is_answered_by_a_message_or_the_clock() {
     let suite = start(json!({})).await;
     create(&suite, "q", json!({})).await;

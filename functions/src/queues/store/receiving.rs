@@ -40,8 +40,12 @@ impl Store<'_> {
                     return Ok(taken);
                 }
                 looked_at += 1;
-                self.take(queue, &attributes, &id, due, &mut nonces, &mut taken)?;
                 after = Some(key);
+                // One that is not hidden at all lies behind the others again.
+                if taken.messages.iter().any(|message| message.id == id) {
+                    continue;
+                }
+                self.take(queue, &attributes, &id, due, &mut nonces, &mut taken)?;
             }
         }
         Ok(taken)
