@@ -31,7 +31,7 @@ async fn no_acknowledged_write_is_lost_to_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let (mut acknowledged, mut intended) = (0, 0);
     for round in 0..rounds() {
-        let (mut process, database) = start(folder.path()).await;
+        let (process, database) = start(folder.path()).await;
         // Killed after a different share of the writes each time.
         let kill_after = WRITES * chance(round as u64 + 1, 100) / 100;
         let mut sessions = Vec::new();
@@ -39,8 +39,9 @@ async fn no_acknowledged_write_is_lost_to_a_kill() {
             let (client, _) = Client::greeted(database, "").await;
             sessions.push(tokio::spawn(intend(client, round, session)));
         }
-        let written = write_until_killed(&mut process, database, round, kill_after).await;
-        drop(process);
+        let written = write_until_killed(&process, database, round, kill_after).await;
+        // Only then is its folder free.
+        process.ended().await;
         let mut intents = Vec::new();
         for session in sessions {
             intents.extend(session.await.unwrap());
@@ -132,12 +133,7 @@ async fn start(folder: &Path) -> (Process, SocketAddr) {
 }
 
 /// Writes pairs that must be there both or not at all; the numbers of those that were acknowledged.
-async fn write_until_killed(
-    process: &mut Process,
-    database: SocketAddr,
-    round: usize,
-    kill_after: usize,
-) -> Vec<usize> {
+async fn write_until_killed(process: &Process, database: SocketAddr, round: usize, kill_after: usize) -> Vec<usize> {
     let (next, acknowledged) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
