@@ -1,32 +1,41 @@
 //! What reads bytes of strangers, as functions of bytes. Each panics if something does that must not be.
 //!
-//! Reading order: `json`, `paths`, `rules`, `conditions`, `cases` (texts), `frames` (a session of the SDKs' protocol), `rest` (requests).
+//! Reading order: `json`, `paths`, `rules`, `conditions`, `cases`, `tokens` (texts), `frames` (a session of the SDKs'
+//! protocol), `request`, `rest`, `accounts` (requests).
 //! `tests/corpus/fuzz` holds inputs to begin with, and those that once found something. Must not know: who makes the
 //! bytes.
 #![allow(clippy::expect_used)]
 
+#[cfg(feature = "server")]
+mod accounts;
 mod cases;
 mod conditions;
 mod frames;
 mod json;
 mod paths;
-#[cfg(feature = "rest")]
+#[cfg(feature = "server")]
+mod request;
+#[cfg(feature = "server")]
 mod rest;
 mod rules;
+mod tokens;
 
 /// Takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    #[cfg(feature = "server")]
+    ("accounts", accounts::target),
     ("cases", cases::target),
     ("conditions", conditions::target),
     ("frames", frames::target),
     ("json", json::target),
     ("paths", paths::target),
-    #[cfg(feature = "rest")]
+    #[cfg(feature = "server")]
     ("rest", rest::target),
     ("rules", rules::target),
+    ("tokens", tokens::target),
 ];
 
 /// The target of this name.

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Each has a folder of inputs to begin with in `tests/corpus/fuzz`.
-const TARGETS: [&str; 7] = ["cases", "conditions", "frames", "json", "paths", REST, "rules"];
-/// Needs the whole server, which takes long to build.
-const REST: &str = "rest";
+const TARGETS: [&str; 9] = ["accounts", "cases", "conditions", "frames", "json", "paths", "rest", "rules", "tokens"];
+/// Need the whole server, which takes long to build.
+const OF_THE_SERVER: [&str; 2] = ["accounts", "rest"];
 /// Count edges, and show what is compared with what.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -22,7 +22,7 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 /// What to give random bytes to, and for how long.
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArguments {
-    /// One of cases, conditions, frames, json, paths, rest, rules; all if none is named.
+    /// One of accounts, cases, conditions, frames, json, paths, rest, rules, tokens; all if none is named.
     target: Option<String>,
     /// For how long each.
     #[arg(long, default_value_t = 60)]
@@ -53,20 +53,20 @@ pub(crate) fn short_round() -> Result<(), Failure> {
         println!("fuzz: left out, as it needs Linux and a C++ compiler");
         return Ok(());
     }
-    let targets: Vec<_> = TARGETS.into_iter().filter(|target| *target != REST).collect();
+    let targets: Vec<_> = TARGETS.into_iter().filter(|target| !OF_THE_SERVER.contains(target)).collect();
     fuzz_all(&targets, &FuzzArguments { target: None, seconds: 5, longest: 4096 })
 }
 
 fn fuzz_all(targets: &[&str], arguments: &FuzzArguments) -> Result<(), Failure> {
-    let binary = build(targets.contains(&REST))?;
+    let binary = build(targets.iter().any(|target| OF_THE_SERVER.contains(target)))?;
     targets.iter().try_for_each(|target| fuzz_one(&binary, target, arguments))
 }
 
-fn build(with_rest: bool) -> Result<PathBuf, Failure> {
+fn build(with_server: bool) -> Result<PathBuf, Failure> {
     // Named, so that build scripts and macros are built without the flags.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let arguments = ["build", "--package", "hearth-fuzz", "--features", "libfuzzer", "--profile", "fuzz"];
-    let less: &[&str] = if with_rest { &[] } else { &["--no-default-features"] };
+    let less: &[&str] = if with_server { &[] } else { &["--no-default-features"] };
     let place = ["--target", &platform, "--target-dir", "target/fuzz"];
     run(command(env!("CARGO"), &[&arguments[..], less, &place[..]].concat(), "").env("RUSTFLAGS", FLAGS))?;
     Ok(root().join("target/fuzz").join(platform).join("fuzz/hearth-fuzz"))
