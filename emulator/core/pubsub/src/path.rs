@@ -3,7 +3,7 @@
 //! Must not know: which of the three a path is for.
 
 use bytes::Bytes;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 /// A channel's id: case-sensitive bytes, possibly none.
@@ -56,7 +56,7 @@ pub struct ChannelPath(pub Vec<Segment>);
 impl ChannelPath {
     /// Reads a path that is percent-encoded once more. A `+` stays one, and so does a `%` without two digits.
     pub fn decode(raw: &[u8]) -> Self {
-        Self::parse(&percent_encoding::percent_decode(raw).collect::<Vec<u8>>())
+        Self::parse(&Cow::from(percent_encoding::percent_decode(raw)))
     }
 
     /// Reads a path as it is. Empty segments are channels with an empty id, except one after the last slash.
@@ -66,6 +66,11 @@ impl ChannelPath {
             segments.pop();
         }
         Self(segments.into_iter().map(segment).collect())
+    }
+
+    /// The ids, in order, and nothing else.
+    pub fn into_ids(self) -> Vec<ChannelId> {
+        self.0.into_iter().map(|segment| segment.id).collect()
     }
 
     /// The ids, in order.
