@@ -61,11 +61,11 @@ impl ChannelPath {
 
     /// Reads a path as it is. Empty segments are channels with an empty id, except one after the last slash.
     pub fn parse(path: &[u8]) -> Self {
-        let mut segments: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
-        if segments.last().is_some_and(|last| last.is_empty()) {
-            segments.pop();
+        if path.is_empty() {
+            return Self::default();
         }
-        Self(segments.into_iter().map(segment).collect())
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        Self(path.split(|&byte| byte == b'/').map(segment).collect())
     }
 
     /// The ids, in order, and nothing else.
