@@ -140,5 +140,8 @@ async fn get(client: &HttpClient, url: &str) -> Result<(HeaderMap, Bytes), Unava
 
 /// An error with what caused it: the client's own says little.
 fn chain(error: &dyn StdError) -> String {
-    std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    std::iter::successors(Some(error), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -262,6 +262,9 @@ pub struct DefaultSupportedIdpConfig {
     /// The app's id there.
     #[serde(skip_serializing_if = "is_default")]
     pub client_id: String,
+    /// Further ids of the app there, as phones have them. Ours: in production the console knows them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub additional_client_ids: Vec<String>,
     /// The app's secret there.
     #[serde(skip_serializing_if = "is_default")]
     pub client_secret: String,
@@ -320,6 +323,10 @@ impl IdpConfig for DefaultSupportedIdpConfig {
         }
         if apple.bundle_ids.len() > MOST_LISTED || !apple.bundle_ids.iter().all(|id| is_client_id(id)) {
             return Err(Error::InvalidConfig("appleSignInConfig.bundleIds must be up to 100 ids of apps"));
+        }
+        let others = &self.additional_client_ids;
+        if others.len() > MOST_LISTED || !others.iter().all(|id| is_client_id(id)) {
+            return Err(Error::InvalidOauthClientId);
         }
         let key = &apple.code_flow_config;
         check_lengths([&self.client_secret, &key.team_id, &key.key_id, &key.private_key])
@@ -395,6 +402,7 @@ pub const INBOUND_SAML: Schema = &[
 
 /// The shape of [`DefaultSupportedIdpConfig`].
 pub const DEFAULT_SUPPORTED_IDP: Schema = &[
+    ("additionalClientIds", Kind::List(&Kind::Text)),
     (
         "appleSignInConfig",
         Kind::Object(&[
@@ -500,6 +508,9 @@ mod tests {
     #[test]
     fn a_known_provider_knows_the_app() {
         check::<DefaultSupportedIdpConfig>(json!({"clientId": "c"}), Ok(()));
+        check::<DefaultSupportedIdpConfig>(json!({"clientId": "c", "additionalClientIds": ["d"]}), Ok(()));
+        let spaced = json!({"clientId": "c", "additionalClientIds": ["d e"]});
+        check::<DefaultSupportedIdpConfig>(spaced, Err("INVALID_OAUTH_CLIENT_ID"));
         check::<DefaultSupportedIdpConfig>(json!({}), Err("MISSING_OAUTH_CLIENT_ID"));
         check::<DefaultSupportedIdpConfig>(json!({"appleSignInConfig": {"bundleIds": ["org.app"]}}), Ok(()));
         check::<DefaultSupportedIdpConfig>(

@@ -4,6 +4,8 @@ mod admin;
 mod attacks;
 mod delivery;
 mod emulator;
+mod identity_providers;
+mod issuer;
 mod keys;
 mod mail_server;
 mod requests;

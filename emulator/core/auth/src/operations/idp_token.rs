@@ -79,6 +79,7 @@ fn provider(store: &(impl Accounts + ?Sized), call: &Call<'_>, id: &str) -> Resu
         return Err(Error::ProviderNotConfigured);
     }
     let mut audiences = vec![config.client_id];
+    audiences.extend(config.additional_client_ids);
     if id == APPLE {
         audiences.extend(config.apple_sign_in_config.bundle_ids);
     }
@@ -105,5 +106,71 @@ fn refused(why: Disbelieved) -> Error {
         Disbelieved::OtherNonce => Error::MissingOrInvalidNonce(
             "The nonce in the ID token is not the SHA-256 hash, in hexadecimal, of the nonce in the request.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::House;
+    use super::*;
+    use crate::operations::{idp_configs, sign_in_idp};
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+
+    /// Whose keys are asked for, or the refusal.
+    fn check(provider: &str, config: Value, claims: Value, credential: &str, expected: Result<&str, &str>) {
+        let mut house = House::self_host();
+        let mut config = config;
+        config["idpId"] = provider.into();
+        house.call(true, idp_configs::create::<DefaultSupportedIdpConfig>, config).unwrap();
+        let now = house.now / 1000;
+        let mut all = json!({"sub": "7", "iat": now, "exp": now + 1});
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        let [header, claims] =
+            [json!({"alg": "RS256", "kid": "k"}), all].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let post_body = format!("providerId={provider}&id_token={header}.{claims}.c2ln{credential}");
+        let body = json!({"requestUri": "http://localhost", "postBody": post_body});
+        let got = house.call(false, sign_in_idp::sign_in, body).unwrap_err();
+        match (&got, expected) {
+            (Error::Errands(errands), Ok(issuer)) => {
+                let issuer = Issuer::parse(issuer).unwrap();
+                let wanted = KeysWanted { issuer, key_id: Some("k".to_owned()) };
+                assert_eq!(*errands, [crate::errand::Errand::ProviderKeys(wanted)], "{provider}");
+            }
+            (error, Err(start)) => assert!(error.to_string().starts_with(start), "{provider}: {error}"),
+            (error, Ok(_)) => panic!("{provider}: {error}"),
+        }
+    }
+
+    #[test]
+    fn google_and_apple_are_known_by_name() {
+        let (google, apple) = ("https://accounts.google.com", "https://appleid.apple.com");
+        let config = json!({
+            "clientId": "web", "additionalClientIds": ["ios"], "enabled": true,
+            "appleSignInConfig": {"bundleIds": ["org.app"]},
+        });
+        let of = |issuer: &str, audience: &str| json!({"iss": issuer, "aud": audience});
+        let check = |provider: &str, claims: Value, expected| check(provider, config.clone(), claims, "", expected);
+        check("google.com", of(google, "web"), Ok(google));
+        check("google.com", of("accounts.google.com", "ios"), Ok(google));
+        check("google.com", of(google, "org.app"), Err("INVALID_IDP_RESPONSE : The ID token has been issued for"));
+        check("google.com", of(apple, "web"), Err("INVALID_IDP_RESPONSE : The ID token has been issued by"));
+        check("apple.com", of(apple, "org.app"), Ok(apple));
+        check(
+            "apple.com",
+            of("appleid.apple.com", "web"),
+            Err("INVALID_IDP_RESPONSE : The ID token has been issued by"),
+        );
+    }
+
+    #[test]
+    fn googles_own_nonces_need_not_be_known() {
+        let bound = |issuer: &str| json!({"iss": issuer, "aud": "c", "nonce": "x"});
+        let config = json!({"clientId": "c", "enabled": true});
+        let google = "https://accounts.google.com";
+        check("google.com", config.clone(), bound(google), "", Ok(google));
+        check("google.com", config.clone(), bound(google), "&nonce=raw", Err("MISSING_OR_INVALID_NONCE"));
+        check("apple.com", config, bound("https://appleid.apple.com"), "", Err("MISSING_OR_INVALID_NONCE"));
     }
 }
