@@ -3,14 +3,16 @@
 //! The one file of this room that names other rooms; nothing else in it may.
 
 use super::Host;
-use crate::auth::AuthService;
+use crate::auth::{self, AuthService, NotTold};
 use crate::clock::{Agenda, Clock, Entropy, Job, Millis, Work};
 use crate::database::DatabaseService;
 use crate::pubsub::PubsubService;
 use crate::server::credentials::{IdTokens, TokenRefused};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use hearth_auth::event::UserEvent;
 use hearth_database::{TransactionError, json};
+use hearth_functions::auth_event::AuthEvent;
 use hearth_functions::ports::{
     self, Accounts, ChannelInfo, Database, DatabaseError, Functions, NoAnswer, NoUser, NotPublished, Platform,
     Publisher, Transaction, TransactionBody, User,
@@ -157,6 +159,27 @@ impl Publisher for OwnPushStream {
                 stored_messages: info.stored_messages as u64,
                 subscribers: info.subscribers as u64,
             })
+        })
+    }
+}
+
+/// The functions that are told of users that come and go.
+pub struct UserTriggers(Arc<Host>);
+
+impl UserTriggers {
+    /// Those of `host`.
+    pub fn new(host: Arc<Host>) -> Self {
+        Self(host)
+    }
+}
+
+impl auth::Receiver for UserTriggers {
+    fn tell<'a>(&'a self, event: &'a UserEvent) -> BoxFuture<'a, Result<(), NotTold>> {
+        Box::pin(async {
+            let told = serde_json::from_str(&event.body).ok().and_then(|body| AuthEvent::read(&body));
+            let unreadable = || NotTold { reason: "the event cannot be read".to_owned(), again: false };
+            self.0.tell_of_user(&told.ok_or_else(unreadable)?).await;
+            Ok(())
         })
     }
 }
