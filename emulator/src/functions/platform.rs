@@ -212,3 +212,46 @@ impl Functions for HostedFunctions {
 fn in_region(name: &str) -> String {
     format!("{REGION}-{name}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::doubles::{host, settings};
+    use super::*;
+    use auth::Receiver;
+    use hearth_auth::account::Account;
+    use hearth_auth::event::Kind;
+    use hearth_auth::store::Scope;
+    use hearth_functions::auth_event::AuthEventKind;
+    use hearth_functions::registry::{AuthFunction, Registry};
+    use std::sync::Mutex;
+
+    #[tokio::test]
+    async fn functions_are_told_of_users_unless_they_are_switched_off() {
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let note = |name: &str, kind| {
+            let noted = Arc::clone(&noted);
+            let name = name.to_owned();
+            AuthFunction::new(&name.clone(), kind, move |event: AuthEvent, _| {
+                noted.lock().unwrap().push((name.clone(), event.id, event.user["uid"].clone()));
+                async { Err("as it should".to_owned()) }
+            })
+        };
+        let auth = vec![note("welcome", AuthEventKind::Created), note("farewell", AuthEventKind::Deleted)];
+        let host = host(Registry { auth, ..Registry::default() }, &settings());
+        assert!(host.hears_of_users());
+        let triggers = UserTriggers::new(Arc::clone(&host));
+        let account = Account { local_id: "u".to_owned(), ..Account::default() };
+        let told = |kind| UserEvent::new(kind, &Scope::project("demo"), &account, 0, &Entropy::seeded(1));
+        let (created, deleted) = (told(Kind::Created), told(Kind::Deleted));
+        // A function that fails has been told all the same.
+        assert_eq!(triggers.tell(&created).await, Ok(()));
+        host.set_background_triggers(false);
+        assert_eq!(triggers.tell(&deleted).await, Ok(()));
+        host.set_background_triggers(true);
+        assert_eq!(triggers.tell(&deleted).await, Ok(()));
+        let of = |name: &str, event: &UserEvent| (name.to_owned(), event.id.clone(), Value::from("u"));
+        assert_eq!(*noted.lock().unwrap(), [of("welcome", &created), of("farewell", &deleted)]);
+        let broken = UserEvent { body: "{}".to_owned(), ..created };
+        assert!(triggers.tell(&broken).await.is_err_and(|failed| !failed.again));
+    }
+}
