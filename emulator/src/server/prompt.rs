@@ -148,10 +148,10 @@ pub(super) async fn serve(
             deadline = Instant::now() + patience;
         }
         match more {
-            More::ToRead if stop.is_cancelled() => return leave(read),
-            More::ToRead => {}
-            More::ToAnswer => continue,
-            More::ToHttp => return Left::ToHttp(read.freeze()),
+            More::Read if stop.is_cancelled() => return leave(read),
+            More::Read => {}
+            More::Answer => continue,
+            More::HandOver => return Left::ToHttp(read.freeze()),
         }
         read.reserve(READ_BYTES);
         let came = poll_fn(|context| {
@@ -183,10 +183,10 @@ fn leave(read: BytesMut) -> Left {
 
 /// What is to be done after what has been read is answered.
 enum More {
-    ToRead,
+    Read,
     /// Once the answers are written.
-    ToAnswer,
-    ToHttp,
+    Answer,
+    HandOver,
 }
 
 /// Answers what has been read; how many bytes of it that was.
@@ -195,7 +195,7 @@ fn answer(read: &[u8], prompt: &dyn Prompt, answers: &mut Answers) -> (usize, Mo
     loop {
         let rest = read.get(used..).unwrap_or_default();
         if rest.is_empty() {
-            return (used, More::ToRead);
+            return (used, More::Read);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
         let more = match find(rest, &mut fields) {
@@ -204,11 +204,11 @@ fn answer(read: &[u8], prompt: &dyn Prompt, answers: &mut Answers) -> (usize, Mo
                 if answers.bytes.len() < TOGETHER {
                     continue;
                 }
-                More::ToAnswer
+                More::Answer
             }
-            Found::Begun(head) if prompt.awaits(&head) => More::ToRead,
-            Found::Little if rest.len() < ROOM => More::ToRead,
-            Found::Whole(..) | Found::Begun(_) | Found::Little | Found::Other => More::ToHttp,
+            Found::Begun(head) if prompt.awaits(&head) => More::Read,
+            Found::Little if rest.len() < ROOM => More::Read,
+            Found::Whole(..) | Found::Begun(_) | Found::Little | Found::Other => More::HandOver,
         };
         return (used, more);
     }
@@ -245,10 +245,11 @@ fn body_length(fields: &[httparse::Header<'_>]) -> Option<usize> {
                 return None;
             }
             length = Some(digits.parse().ok()?);
-        } else if is("transfer-encoding") || is("expect") || is("upgrade") {
-            return None;
-        } else if is("connection") && !field.value.eq_ignore_ascii_case(b"keep-alive") {
-            return None;
+        } else {
+            let closes = is("connection") && !field.value.eq_ignore_ascii_case(b"keep-alive");
+            if closes || is("transfer-encoding") || is("expect") || is("upgrade") {
+                return None;
+            }
         }
     }
     Some(length.unwrap_or(0))

@@ -137,7 +137,8 @@ async fn everything_else_goes_to_the_library_untouched() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_silent_is_not_waited_for_and_who_is_slow_goes_to_the_library() {
-    for (said, begun) in [("", None), (&post("x")[..9], Some(9)), (&post("xy")[..52], Some(52))] {
+    let (one, two) = (post("x"), post("xy"));
+    for (said, begun) in [("", None), (one.get(..9).unwrap(), Some(9)), (two.get(..52).unwrap(), Some(52))] {
         let mut place = place(1 << 20);
         tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
         // Each answer begins the time anew.
