@@ -117,6 +117,9 @@ pub enum StartError {
     /// The admin's first service-account key cannot be issued.
     #[error(transparent)]
     ServiceAccount(#[from] auth::IssueError),
+    /// The events that wait for those who are told of users cannot be looked through.
+    #[error("the events of users cannot be read: {0}")]
+    UserEvents(#[from] auth::ServiceError),
     /// The system has no random source.
     #[error("the system has no random bytes")]
     Entropy,
@@ -264,6 +267,9 @@ impl App {
             functions = Some(host);
         }
         let tasks = TaskTracker::new();
+        let triggers = functions.as_ref().filter(|host| host.hears_of_users());
+        let triggers = triggers.map(|host| Arc::new(platform::UserTriggers::new(Arc::clone(host))) as _);
+        auth.tell_of_users(triggers, &tasks, &stop).await?;
         let house = hosted::House {
             settings: &settings,
             databases: &databases,
@@ -300,7 +306,12 @@ impl App {
             if service == Service::Database {
                 tasks.spawn(connections::serve(bound, database.clone(), stop.clone()));
             } else if let Some(router) = surfaces.remove(&service) {
-                tasks.spawn(connections::serve(bound, router, stop.clone()));
+                if service == Service::PushStream {
+                    let prompt = pubsub::prompt(Arc::clone(&pubsub));
+                    tasks.spawn(connections::serve_promptly(bound, router, prompt, stop.clone()));
+                } else {
+                    tasks.spawn(connections::serve(bound, router, stop.clone()));
+                }
             }
         }
         tasks.spawn(async move { sessions.ended().await });

@@ -152,6 +152,20 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         PRIMARY KEY (project, tenant, kind, id)
     ) STRICT, WITHOUT ROWID;",
     ),
+    // Events that wait for somebody. A number is never given twice, so that whoever reads on misses none.
+    Migration(
+        "CREATE TABLE user_event (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        receiver TEXT NOT NULL,
+        id TEXT NOT NULL,
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX user_event_receiver ON user_event (receiver, number);",
+    ),
 ];
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod blocking_functions;
 mod errors;
+mod events;
 mod guard;
 mod hashing_pool;
 mod key_file;
@@ -23,6 +24,7 @@ mod transfer;
 mod verified;
 mod writer;
 
+pub use events::{NotTold, Receiver};
 pub use rotation::KeyRotation;
 pub use routes::router;
 pub use service::{AuthService, OpenError, ServiceError};

@@ -3,6 +3,7 @@
 //! Stands between the routes and the store. Must not know: HTTP.
 
 use super::blocking_functions::BlockingFunctions;
+use super::events::{self, Named, OWN_FUNCTIONS, Receiver, Teller};
 use super::guard::{Guard, Taken};
 use super::hashing_pool::HashingPool;
 use super::migrations::MIGRATIONS;
@@ -21,6 +22,8 @@ use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errand::{Errand, Outcome, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
+use hearth_auth::event::UserEvent;
+use hearth_auth::operations::bulk;
 use hearth_auth::operations::guard::{self, Action};
 use hearth_auth::operations::tenants::{self, Admission};
 use hearth_auth::operations::{self, Answer, Call};
@@ -30,9 +33,11 @@ use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// So many operations may wait for the writer. Their bodies are counted by `server::body`.
 const LONGEST_QUEUE: usize = 4096;
@@ -123,9 +128,33 @@ struct House {
     public_url: Option<String>,
     /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
+    /// Who is told of users that come and go, over HTTP.
+    remote: Vec<Named>,
+    /// Who is told of them in all, once it is known.
+    told: Arc<Told>,
     clock: Clock,
     entropy: Entropy,
     readers: Readers,
+}
+
+/// Who is told of users that come and go.
+#[derive(Default)]
+struct Told {
+    receivers: OnceLock<(Vec<Named>, Vec<String>)>,
+}
+
+impl Told {
+    /// Their names; none as long as it is not known.
+    fn names(&self) -> &[String] {
+        self.receivers.get().map_or(&[], |(_, names)| names)
+    }
+
+    /// Says that there may be something new for them.
+    fn news(&self) {
+        for receiver in self.receivers.get().into_iter().flat_map(|(receivers, _)| receivers) {
+            receiver.news.notify_one();
+        }
+    }
 }
 
 /// The accounts of one server.
@@ -169,8 +198,10 @@ impl AuthService {
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
         let connection = file.writer;
+        let told = Arc::<Told>::default();
+        let committed = Arc::clone(&told);
         let thread = std::thread::Builder::new().name("auth-writer".to_owned()).spawn(move || {
-            let work = writer::run(&connection, &mut messages);
+            let work = writer::run(&connection, &mut messages, || committed.news());
             tracing::debug!(jobs = work.jobs, commits = work.commits, "accounts closed");
             drop(connection);
             // Nobody may be waiting.
@@ -184,6 +215,7 @@ impl AuthService {
             true => Outbound::Log,
             false => Outbound::carried(&settings.delivery, project, clock.clone())?,
         };
+        let remote = events::remote(&settings.triggers, project, &clock)?;
         let house = House {
             project: project.to_owned(),
             emulator: settings.emulator,
@@ -193,6 +225,8 @@ impl AuthService {
             guard: Guard::new(settings.limits, &entropy),
             public_url: settings.public_url,
             verified,
+            remote,
+            told,
             clock,
             entropy,
             readers: file.readers,
@@ -222,6 +256,55 @@ impl AuthService {
         self.house.outbound.close().await;
     }
 
+    /// From here on tells receivers of users that come and go: those that are configured, and `functions`, if there are
+    /// any that wait for it. Events of an earlier process that are not delivered are told first; those for nobody any more
+    /// are dropped. To be called once, before anything is served; the work is done in `tasks`, until `stop`.
+    ///
+    /// # Errors
+    /// The store failed, or the service is closed.
+    pub async fn tell_of_users(
+        self: &Arc<Self>,
+        functions: Option<Arc<dyn Receiver>>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<(), ServiceError> {
+        let mut receivers = self.house.remote.clone();
+        receivers.extend(functions.map(|functions| Named::new(OWN_FUNCTIONS, functions)));
+        let names: Vec<String> = receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        let known = names.clone();
+        let asked = Asked::itself(Scope::project(&self.house.project));
+        let dropped = self.write(asked, move |store, _| Ok(store.delete_events_for_others(&known)?)).await?;
+        if dropped > 0 {
+            tracing::warn!(events = dropped, "events of users are dropped: whom they waited for is told no more");
+        }
+        // Whoever calls it twice finds the first ones at work.
+        if self.house.told.receivers.set((receivers.clone(), names)).is_ok() {
+            for receiver in receivers {
+                let teller = Teller::new(Arc::clone(self), receiver, self.house.clock.clone());
+                tasks.spawn(teller.run(stop.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Events that wait for a receiver, as [`Accounts::events`] has them.
+    pub(super) async fn waiting_events(
+        &self,
+        receiver: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, UserEvent)>, ServiceError> {
+        let receiver = receiver.to_owned();
+        let asked = Asked::itself(Scope::project(&self.house.project));
+        self.read(asked, move |store, _| Ok(store.events(&receiver, after, limit)?)).await
+    }
+
+    /// Forgets events that are delivered or given up.
+    pub(super) async fn forget_events(&self, numbers: Arc<Vec<u64>>) -> Result<(), ServiceError> {
+        let asked = Asked::itself(Scope::project(&self.house.project));
+        self.write(asked, move |store, _| Ok(numbers.iter().try_for_each(|number| store.delete_event(*number))?)).await
+    }
+
     /// Deletes up to `limit` anonymous accounts of the project whose last sign-in, refresh and creation are before
     /// `before` (milliseconds), those not seen for longest first; answers how many. Others are never touched.
     ///
@@ -233,7 +316,7 @@ impl AuthService {
             let step = PURGE_STEP.min(limit - deleted);
             let scope = Scope::project(&self.house.project);
             let gone = self
-                .write(Asked::itself(scope), move |store, call| Ok(store.delete_anonymous(call.scope, before, step)?))
+                .write(Asked::itself(scope), move |store, call| bulk::delete_anonymous(store, call, before, step))
                 .await?;
             deleted += gone;
             if gone < step {
@@ -480,6 +563,7 @@ impl House {
             passwords: Passwords { hashing: self.hashing, outcomes },
             origin: &asked.origin,
             delivers: self.outbound.delivers(),
+            receivers: self.told.names(),
         }
     }
 

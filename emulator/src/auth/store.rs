@@ -8,6 +8,7 @@ use hearth_auth::Millis;
 use hearth_auth::account::Account;
 use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
+use hearth_auth::event::UserEvent;
 use hearth_auth::operations::config::Config;
 use hearth_auth::settings::Tenant;
 use hearth_auth::store::{Accounts, Order, Scope, Standing, Store, TotpFactor};
@@ -217,6 +218,36 @@ impl Accounts for SqliteStore<'_> {
         codes.collect::<Result<_, _>>().map_err(failed)
     }
 
+    fn idle_anonymous(&self, scope: &Scope, before: Millis, limit: usize) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT local_id FROM account
+             WHERE project = ?1 AND tenant = ?2 AND anonymous = 1 AND last_seen < ?3
+             ORDER BY last_seen LIMIT ?4";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = query.query_map(params![scope.project, tenant(scope), stored(before), limit], |row| row.get(0));
+        ids.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    fn events(&self, receiver: &str, after: u64, limit: usize) -> Result<Vec<(u64, UserEvent)>, StoreError> {
+        let sql = "SELECT number, id, project, tenant, local_id, at, body FROM user_event
+             WHERE receiver = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let events = query.query_map(params![receiver, stored(after), limit], |row| {
+            let tenant: String = row.get(3)?;
+            let scope = Scope { project: row.get(2)?, tenant: Some(tenant).filter(|tenant| !tenant.is_empty()) };
+            let event = UserEvent {
+                id: row.get(1)?,
+                scope,
+                local_id: row.get(4)?,
+                at: restored(row.get(5)?),
+                body: row.get(6)?,
+            };
+            Ok((restored(row.get(0)?), event))
+        });
+        events.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+    }
+
     fn config(&self, project: &str) -> Result<Config, StoreError> {
         let value =
             self.one("SELECT value FROM config WHERE project = ?1", [project], |row| row.get::<_, String>(0))?;
@@ -287,14 +318,24 @@ impl Store for SqliteStore<'_> {
         Ok(())
     }
 
-    fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError> {
+    fn add_event(&mut self, receiver: &str, event: &UserEvent) -> Result<(), StoreError> {
+        let UserEvent { id, scope, local_id, at, body } = event;
         self.run(
-            "DELETE FROM account WHERE project = ?1 AND tenant = ?2 AND local_id IN (
-                 SELECT local_id FROM account
-                 WHERE project = ?1 AND tenant = ?2 AND anonymous = 1 AND last_seen < ?3
-                 ORDER BY last_seen LIMIT ?4)",
-            params![scope.project, tenant(scope), stored(before), i64::try_from(limit).unwrap_or(i64::MAX)],
-        )
+            "INSERT INTO user_event (receiver, id, project, tenant, local_id, at, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![receiver, id, scope.project, tenant(scope), local_id, stored(*at), body],
+        )?;
+        Ok(())
+    }
+
+    fn delete_event(&mut self, number: u64) -> Result<(), StoreError> {
+        self.run("DELETE FROM user_event WHERE number = ?1", params![stored(number)])?;
+        Ok(())
+    }
+
+    fn delete_events_for_others(&mut self, receivers: &[String]) -> Result<usize, StoreError> {
+        let receivers = serde_json::to_string(receivers).map_err(failed)?;
+        self.run("DELETE FROM user_event WHERE receiver NOT IN (SELECT value FROM json_each(?1))", params![receivers])
     }
 
     fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError> {
@@ -407,7 +448,7 @@ fn hash(key: &str) -> [u8; 32] {
 }
 
 /// SQLite's integers have a sign.
-fn stored(time: Millis) -> i64 {
+fn stored(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
 

@@ -34,8 +34,8 @@ pub(super) struct Work {
     pub(super) commits: u64,
 }
 
-/// Works until it is told to stop or nobody can send any more.
-pub(super) fn run(connection: &Connection, inbox: &mut Receiver<Message>) -> Work {
+/// Works until it is told to stop or nobody can send any more. After each commit it calls `committed`.
+pub(super) fn run(connection: &Connection, inbox: &mut Receiver<Message>, committed: impl Fn()) -> Work {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let mut work = Work::default();
     let mut stop = false;
@@ -60,6 +60,8 @@ pub(super) fn run(connection: &Connection, inbox: &mut Receiver<Message>) -> Wor
             let outcome = commit(connection, &mut jobs).map_err(|error| error.to_string());
             if let Err(error) = &outcome {
                 tracing::error!(%error, jobs = jobs.len(), "accounts cannot be written");
+            } else {
+                committed();
             }
             jobs.into_iter().for_each(|job| job.reply(outcome.clone()));
         }
@@ -129,7 +131,7 @@ mod tests {
         for number in 0..after {
             assert!(sender.try_send(Message::Run(Box::new(Put(number, Arc::clone(&log))))).is_ok());
         }
-        let work = run(&file.writer, &mut inbox);
+        let work = run(&file.writer, &mut inbox, || {});
         let log = std::mem::take(&mut *log.lock().unwrap());
         (work, log, SqliteStore(&file.writer).count(&Scope::project("demo")).unwrap())
     }
@@ -156,7 +158,7 @@ mod tests {
         let log = Log::default();
         assert!(sender.try_send(Message::Run(Box::new(Put(0, Arc::clone(&log))))).is_ok());
         drop(sender);
-        run(&file.writer, &mut inbox);
+        run(&file.writer, &mut inbox, || {});
         assert_eq!(*log.lock().unwrap(), [(0, false)]);
     }
 }

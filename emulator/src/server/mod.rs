@@ -11,5 +11,7 @@ pub(crate) mod detach;
 pub mod handover;
 mod patience;
 pub mod ports;
+pub mod prompt;
+mod rewound;
 mod stall;
 pub(crate) mod websocket;

@@ -8,6 +8,7 @@ pub mod code;
 pub mod entropy;
 pub mod errand;
 pub mod errors;
+pub mod event;
 pub mod idp_config;
 pub mod mail;
 pub mod oidc;

@@ -4,6 +4,7 @@ use crate::Millis;
 use crate::account::Account;
 use crate::code::{Kept, Kind};
 use crate::errors::StoreError;
+use crate::event::UserEvent;
 use crate::idp_config::IdpKind;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
@@ -319,6 +320,20 @@ pub trait Accounts: AdminKeys + IdpConfigs {
     /// The store failed.
     fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError>;
 
+    /// Up to `limit` ids of anonymous accounts (see [`Account::is_anonymous`]) last seen before `before`, those not seen
+    /// for longest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn idle_anonymous(&self, scope: &Scope, before: Millis, limit: usize) -> Result<Vec<String>, StoreError>;
+
+    /// Up to `limit` events that wait for `receiver`, in the order in which they were added, those after the number
+    /// `after` only; each with its number, which no other event gets.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn events(&self, receiver: &str, after: u64, limit: usize) -> Result<Vec<(u64, UserEvent)>, StoreError>;
+
     /// The project's configuration; the default one if it was never set.
     ///
     /// # Errors
@@ -346,12 +361,23 @@ pub trait Store: Accounts + Keys + KeepsIdpConfigs {
     /// The store failed.
     fn delete_all(&mut self, scope: &Scope) -> Result<(), StoreError>;
 
-    /// Forgets up to `limit` anonymous accounts (see [`Account::is_anonymous`]) last seen before `before`, the ones
-    /// not seen for longest first; answers how many.
+    /// Has an event wait for `receiver`.
     ///
     /// # Errors
     /// The store failed.
-    fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError>;
+    fn add_event(&mut self, receiver: &str, event: &UserEvent) -> Result<(), StoreError>;
+
+    /// Forgets the event with this number.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_event(&mut self, number: u64) -> Result<(), StoreError>;
+
+    /// Forgets the events that wait for none of these; answers how many.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_events_for_others(&mut self, receivers: &[String]) -> Result<usize, StoreError>;
 
     /// Keeps a family of opaque refresh tokens, of an account that is kept, in place of the one that has the hash.
     ///

@@ -91,11 +91,45 @@ fn only_anonymous_accounts_not_seen_for_long_are_purged() {
         store.put(&scope, &account(id, |account| account.created_at = Some(seen.to_owned()))).unwrap();
     }
     store.put(&Scope::project("other"), &account("old", |_| {})).unwrap();
-    assert_eq!(store.delete_anonymous(&scope, 10, 2), Ok(2));
-    assert!(store.standing(&scope, "old").unwrap().is_some(), "the ones not seen for longest go first");
-    assert_eq!(store.delete_anonymous(&scope, 10, 2), Ok(1));
-    assert_eq!(store.delete_anonymous(&scope, 10, 2), Ok(0));
-    assert_eq!((store.count(&scope), store.count(&Scope::project("other"))), (Ok(5), Ok(1)));
+    let ids = |ids: &[&str]| Ok(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+    for (before, limit, expect) in [
+        (10, 2, ids(&["oldest", "older"])),
+        (10, 9, ids(&["oldest", "older", "old"])),
+        (3, 9, ids(&["oldest", "older"])),
+        (1, 9, ids(&[])),
+        (10, 0, ids(&[])),
+    ] {
+        assert_eq!(store.idle_anonymous(&scope, before, limit), expect, "{before} {limit}");
+    }
+}
+
+#[test]
+fn events_wait_for_each_receiver_until_they_are_forgotten() {
+    let file = open();
+    let mut store = SqliteStore(&file.writer);
+    let event = |id: &str, tenant: Option<&str>| UserEvent {
+        id: id.to_owned(),
+        scope: Scope { tenant: tenant.map(str::to_owned), ..Scope::project("demo") },
+        local_id: "u".to_owned(),
+        at: 5,
+        body: "{}".to_owned(),
+    };
+    let (first, second, third) = (event("1", None), event("2", Some("t")), event("3", None));
+    for (receiver, event) in [("a", &first), ("b", &first), ("a", &second), ("c", &third)] {
+        store.add_event(receiver, event).unwrap();
+    }
+    assert_eq!(store.events("a", 0, 9), Ok(vec![(1, first.clone()), (3, second.clone())]));
+    assert_eq!(store.events("a", 0, 1), Ok(vec![(1, first.clone())]));
+    assert_eq!(store.events("a", 1, 9), Ok(vec![(3, second)]));
+    store.delete_event(1).unwrap();
+    assert_eq!(store.events("b", 0, 9), Ok(vec![(2, first)]));
+    let known = ["a", "b"].map(str::to_owned);
+    assert_eq!(store.delete_events_for_others(&known), Ok(1));
+    assert_eq!(store.events("c", 0, 9), Ok(Vec::new()));
+    // Numbers are not used again, though the last ones are free.
+    store.add_event("c", &third).unwrap();
+    assert_eq!(store.events("c", 0, 9), Ok(vec![(5, third)]));
+    assert_eq!(store.delete_events_for_others(&[]), Ok(3));
 }
 
 #[test]

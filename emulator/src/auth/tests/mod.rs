@@ -13,6 +13,7 @@ mod requests;
 mod self_host;
 mod sign_in;
 mod throttles;
+mod triggers;
 
 use super::{AuthService, router};
 use crate::clock::{Agenda, Clock, Entropy, MANUAL_START};

@@ -1,11 +1,13 @@
 //! The push stream as its clients see it.
 
 mod access;
+mod at_once;
 mod conformance;
 mod crowds;
 mod durable;
 mod modes;
 mod presence;
+
 mod publishing;
 mod streams;
 mod websockets;
