@@ -11,4 +11,4 @@ mod token;
 pub use issuer::Issuer;
 pub use keys::{ProviderKeys, UnusableKeys};
 pub use known::{KnownKeys, Step, max_age};
-pub(crate) use token::{Disbelieved, Expected, Nonce, ProviderToken};
+pub(crate) use token::{Disbelieved, Expected, Nonce, ProviderToken, is_hash_of};

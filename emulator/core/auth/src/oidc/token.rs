@@ -6,6 +6,8 @@
 use super::keys::ProviderKeys;
 use crate::Millis;
 use crate::token::{Compact, SKEW};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -118,6 +120,12 @@ impl<'t> ProviderToken<'t> {
     }
 }
 
+/// Whether an ID token's `at_hash` is of this access token: the left half of its SHA-256 (section 3.1.3.6).
+pub(crate) fn is_hash_of(hash: &str, access_token: &str) -> bool {
+    let digest = Sha256::digest(access_token);
+    digest.first_chunk::<16>().is_some_and(|half| URL_SAFE_NO_PAD.encode(half) == hash)
+}
+
 /// A token may be for several; then the one that has asked for it is named.
 fn is_for(claims: &Map<String, Value>, audiences: &[&str]) -> bool {
     let is_ours = |value: &Value| value.as_str().is_some_and(|one| audiences.contains(&one));
@@ -150,8 +158,6 @@ fn check_nonce(claim: Option<&Value>, nonce: Nonce<'_>) -> Result<(), Disbelieve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::json;
 
     const NOW: Millis = 1_893_456_000_000;
@@ -241,5 +247,13 @@ mod tests {
             let claim = Some(&claim).filter(|claim| !claim.is_null());
             assert_eq!(check_nonce(claim, Nonce { raw, required }), expected, "{claim:?} {raw:?}");
         }
+    }
+
+    /// The example of OpenID Connect Core 1.0, appendix A.3.
+    #[test]
+    fn an_access_token_is_known_by_its_hash() {
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert!(is_hash_of("77QmUPtjPfzWtF2AnpK9RQ", token));
+        assert!(!is_hash_of("77QmUPtjPfzWtF2AnpK9RQ", "other") && !is_hash_of("", token));
     }
 }

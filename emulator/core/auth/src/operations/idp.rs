@@ -7,6 +7,7 @@
 use super::Call;
 use crate::account::{Account, is_email};
 use crate::errors::Error;
+use crate::oidc::is_hash_of;
 use crate::store::Accounts;
 use crate::token::payload;
 use crate::uri::Uri;
@@ -67,6 +68,8 @@ pub(super) struct Assertion {
     raw_user_info: Option<String>,
     id_token: Option<String>,
     access_token: Option<String>,
+    /// The access token is this user's: nobody has to believe the client.
+    pub(super) vouches_for_access_token: bool,
 }
 
 impl Assertion {
@@ -84,11 +87,12 @@ impl Assertion {
         // SDKs make credentials from it.
         let made_up = || format!("FirebaseAuthEmulatorFakeAccessToken_{}", assertion.provider_id);
         assertion.access_token = Some(access_token.map_or_else(made_up, str::to_owned));
+        assertion.vouches_for_access_token = true;
         assertion.id_token = id_token.map(str::to_owned);
         Ok(assertion)
     }
 
-    /// What verified claims say. The access token is the client's own word.
+    /// What verified claims say. The access token is the client's own word, unless they have its hash.
     pub(super) fn verified(provider_id: &str, claims: &Map<String, Value>, brought: &Brought) -> Result<Self, Error> {
         let mut assertion = Self::of(provider_id.to_owned(), claims, None)?;
         // Apple writes it as text. Nothing else that is not `true` is.
@@ -97,6 +101,9 @@ impl Assertion {
         assertion.email = assertion.email.filter(|email| is_email(email));
         assertion.id_token = brought.given("id_token").map(str::to_owned);
         assertion.access_token = brought.given("access_token").map(str::to_owned);
+        let hash = claims.get("at_hash").and_then(Value::as_str);
+        assertion.vouches_for_access_token =
+            hash.zip(brought.given("access_token")).is_some_and(|(hash, token)| is_hash_of(hash, token));
         Ok(assertion)
     }
 

@@ -129,7 +129,7 @@ fn told_to_functions(assertion: &Assertion) -> Told {
         method: assertion.provider_id.clone(),
         raw_user_info: text("rawUserInfo"),
         attributes: assertion.attributes.as_ref().map(Value::to_string),
-        access_token: text("oauthAccessToken"),
+        access_token: text("oauthAccessToken").filter(|_| assertion.vouches_for_access_token),
         id_token: text("oauthIdToken"),
         second_factor: None,
     }
