@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use httpdate::HttpDate;
 use std::future::poll_fn;
-use std::io::{self, Write};
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
@@ -79,8 +79,9 @@ impl Answers {
             self.second = second;
             self.date = HttpDate::from(UNIX_EPOCH + Duration::from_secs(second)).to_string();
         }
-        // Writing to a vector cannot fail.
-        let _ = write!(self.bytes, "content-length: {}\r\ndate: {}\r\n\r\n", body.len(), self.date);
+        push_line(&mut self.bytes, "content-length", itoa::Buffer::new().format(body.len()).as_bytes());
+        push_line(&mut self.bytes, "date", self.date.as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
         self.bytes.extend_from_slice(body.as_bytes());
     }
 }

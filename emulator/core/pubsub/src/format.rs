@@ -251,8 +251,7 @@ fn push_json_fields(out: &mut String, fields: &[Pair<'_>]) {
             out.push_str(part);
         }
         match field {
-            // Writing to a string cannot fail.
-            Field::Number(number) => drop(write!(out, "{number}")),
+            Field::Number(number) => out.push_str(itoa::Buffer::new().format(*number)),
             Field::Plain(text) => push_json_string(out, text),
             Field::Id(text) => push_json_string(out, text),
         }

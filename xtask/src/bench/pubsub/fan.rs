@@ -1,7 +1,7 @@
 //! One run: listeners come, messages are published, and are waited for. Must not know: who serves.
 
 use super::contender::{SECRET, Started, Target};
-use super::generator::{channel, now, stamped};
+use super::generator::{channel, now, stamp, stamped};
 use super::listeners::{Listeners, Share};
 use crate::bench::load::{Connection, request};
 use crate::bench::server::processor_seconds;
@@ -168,9 +168,10 @@ impl Fan {
                 let (published, target) = (Rc::clone(&published), target.clone());
                 all.spawn_local(async move {
                     let mut connection = Connection::open(target.address).await?;
+                    let mut message = Message::default();
                     while begun.elapsed() < duration {
-                        let number = published.replace(published.get() + 1);
-                        publish(&mut connection, &target, number % fan.channels, &stamped(fan.bytes)).await?;
+                        let number = published.replace(published.get() + 1) % fan.channels;
+                        send(&mut connection, message.now(&target, number, fan.bytes)).await?;
                     }
                     Ok(())
                 });
@@ -199,8 +200,35 @@ pub(super) async fn publish(
     number: usize,
     text: &str,
 ) -> Result<(), Failure> {
+    send(connection, &to_publish(target, number, text)).await
+}
+
+fn to_publish(target: &Target, number: usize, text: &str) -> Vec<u8> {
     let path = target.publish.replace("{}", &channel(number));
-    let answer = connection.ask(&request("POST", &path, &[("Authorization", SECRET)], text)).await?;
+    request("POST", &path, &[("Authorization", SECRET)], text)
+}
+
+/// A request that publishes. Only its time is set anew as long as it is for the same channel, so that the instrument
+/// costs little.
+#[derive(Default)]
+struct Message {
+    number: Option<usize>,
+    request: Vec<u8>,
+}
+
+impl Message {
+    fn now(&mut self, target: &Target, number: usize, bytes: usize) -> &[u8] {
+        if self.number.replace(number) == Some(number) {
+            stamp(&mut self.request);
+        } else {
+            self.request = to_publish(target, number, &stamped(bytes));
+        }
+        &self.request
+    }
+}
+
+async fn send(connection: &mut Connection, request: &[u8]) -> Result<(), Failure> {
+    let answer = connection.ask(request).await?;
     // Others say that they have created or queued something.
     if (200..300).contains(&answer.status) {
         return Ok(());

@@ -58,6 +58,14 @@ pub(super) fn stamped(bytes: usize) -> String {
     text + &padding
 }
 
+/// Sets the time anew that a text or what holds one says.
+pub(super) fn stamp(bytes: &mut [u8]) {
+    let start = bytes.iter().rposition(|byte| *byte == MARK).map_or(bytes.len(), |mark| mark + 1);
+    let mut digits = bytes.get_mut(start..).unwrap_or_default();
+    // A text has room for it.
+    let _ = write!(digits, "{:0DIGITS$}", now());
+}
+
 /// Microseconds on the clock that all processes share.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
