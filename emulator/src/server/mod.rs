@@ -11,5 +11,6 @@ pub(crate) mod detach;
 pub mod handover;
 mod patience;
 pub mod ports;
+pub mod revocation;
 mod stall;
 pub(crate) mod websocket;
