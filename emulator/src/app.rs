@@ -316,7 +316,12 @@ impl App {
             if service == Service::Database {
                 tasks.spawn(connections::serve(bound, database.clone(), stop.clone()));
             } else if let Some(router) = surfaces.remove(&service) {
-                tasks.spawn(connections::serve(bound, router, stop.clone()));
+                if service == Service::PushStream {
+                    let prompt = pubsub::prompt(Arc::clone(&pubsub));
+                    tasks.spawn(connections::serve_promptly(bound, router, prompt, stop.clone()));
+                } else {
+                    tasks.spawn(connections::serve(bound, router, stop.clone()));
+                }
             }
         }
         tasks.spawn(async move { sessions.ended().await });

@@ -141,6 +141,17 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         "UPDATE config SET value = json_remove(value, '$.emailPrivacyConfig.enableImprovedEmailPrivacy')
         WHERE json_extract(value, '$.emailPrivacyConfig.enableImprovedEmailPrivacy') = 0;",
     ),
+    // The kind is the collection's name in the API.
+    Migration(
+        "CREATE TABLE idp_config (
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (project, tenant, kind, id)
+    ) STRICT, WITHOUT ROWID;",
+    ),
     // Events that wait for somebody. A number is never given twice, so that whoever reads on misses none.
     Migration(
         "CREATE TABLE user_event (

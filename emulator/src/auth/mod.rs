@@ -11,6 +11,7 @@ mod hashing_pool;
 mod key_file;
 mod migrations;
 mod outbound;
+mod provider_keys;
 mod rerun;
 mod rotation;
 mod routes;

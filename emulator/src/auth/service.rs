@@ -8,6 +8,7 @@ use super::guard::{Guard, Taken};
 use super::hashing_pool::HashingPool;
 use super::migrations::MIGRATIONS;
 use super::outbound::{CarrierError, Outbound};
+use super::provider_keys::ProviderKeyring;
 use super::rerun::Rerun;
 use super::signing_keys;
 use super::store::{Change, SqliteStore};
@@ -182,6 +183,7 @@ pub struct AuthService {
     house: Arc<House>,
     hashing: HashingPool,
     functions: BlockingFunctions,
+    provider_keys: ProviderKeyring,
     inbox: mpsc::Sender<Message>,
     /// When keys change.
     next_turn: AtomicU64,
@@ -229,6 +231,7 @@ impl AuthService {
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
         let hashing = HashingPool::start().map_err(OpenError::Thread)?;
         let verified = Verified::new(MOST_VERIFIED_BYTES);
+        let provider_keys = ProviderKeyring::new(clock.clone());
         let outbound = match settings.emulator {
             true => Outbound::Log,
             false => Outbound::carried(&settings.delivery, project, clock.clone())?,
@@ -254,6 +257,7 @@ impl AuthService {
             house: Arc::new(house),
             hashing,
             functions: BlockingFunctions::default(),
+            provider_keys,
             inbox,
             next_turn,
             writer,
@@ -532,6 +536,7 @@ impl AuthService {
         for errand in errands {
             let outcome = match &errand {
                 Errand::Ask(question) => Outcome::Replied(self.functions.ask(question).await),
+                Errand::ProviderKeys(wanted) => Outcome::ProviderKeys(self.provider_keys.get(wanted).await),
                 Errand::Hash(_) | Errand::Verify(..) => {
                     self.hashing.run(errand.clone(), self.house.hashing, self.house.entropy.clone()).await?
                 }

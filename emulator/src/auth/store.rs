@@ -1,6 +1,7 @@
 //! Accounts on SQLite: the record as JSON, and beside it the columns that are looked for. Must not know: operations,
 //! HTTP.
 
+mod idp_configs;
 mod keys;
 
 use hearth_auth::Millis;

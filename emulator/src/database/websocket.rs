@@ -268,7 +268,7 @@ impl Connection {
             Ok(Incoming::Alive) => Next::Alive,
             Err(Ended::TooLong) => Next::Close(Closing::TooLong),
             Err(Ended::NotText) => Next::Close(Closing::Malformed("a message is not UTF-8".to_owned())),
-            Err(Ended::Gone | Ended::Stalled) => Next::Gone,
+            Err(Ended::Gone | Ended::Broken | Ended::Stalled) => Next::Gone,
         })
     }
 

@@ -2,9 +2,10 @@
 //!
 //! Must not know: what a value is for.
 
-use http::{HeaderMap, HeaderName, Method, Uri};
+use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode;
 use regex::bytes::{Captures, Regex};
+use std::borrow::Cow;
 
 /// Text with variables in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ enum Variable {
 #[derive(Debug)]
 pub(super) struct Asked<'r> {
     pub(super) method: &'r Method,
-    pub(super) uri: &'r Uri,
+    /// Path and query, as they were sent.
+    pub(super) target: &'r str,
     pub(super) headers: &'r HeaderMap,
     /// The path, decoded.
     pub(super) path: &'r [u8],
@@ -97,8 +99,39 @@ impl Expression {
         Ok(Self(pieces))
     }
 
+    /// Whether its value depends on a request's header fields.
+    pub(super) fn needs_headers(&self) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Variable(Variable::Header(_) | Variable::Cookie(_) | Variable::Host) => true,
+            Piece::Text(_)
+            | Piece::Variable(
+                Variable::Argument(_)
+                | Variable::Capture(_)
+                | Variable::Named(_)
+                | Variable::Uri
+                | Variable::RequestUri
+                | Variable::Query
+                | Variable::Method,
+            ) => false,
+        })
+    }
+
+    /// Its value, if that is the same for all requests.
+    pub(super) fn constant(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [] => Some(&[]),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Its value for a request.
-    pub(super) fn value(&self, asked: &Asked<'_>) -> Vec<u8> {
+    pub(super) fn value<'v>(&'v self, asked: &'v Asked<'_>) -> Cow<'v, [u8]> {
+        match self.0.as_slice() {
+            [Piece::Text(text)] => return text.into(),
+            [Piece::Variable(variable)] => return asked.look_up(variable).into(),
+            _ => {}
+        }
         let mut value = Vec::new();
         for piece in &self.0 {
             match piece {
@@ -106,7 +139,7 @@ impl Expression {
                 Piece::Variable(variable) => value.extend_from_slice(asked.look_up(variable)),
             }
         }
-        value
+        value.into()
     }
 }
 
@@ -148,16 +181,20 @@ impl Asked<'_> {
             Variable::Capture(number) => self.caught(|captures| captures.get(*number)),
             Variable::Named(name) => self.caught(|captures| captures.name(name)),
             Variable::Uri => self.path,
-            Variable::RequestUri => self.uri.path_and_query().map_or(&[], |target| target.as_str().as_bytes()),
-            Variable::Query => self.uri.query().unwrap_or_default().as_bytes(),
+            Variable::RequestUri => self.target.as_bytes(),
+            Variable::Query => self.query().as_bytes(),
             Variable::Host => self.header(&http::header::HOST),
             Variable::Method => self.method.as_str().as_bytes(),
         }
     }
 
+    fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
     /// The raw value of the first query argument of this name, in any letter case.
     pub(super) fn argument(&self, name: &str) -> &[u8] {
-        let mut arguments = self.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let mut arguments = self.query().split('&').filter_map(|pair| pair.split_once('='));
         arguments.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or(&[], |(_, value)| value.as_bytes())
     }
 
@@ -188,16 +225,16 @@ mod tests {
 
     fn value(source: &str) -> Result<String, String> {
         let regex = Regex::new("^/sub/(.*)/(?P<room>[a-z]*)$").unwrap();
-        let uri = "/sub/a%20b/room?ID=x%2Fy&id=z&t=1".parse().unwrap();
+        let target = "/sub/a%20b/room?ID=x%2Fy&id=z&t=1";
         let mut headers = HeaderMap::new();
         headers.insert("x-some-name", "v".parse().unwrap());
         headers.insert("cookie", "a=1; b=2".parse().unwrap());
         headers.insert("host", "box".parse().unwrap());
         let path = b"/sub/a b/room";
         let captures = regex.captures(path);
-        let asked = Asked { method: &Method::GET, uri: &uri, headers: &headers, path, captures };
-        let value = Expression::parse(source, Some(&regex))?.value(&asked);
-        Ok(String::from_utf8(value).unwrap())
+        let asked = Asked { method: &Method::GET, target, headers: &headers, path, captures };
+        let expression = Expression::parse(source, Some(&regex))?;
+        Ok(String::from_utf8(expression.value(&asked).into_owned()).unwrap())
     }
 
     #[test]

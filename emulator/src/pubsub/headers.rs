@@ -34,7 +34,7 @@ pub(super) fn forbid_caching(headers: &mut HeaderMap) {
 
 /// The origins whose pages may read the answer; none if there is no value.
 pub(super) fn origins(allowed: Option<&Expression>, asked: &Asked<'_>) -> Option<HeaderValue> {
-    allowed.and_then(|origins| HeaderValue::try_from(origins.value(asked)).ok()).filter(|value| !value.is_empty())
+    allowed.and_then(|origins| HeaderValue::from_bytes(&origins.value(asked)).ok()).filter(|value| !value.is_empty())
 }
 
 /// Lets pages of `origins` read the answer, if there are any.

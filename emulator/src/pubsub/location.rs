@@ -7,6 +7,7 @@ use super::expression::{Asked, Expression};
 use super::settings::{PublisherSettings, Role, SubscriberSettings};
 use hearth_pubsub::path::ChannelPath;
 use regex::bytes::{Captures, Regex, RegexBuilder};
+use std::borrow::Cow;
 
 /// A place.
 #[derive(Clone, Debug)]
@@ -138,9 +139,11 @@ pub(super) fn find<'l, 'p>(
 }
 
 /// The path percent-decoded, adjacent slashes merged, as nginx matches it.
-pub(super) fn normalized(path: &str) -> Vec<u8> {
-    let mut bytes: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
-    bytes.dedup_by(|one, other| *one == b'/' && *other == b'/');
+pub(super) fn normalized(path: &str) -> Cow<'_, [u8]> {
+    let mut bytes: Cow<'_, [u8]> = percent_encoding::percent_decode_str(path).into();
+    if bytes.windows(2).any(|pair| pair == b"//") {
+        bytes.to_mut().dedup_by(|one, other| *one == b'/' && *other == b'/');
+    }
     bytes
 }
 
@@ -161,7 +164,8 @@ mod tests {
         let path = normalized(uri.path());
         let (index, location, captures) = find(locations, &path)?;
         let headers = HeaderMap::new();
-        let asked = Asked { method: &Method::GET, uri: &uri, headers: &headers, path: &path, captures };
+        let target = uri.path_and_query().unwrap().as_str();
+        let asked = Asked { method: &Method::GET, target, headers: &headers, path: &path, captures };
         Some((index, channels(location, &asked)))
     }
 

@@ -1,7 +1,7 @@
 //! The push stream: publishers, subscribers and statistics over HTTP, on channels of `hearth_pubsub`.
 //!
 //! A request stays here from its path to its bytes: `location` says which place it is for, `publisher`, `subscriber`,
-//! `statistics` and `tickets` answer it, `access` says who may, `service` holds the channels and `presence` their
+//! `statistics` and `tickets` answer it (`prompt` those publishers that can be answered at once), `access` says who may, `service` holds the channels and `presence` their
 //! numbers of subscribers, `errors` is the one table from refusals to statuses.
 //! `settings` are read from firebase.json by `directives`, and from an nginx configuration by `nginx`. Must not know:
 //! functions, accounts, the database.
@@ -15,6 +15,7 @@ mod journal;
 mod location;
 mod nginx;
 mod presence;
+mod prompt;
 mod publisher;
 mod reauthorization;
 mod service;
@@ -36,6 +37,7 @@ pub use settings::{Access, Deployment, Mode, PublisherSettings, PubsubSettings, 
 pub use ticket::TicketKey;
 
 use crate::server::body::Bodies;
+use crate::server::prompt::Prompt;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -54,14 +56,20 @@ pub fn router(service: Arc<PubsubService>, bodies: Bodies) -> Router {
     Router::new().fallback(answer).with_state(Room { service, bodies })
 }
 
+/// Answers publishers of `service` at once, as its router would.
+pub fn prompt(service: Arc<PubsubService>) -> Arc<dyn Prompt> {
+    Arc::new(prompt::Publishers::new(service))
+}
+
 async fn answer(State(room): State<Room>, request: Request) -> Response {
     let settings = room.service.settings();
     let path = location::normalized(request.uri().path());
     let Some((number, location, captures)) = location::find(&settings.locations, &path) else {
         return settings.elsewhere.into_response();
     };
-    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-    let asked = Asked { method, uri, headers, path: &path, captures };
+    let (method, headers) = (request.method(), request.headers());
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let asked = Asked { method, target, headers, path: &path, captures };
     let channels = location::channels(location, &asked);
     match &location.role {
         Role::Statistics => statistics::answer(&room.service, &channels, method, headers),

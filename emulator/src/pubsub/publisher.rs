@@ -41,8 +41,13 @@ impl<'s> Place<'s> {
     }
 }
 
+/// What a place serves.
+pub(super) fn methods(settings: &PublisherSettings) -> &'static str {
+    if settings.admin { ADMIN_METHODS } else { METHODS }
+}
+
 pub(super) async fn answer(service: &PubsubService, bodies: &Bodies, place: Place<'_>, request: Request) -> Response {
-    let methods = if place.settings.admin { ADMIN_METHODS } else { METHODS };
+    let methods = methods(place.settings);
     let served = serve(service, bodies, &place, methods, request).await;
     let mut response = served.unwrap_or_else(Refusal::into_response);
     let headers = response.headers_mut();
@@ -117,9 +122,13 @@ async fn enter(
     }
 }
 
-/// Whether the request bears the secret: the whole header, without a scheme. An empty secret asks for nothing.
+/// Whether the request bears the secret.
 pub(super) fn knows(secret: &str, headers: &HeaderMap) -> bool {
-    let given = headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+    is_secret(secret, headers.get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes))
+}
+
+/// Whether `given` is the secret: the whole header, without a scheme. An empty secret asks for nothing.
+pub(super) fn is_secret(secret: &str, given: &[u8]) -> bool {
     secret.is_empty() || same_secret(given, secret.as_bytes())
 }
 

@@ -254,10 +254,24 @@ impl PubsubService {
         publication: &Publication,
         store: bool,
     ) -> Result<Vec<ChannelInfo>, Error> {
-        match self.journal.as_ref().filter(|_| self.has_durable(ids)) {
-            Some(journal) => journal.publish(ids, publication, store).await,
-            None => self.with_news(|channels, now| channels.publish(ids, publication, store, now)),
+        match (self.publish_at_once(ids, publication, store), &self.journal) {
+            (Some(published), _) => published,
+            (None, Some(journal)) => journal.publish(ids, publication, store).await,
+            (None, None) => Err(Error::Busy),
         }
+    }
+
+    /// The same where it takes no time; `None`, and nothing is done, where messages are stored first.
+    pub(super) fn publish_at_once(
+        &self,
+        ids: &[ChannelId],
+        publication: &Publication,
+        store: bool,
+    ) -> Option<Result<Vec<ChannelInfo>, Error>> {
+        if self.journal.is_some() && self.has_durable(ids) {
+            return None;
+        }
+        Some(self.with_news(|channels, now| channels.publish(ids, publication, store, now)))
     }
 
     fn has_durable(&self, ids: &[ChannelId]) -> bool {

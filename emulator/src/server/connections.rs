@@ -4,6 +4,8 @@ use super::client_address;
 use super::detach::{Desk, Detach};
 use super::patience::PatientTimer;
 use super::ports::Bound;
+use super::prompt::{self, Left, Prompt};
+use super::rewound::Rewound;
 use super::stall::{Impatient, Limit};
 use axum::body::Body;
 use axum::response::Response;
@@ -96,11 +98,23 @@ impl<S> Surface for S where
 /// Serves `surface` on all sockets of `bound` until `stop`; returns once every connection has ended, at most a grace
 /// period later. Streams have to watch `stop` themselves and end their bodies, so that they are closed properly.
 pub async fn serve(bound: Bound, surface: impl Surface, stop: CancellationToken) {
+    serve_all(bound, surface, None, stop).await;
+}
+
+/// The same where `prompt` answers requests at once, as long as a connection has no others.
+pub async fn serve_promptly(bound: Bound, surface: impl Surface, prompt: Arc<dyn Prompt>, stop: CancellationToken) {
+    serve_all(bound, surface, Some(prompt), stop).await;
+}
+
+async fn serve_all(bound: Bound, surface: impl Surface, prompt: Option<Arc<dyn Prompt>>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     let accepting: Vec<_> = bound
         .listeners
         .into_iter()
-        .map(|listener| tokio::spawn(accept(listener, surface.clone(), stop.clone(), connections.clone())))
+        .map(|listener| {
+            let (surface, prompt) = (surface.clone(), prompt.clone());
+            tokio::spawn(accept(listener, surface, prompt, stop.clone(), connections.clone()))
+        })
         .collect();
     for task in accepting {
         // A panic in accept has been reported by the panic hook; the other sockets go on.
@@ -110,7 +124,13 @@ pub async fn serve(bound: Bound, surface: impl Surface, stop: CancellationToken)
     connections.wait().await;
 }
 
-async fn accept(listener: TcpListener, surface: impl Surface, stop: CancellationToken, connections: TaskTracker) {
+async fn accept(
+    listener: TcpListener,
+    surface: impl Surface,
+    prompt: Option<Arc<dyn Prompt>>,
+    stop: CancellationToken,
+    connections: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -121,7 +141,11 @@ async fn accept(listener: TcpListener, surface: impl Surface, stop: Cancellation
                 let hang_up = HangUp { asked: Arc::default(), stall: Limit::new(STALL) };
                 let desk = Desk::default();
                 let line = Line { hang_up: hang_up.clone(), desk: desk.clone() };
-                let connection = connection(stream, peer, surface.clone(), stop.clone(), hang_up, desk);
+                // Without it the small frames of a stream wait for acknowledgements.
+                let _ = stream.set_nodelay(true);
+                let stream = Impatient::new(stream, hang_up.stall.clone());
+                let (surface, prompt, stop) = (surface.clone(), prompt.clone(), stop.clone());
+                let connection = connection(stream, peer, surface, prompt, stop, hang_up, desk);
                 connections.spawn(LINE.scope(line, client_address::of_peer(peer.ip(), connection)));
             }
             Err(error) => {
@@ -143,26 +167,31 @@ enum Step {
 }
 
 async fn connection(
-    stream: TcpStream,
+    mut stream: Impatient<TcpStream>,
     peer: SocketAddr,
     surface: impl Surface,
+    prompt: Option<Arc<dyn Prompt>>,
     stop: CancellationToken,
     hang_up: HangUp,
     desk: Desk,
 ) {
-    // Without it the small frames of a stream wait for acknowledgements.
-    let _ = stream.set_nodelay(true);
+    let mut read = Bytes::new();
+    if let Some(prompt) = prompt {
+        match prompt::serve(&mut stream, &*prompt, HEAD_TIMEOUT, &stop).await {
+            Left::ToHttp(begun) => read = begun,
+            Left::Over => return,
+        }
+    }
     // Surfaces have no queues, so they are always ready.
     let service =
         hyper::service::service_fn(move |request: Request<Incoming>| surface.clone().call(request.map(Body::new)));
-    let stream = Impatient::new(stream, hang_up.stall.clone());
     let standing = stream.standing();
     // A request with more than 100 headers is answered 431: hyper's own limit, for which it needs no memory.
     let mut connection = http1::Builder::new()
         .timer(PatientTimer::default())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Rewound::new(read, stream)), service)
         .with_upgrades();
     let served = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
         Poll::Ready(result) => Poll::Ready(Step::Ended(result)),
@@ -179,7 +208,8 @@ async fn connection(
         Step::Ended(result) => result,
         Step::HandOver => {
             if let Some(parts) = connection.into_parts() {
-                desk.hand_over(parts.io.into_inner());
+                let (_, stream) = parts.io.into_inner().into_parts();
+                desk.hand_over(stream);
             }
             return;
         }
@@ -198,6 +228,8 @@ async fn connection(
 
 /// The socket of a connection of ours that speaks another protocol now, and what has been read of that.
 pub(super) fn upgraded(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<Impatient<TcpStream>>>().ok()?;
-    Some((parts.io.into_inner().into_inner(), parts.read_buf))
+    let parts = upgraded.downcast::<TokioIo<Rewound<Impatient<TcpStream>>>>().ok()?;
+    let (again, stream) = parts.io.into_inner().into_parts();
+    let read = if again.is_empty() { parts.read_buf } else { [parts.read_buf, again].concat().into() };
+    Some((stream.into_inner(), read))
 }

@@ -11,6 +11,8 @@ pub(crate) mod detach;
 pub mod handover;
 mod patience;
 pub mod ports;
+pub mod prompt;
 pub mod revocation;
+mod rewound;
 mod stall;
 pub(crate) mod websocket;

@@ -6,12 +6,15 @@ use crate::code::{Kept, Kind};
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
 use crate::event::UserEvent;
+use crate::idp_config::IdpKind;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
 use crate::store::{
-    AccessToken, Accounts, AdminKeys, KeptKey, Keys, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor,
+    AccessToken, Accounts, AdminKeys, IdpConfigs, KeepsIdpConfigs, KeptKey, Keys, Order, Scope, ServiceAccountKey,
+    Standing, Store, TotpFactor,
 };
 use crate::token::session::{Family, Hash};
+use serde_json::Value;
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -40,6 +43,7 @@ pub(crate) struct Memory {
     service_account_keys: Vec<ServiceAccountKey>,
     access_tokens: HashMap<Hash, AccessToken>,
     configs: HashMap<String, Config>,
+    idp_configs: BTreeMap<(Scope, IdpKind, String), Value>,
     codes: Vec<((Scope, Kind, String), Kept)>,
     events: Vec<(String, UserEvent)>,
 }
@@ -98,6 +102,41 @@ impl Keys for Memory {
 
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
         self.access_tokens.retain(|_, token| token.expires_at > now);
+        Ok(())
+    }
+}
+
+impl IdpConfigs for Memory {
+    fn idp_config(&self, scope: &Scope, kind: IdpKind, id: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.idp_configs.get(&(scope.clone(), kind, id.to_owned())).cloned())
+    }
+
+    fn idp_configs(
+        &self,
+        scope: &Scope,
+        kind: IdpKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Value)>, StoreError> {
+        let of_kind = self.idp_configs.iter().filter(|((of, its, _), _)| of == scope && *its == kind);
+        let later = of_kind.filter(|((_, _, id), _)| after.is_none_or(|after| id.as_str() > after));
+        Ok(later.map(|((_, _, id), value)| (id.clone(), value.clone())).take(limit).collect())
+    }
+}
+
+impl KeepsIdpConfigs for Memory {
+    fn put_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str, value: &Value) -> Result<(), StoreError> {
+        self.idp_configs.insert((scope.clone(), kind, id.to_owned()), value.clone());
+        Ok(())
+    }
+
+    fn delete_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str) -> Result<(), StoreError> {
+        self.idp_configs.remove(&(scope.clone(), kind, id.to_owned()));
+        Ok(())
+    }
+
+    fn delete_idp_configs(&mut self, scope: &Scope) -> Result<(), StoreError> {
+        self.idp_configs.retain(|(of, _, _), _| of != scope);
         Ok(())
     }
 }

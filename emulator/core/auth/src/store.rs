@@ -5,13 +5,15 @@ use crate::account::Account;
 use crate::code::{Kept, Kind};
 use crate::errors::StoreError;
 use crate::event::UserEvent;
+use crate::idp_config::IdpKind;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
 use crate::token::session::{Family, Hash};
+use serde_json::Value;
 use std::fmt;
 
 /// Accounts that share their unique emails and phone numbers: a project's, or those of one of its tenants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
     /// The project's id.
     pub project: String,
@@ -166,8 +168,50 @@ pub trait Keys: AdminKeys {
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
 }
 
+/// Reading configurations of identity providers; each is a JSON object.
+pub trait IdpConfigs {
+    /// The configuration with this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn idp_config(&self, scope: &Scope, kind: IdpKind, id: &str) -> Result<Option<Value>, StoreError>;
+
+    /// Up to `limit` configurations by their ids, in order of them, those after the id `after` only.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn idp_configs(
+        &self,
+        scope: &Scope,
+        kind: IdpKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Value)>, StoreError>;
+}
+
+/// Writing configurations of identity providers.
+pub trait KeepsIdpConfigs: IdpConfigs {
+    /// Keeps a configuration, in place of the one with its id if there is one.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str, value: &Value) -> Result<(), StoreError>;
+
+    /// Forgets a configuration.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str) -> Result<(), StoreError>;
+
+    /// Forgets all configurations of all kinds.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_idp_configs(&mut self, scope: &Scope) -> Result<(), StoreError>;
+}
+
 /// Reading.
-pub trait Accounts: AdminKeys {
+pub trait Accounts: AdminKeys + IdpConfigs {
     /// The account with this id.
     ///
     /// # Errors
@@ -298,7 +342,7 @@ pub trait Accounts: AdminKeys {
 }
 
 /// Writing. All calls of one operation are kept together or not at all.
-pub trait Store: Accounts + Keys {
+pub trait Store: Accounts + Keys + KeepsIdpConfigs {
     /// Keeps the account, in place of the one with its id if there is one.
     ///
     /// # Errors

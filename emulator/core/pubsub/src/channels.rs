@@ -153,42 +153,43 @@ impl<S: Outlet> Channels<S> {
         store: bool,
         now: Millis,
     ) -> Result<Vec<ChannelInfo>, Error> {
-        self.admit_publication(ids, publication, store, now)?;
+        let keys = self.admit_publication(ids, publication, store, now)?;
         if self.runs_into_batch(ids.len()) {
             return Err(Error::Busy);
         }
-        let keys: Vec<Key> = self.found(ids).map(|(key, _)| key).collect();
         let mut answered = Vec::with_capacity(keys.len());
-        for key in keys {
-            answered.push(self.publish_one(key, publication.clone(), store, now));
+        for key in &keys {
+            answered.push(self.publish_one(*key, publication.clone(), store, now));
         }
-        Ok(self.infos_with(ids, answered))
+        Ok(self.infos_with(&keys, answered))
     }
 
-    /// Whether something may be published; then all its channels exist.
+    /// Whether something may be published; then all its channels exist, and are answered in order.
     fn admit_publication(
         &mut self,
         ids: &[ChannelId],
         publication: &Publication,
         store: bool,
         now: Millis,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Key>, Error> {
         if ids.is_empty() {
             return Err(Error::NoChannelId);
         }
+        let mut keys = Vec::with_capacity(ids.len());
         for id in ids {
             self.check_one(id)?;
             self.refuse_events_channel(id)?;
-            self.open(id, now)?;
+            keys.push(self.open(id, now)?);
         }
         if publication.body.is_empty() {
             return Err(Error::EmptyMessage);
         }
         if store {
-            let freed: usize = self.found(ids).map(|(_, channel)| channel.gives_way(&self.settings)).sum();
+            let channels = keys.iter().filter_map(|key| self.channels.get(*key));
+            let freed = channels.map(|channel| channel.gives_way(&self.settings)).sum();
             self.room_for(ids.len() * cost(publication), freed)?;
         }
-        Ok(())
+        Ok(keys)
     }
 
     /// What is told of those of `ids` that exist.
@@ -285,9 +286,9 @@ impl<S: Outlet> Channels<S> {
     }
 
     /// Creates a channel unless it exists.
-    fn open(&mut self, id: &ChannelId, now: Millis) -> Result<(), Error> {
-        if self.by_id.contains_key(id) {
-            return Ok(());
+    fn open(&mut self, id: &ChannelId, now: Millis) -> Result<Key, Error> {
+        if let Some(key) = self.by_id.get(id) {
+            return Ok(*key);
         }
         let wildcard = self.is_wildcard(id);
         let (most, there_are) = if wildcard {
@@ -310,7 +311,7 @@ impl<S: Outlet> Channels<S> {
         self.bytes += bytes;
         self.settle(key, now);
         self.note(events::Kind::ChannelCreated, id);
-        Ok(())
+        Ok(key)
     }
 
     fn is_wildcard(&self, id: &ChannelId) -> bool {

@@ -6,6 +6,7 @@
 use crate::channel::ChannelInfo;
 use crate::date;
 use crate::statistics::{Head, Report, Summary};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// How an answer is written.
@@ -63,14 +64,18 @@ impl Format {
     }
 }
 
+/// What is told of a channel seldom has more bytes.
+const ROOM: usize = 160;
+
 /// A key and its value.
-type Fields = Vec<(&'static str, Field)>;
+type Pair<'a> = (&'static str, Field<'a>);
+type Fields<'a> = Vec<Pair<'a>>;
 
 /// A value; only an id can hold anything that needs care.
-enum Field {
+enum Field<'a> {
     Number(u64),
     Plain(String),
-    Id(String),
+    Id(Cow<'a, str>),
 }
 
 impl Report {
@@ -101,7 +106,7 @@ impl Report {
     }
 
     fn json(&self) -> String {
-        let object = |info| format!("{{{}}}", json_fields(&of_channel(info, "channel", "subscribers")));
+        let object = |info| json_object(&of_channel(info, "channel", "subscribers"), ROOM);
         match self {
             Self::Channel(info) => object(info) + "\r\n",
             Self::Group(head, infos) => {
@@ -153,16 +158,16 @@ impl Report {
     }
 }
 
-fn of_channel(info: &ChannelInfo, id: &'static str, subscribers: &'static str) -> Fields {
-    vec![
-        (id, Field::Id(info.id.to_string())),
+fn of_channel<'a>(info: &'a ChannelInfo, id: &'static str, subscribers: &'static str) -> [Pair<'a>; 4] {
+    [
+        (id, Field::Id(String::from_utf8_lossy(info.id.as_bytes()))),
         ("published_messages", Field::Number(info.published_messages)),
         ("stored_messages", number(info.stored_messages)),
         (subscribers, number(info.subscribers)),
     ]
 }
 
-fn of_head(head: &Head) -> Fields {
+fn of_head(head: &Head) -> Fields<'static> {
     vec![
         ("hostname", Field::Plain(head.hostname.clone())),
         ("time", Field::Plain(date::iso(head.time))),
@@ -172,7 +177,7 @@ fn of_head(head: &Head) -> Fields {
     ]
 }
 
-fn of_summary(summary: &Summary) -> Fields {
+fn of_summary(summary: &Summary) -> Fields<'static> {
     let mut fields = of_head(&summary.head);
     let uptime = fields.pop();
     fields.extend([
@@ -189,7 +194,7 @@ fn of_summary(summary: &Summary) -> Fields {
 }
 
 /// The one worker there is.
-fn of_worker(summary: &Summary) -> Fields {
+fn of_worker(summary: &Summary) -> Fields<'static> {
     vec![
         ("pid", Field::Plain(summary.pid.to_string())),
         ("subscribers", number(summary.subscribers)),
@@ -197,7 +202,7 @@ fn of_worker(summary: &Summary) -> Fields {
     ]
 }
 
-fn number(count: usize) -> Field {
+fn number(count: usize) -> Field<'static> {
     Field::Number(count as u64)
 }
 
@@ -209,7 +214,7 @@ fn end_lines(mut lines: String) -> String {
 }
 
 /// Plain text: an id keeps to its line.
-fn text(field: &Field) -> String {
+fn text(field: &Field<'_>) -> String {
     match field {
         Field::Number(number) => number.to_string(),
         Field::Plain(text) => text.clone(),
@@ -220,20 +225,48 @@ fn text(field: &Field) -> String {
     }
 }
 
-fn text_lines(fields: &Fields, indent: &str) -> String {
+fn text_lines(fields: &[Pair<'_>], indent: &str) -> String {
     let lines: Vec<_> = fields.iter().map(|(key, field)| format!("{indent}{key}: {}", text(field))).collect();
     lines.join("\r\n")
 }
 
-fn json_fields(fields: &Fields) -> String {
-    let pairs: Vec<_> = fields
-        .iter()
-        .map(|(key, field)| match field {
-            Field::Number(number) => format!("\"{key}\": {number}"),
-            Field::Plain(text) | Field::Id(text) => format!("\"{key}\": {}", json_string(text)),
-        })
-        .collect();
-    pairs.join(", ")
+/// The fields in braces, with `room` to begin with.
+fn json_object(fields: &[Pair<'_>], room: usize) -> String {
+    let mut out = String::with_capacity(room);
+    out.push('{');
+    push_json_fields(&mut out, fields);
+    out.push('}');
+    out
+}
+
+fn json_fields(fields: &[Pair<'_>]) -> String {
+    let mut out = String::new();
+    push_json_fields(&mut out, fields);
+    out
+}
+
+fn push_json_fields(out: &mut String, fields: &[Pair<'_>]) {
+    for (index, (key, field)) in fields.iter().enumerate() {
+        for part in [if index > 0 { ", \"" } else { "\"" }, key, "\": "] {
+            out.push_str(part);
+        }
+        match field {
+            // Writing to a string cannot fail.
+            Field::Number(number) => drop(write!(out, "{number}")),
+            Field::Plain(text) => push_json_string(out, text),
+            Field::Id(text) => push_json_string(out, text),
+        }
+    }
+}
+
+fn push_json_string(out: &mut String, text: &str) {
+    if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')) {
+        out.push_str(&json_string(text));
+    } else {
+        for part in ["\"", text, "\""] {
+            out.push_str(part);
+        }
+    }
 }
 
 fn json_string(text: &str) -> String {
@@ -241,13 +274,13 @@ fn json_string(text: &str) -> String {
 }
 
 /// YAML writes an id as it is where that is a plain word, and otherwise as a JSON string, which YAML reads as well.
-fn yaml_lines(fields: &Fields, indent: &str) -> String {
+fn yaml_lines(fields: &[Pair<'_>], indent: &str) -> String {
     let mut lines = String::new();
     for (key, field) in fields {
         let value = match field {
             Field::Number(number) => number.to_string(),
             Field::Plain(text) => text.clone(),
-            Field::Id(id) if is_plain_word(id) => id.clone(),
+            Field::Id(id) if is_plain_word(id) => id.to_string(),
             Field::Id(id) => json_string(id),
         };
         // Writing to a string cannot fail.
@@ -261,10 +294,11 @@ fn is_plain_word(id: &str) -> bool {
         && id.bytes().any(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn xml_fields(fields: &Fields) -> String {
+fn xml_fields(fields: &[Pair<'_>]) -> String {
     let elements = fields.iter().map(|(key, field)| match field {
         Field::Number(number) => format!("<{key}>{number}</{key}>"),
-        Field::Plain(text) | Field::Id(text) => format!("<{key}>{}</{key}>", xml_text(text)),
+        Field::Plain(text) => format!("<{key}>{}</{key}>", xml_text(text)),
+        Field::Id(text) => format!("<{key}>{}</{key}>", xml_text(text)),
     });
     elements.collect()
 }

@@ -3,7 +3,7 @@
 //! Must not know: which of the three a path is for.
 
 use bytes::Bytes;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 /// A channel's id: case-sensitive bytes, possibly none.
@@ -56,16 +56,21 @@ pub struct ChannelPath(pub Vec<Segment>);
 impl ChannelPath {
     /// Reads a path that is percent-encoded once more. A `+` stays one, and so does a `%` without two digits.
     pub fn decode(raw: &[u8]) -> Self {
-        Self::parse(&percent_encoding::percent_decode(raw).collect::<Vec<u8>>())
+        Self::parse(&Cow::from(percent_encoding::percent_decode(raw)))
     }
 
     /// Reads a path as it is. Empty segments are channels with an empty id, except one after the last slash.
     pub fn parse(path: &[u8]) -> Self {
-        let mut segments: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
-        if segments.last().is_some_and(|last| last.is_empty()) {
-            segments.pop();
+        if path.is_empty() {
+            return Self::default();
         }
-        Self(segments.into_iter().map(segment).collect())
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        Self(path.split(|&byte| byte == b'/').map(segment).collect())
+    }
+
+    /// The ids, in order, and nothing else.
+    pub fn into_ids(self) -> Vec<ChannelId> {
+        self.0.into_iter().map(|segment| segment.id).collect()
     }
 
     /// The ids, in order.

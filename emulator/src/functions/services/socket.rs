@@ -162,6 +162,7 @@ impl Connection {
             Ok(Incoming::Alive) => Next::Alive,
             Err(Ended::TooLong) => Next::Close(CloseCode::Size, "the message is too long".to_owned()),
             Err(Ended::NotText) => Next::Close(CloseCode::Invalid, "a text is not UTF-8".to_owned()),
+            Err(Ended::Broken) => Next::Close(CloseCode::Protocol, "this is no frame of a client's".to_owned()),
             Err(Ended::Gone | Ended::Stalled) => Next::Gone,
         })
     }

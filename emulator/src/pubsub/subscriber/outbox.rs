@@ -54,6 +54,11 @@ impl Outbox {
         Self(Arc::new(Inner { queue: Mutex::new(queue), limit, patience, hang_up }))
     }
 
+    /// Whether there is something to take.
+    pub(super) fn has_frames(&self) -> bool {
+        !self.lock().frames.is_empty()
+    }
+
     /// The next bytes; none once the stream has ended and everything was taken.
     pub(super) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let mut queue = self.lock();

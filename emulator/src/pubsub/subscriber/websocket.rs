@@ -170,6 +170,7 @@ impl Connection {
             Ok(Incoming::Alive) => Next::Alive,
             Err(Ended::TooLong) => Next::Close(CloseCode::Size, "the message is too long"),
             Err(Ended::NotText) => Next::Close(CloseCode::Invalid, "a text is not UTF-8"),
+            Err(Ended::Broken) => Next::Close(CloseCode::Protocol, "this is no frame of a client's"),
             Err(Ended::Gone | Ended::Stalled) => Next::Gone,
         })
     }

@@ -33,6 +33,8 @@ pub(super) struct Writer<S> {
     part: Option<Part>,
     /// So many bytes of the part are written, its chunk's head included.
     written: usize,
+    /// It has let others go first, and writes now.
+    has_waited: bool,
     /// Runs when the client is waited for only so long.
     grace: Option<Pin<Box<Sleep>>>,
 }
@@ -47,7 +49,15 @@ enum Part {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Writer<S> {
     pub(super) fn new(stream: S, subscription: Subscription<Outbox>, chunked: bool) -> Self {
-        Self { stream, subscription: Some(subscription), chunked, part: None, written: 0, grace: None }
+        Self {
+            stream,
+            subscription: Some(subscription),
+            chunked,
+            part: None,
+            written: 0,
+            has_waited: false,
+            grace: None,
+        }
     }
 
     /// Writes as much as there is room for: ready once the stream is over.
@@ -133,7 +143,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Writer<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.subscription.is_some() {
+        if let Some(subscription) = &self.subscription {
+            // Publishers whose requests have come together are answered together, and after that listeners are written
+            // to: whoever is at the other end is woken less often, and reads what several of them have published at once.
+            let waits = !self.has_waited && self.part.is_none() && subscription.has_frames();
+            self.has_waited = waits;
+            if waits {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match self.poll_write(context) {
                 Poll::Ready(Ok(())) => self.subscription = None,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),

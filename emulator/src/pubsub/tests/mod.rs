@@ -1,6 +1,7 @@
 //! The push stream as its clients see it.
 
 mod access;
+mod at_once;
 mod conformance;
 mod crowds;
 mod durable;

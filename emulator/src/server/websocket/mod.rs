@@ -21,6 +21,7 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tungstenite::error::ProtocolError;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
@@ -66,8 +67,10 @@ pub(crate) enum Incoming {
 /// Why nothing more can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The client has closed, or broken the protocol, or the connection is lost.
+    /// The client has closed, or the connection is lost.
     Gone,
+    /// The client has broken the protocol.
+    Broken,
     /// A message is longer than may be.
     TooLong,
     /// A text is not UTF-8.
@@ -257,6 +260,10 @@ impl WebSocket {
                 }
                 Err(Error::Capacity(_)) => Err(Ended::TooLong),
                 Err(Error::Utf8(_)) => Err(Ended::NotText),
+                Err(Error::Protocol(
+                    ProtocolError::ResetWithoutClosingHandshake | ProtocolError::ReceivedAfterClosing,
+                )) => Err(Ended::Gone),
+                Err(Error::Protocol(_)) => Err(Ended::Broken),
                 Err(_) => Err(Ended::Gone),
             });
         }

@@ -118,9 +118,9 @@ async fn what_breaks_the_protocol_ends_it() {
         ([&[0x01][..], &text(LONGEST)[1..], &[0x80, 0x81, 0, 0, 0, 0, b'x']].concat(), Some(Ended::TooLong)),
         (vec![0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28], Some(Ended::NotText)),
         // Not masked, an unknown kind, a reserved bit.
-        (vec![0x81, 0x01, b'x'], Some(Ended::Gone)),
-        (vec![0x83, 0x81, 0, 0, 0, 0, b'x'], Some(Ended::Gone)),
-        (vec![0xc1, 0x81, 0, 0, 0, 0, b'x'], Some(Ended::Gone)),
+        (vec![0x81, 0x01, b'x'], Some(Ended::Broken)),
+        (vec![0x83, 0x81, 0, 0, 0, 0, b'x'], Some(Ended::Broken)),
+        (vec![0xc1, 0x81, 0, 0, 0, 0, b'x'], Some(Ended::Broken)),
         (vec![], Some(Ended::Gone)),
     ] {
         let (mut server, mut client) = pair().await;

@@ -13,6 +13,8 @@ mod entry;
 pub mod grant;
 pub mod guard;
 pub mod idp;
+pub mod idp_configs;
+mod idp_token;
 pub mod import;
 pub mod lookup;
 mod mask;

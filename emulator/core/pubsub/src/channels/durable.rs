@@ -25,7 +25,6 @@ const AHEAD: u64 = 1 << 40;
 /// A publication that is about to be stored.
 #[derive(Debug)]
 pub struct Reservation {
-    ids: Vec<ChannelId>,
     publication: Publication,
     store: bool,
     places: Vec<Reserved>,
@@ -97,7 +96,7 @@ impl<S: Outlet> Channels<S> {
         }
         self.ahead = Some(ahead);
         batch.counters = self.counters();
-        Ok(Reservation { ids: ids.to_vec(), publication: publication.clone(), store, places })
+        Ok(Reservation { publication: publication.clone(), store, places })
     }
 
     /// Adds to the batch that channels are deleted; they are ([`Channels::delete`]) once it is durable.
@@ -113,7 +112,8 @@ impl<S: Outlet> Channels<S> {
     /// Delivers what is durable now, and answers what is told of its channels.
     pub fn fulfil(&mut self, reservation: Reservation, now: Millis) -> Vec<ChannelInfo> {
         self.sweep(now);
-        let Reservation { ids, publication, store, places } = reservation;
+        let Reservation { publication, store, places } = reservation;
+        let keys: Vec<Key> = places.iter().map(|place| place.key).collect();
         let mut answered = Vec::with_capacity(places.len());
         for Reserved { key, seq, stamp } in places {
             self.release(key);
@@ -123,7 +123,7 @@ impl<S: Outlet> Channels<S> {
                 ahead.first = seq.saturating_add(STRIDE);
             }
         }
-        let infos = self.infos_with(&ids, answered);
+        let infos = self.infos_with(&keys, answered);
         self.tell_news(now);
         infos
     }
@@ -230,8 +230,9 @@ impl<S: Outlet> Channels<S> {
 }
 
 impl<S: Outlet> Channels<S> {
-    pub(super) fn infos_with(&self, ids: &[ChannelId], answered: Vec<usize>) -> Vec<ChannelInfo> {
-        let mut infos: Vec<_> = self.found(ids).map(|(_, channel): (_, &Channel<S>)| channel.info()).collect();
+    pub(super) fn infos_with(&self, keys: &[Key], answered: Vec<usize>) -> Vec<ChannelInfo> {
+        let channels = keys.iter().filter_map(|key| self.channels.get(*key));
+        let mut infos: Vec<_> = channels.map(Channel::info).collect();
         for (info, answered) in infos.iter_mut().zip(answered) {
             // Who waited for this message has it and is gone, and was there when it was published.
             info.subscribers += answered;

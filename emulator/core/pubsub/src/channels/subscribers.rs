@@ -164,7 +164,7 @@ impl<S: Outlet> Channels<S> {
         if wildcards > 0 && most.is_some_and(|most| wildcards > most.get() || wildcards == ids.len()) {
             return Err(Error::TooManyWildcardChannels);
         }
-        ids.iter().try_for_each(|id| self.open(id, now))
+        ids.iter().try_for_each(|id| self.open(id, now).map(drop))
     }
 
     fn may_subscribe(&self, id: &ChannelId, terms: &Terms) -> Result<(), Error> {
