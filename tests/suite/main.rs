@@ -16,6 +16,7 @@ mod push_stream;
 mod realtime;
 mod repeatable;
 mod rest;
+mod revocation;
 mod rules_files;
 mod rules_property;
 mod rules_test;

@@ -185,7 +185,7 @@ mod tests {
         first.writer.execute_batch(&insert).unwrap();
         drop(first);
         let now = storage.open("auth", MIGRATIONS).unwrap();
-        let store = SqliteStore(&now.writer);
+        let store = SqliteStore::on(&now.writer);
         for (project, privacy) in [("a", None), ("b", Some(true))] {
             let config = store.config(project).unwrap();
             assert_eq!(config.email_privacy_config.enable_improved_email_privacy, privacy, "{project}");
@@ -208,7 +208,7 @@ mod tests {
             .unwrap();
         drop(first);
         let now = storage.open("auth", MIGRATIONS).unwrap();
-        let (store, scope) = (SqliteStore(&now.writer), Scope::project("demo"));
+        let (store, scope) = (SqliteStore::on(&now.writer), Scope::project("demo"));
         assert!(store.by_initial_email(&scope, "old@b").unwrap().is_some());
         assert_eq!(store.by_provider_email(&scope, "g@b").unwrap().len(), 1);
         assert_eq!(store.by_provider_email(&scope, "old@b").unwrap().len(), 0);

@@ -11,12 +11,13 @@ use super::outbound::{CarrierError, Outbound};
 use super::provider_keys::ProviderKeyring;
 use super::rerun::Rerun;
 use super::signing_keys;
-use super::store::SqliteStore;
+use super::store::{Change, SqliteStore};
 use super::verified::Verified;
 use super::writer::{self, Job, Message};
 use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::AuthSettings;
 use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
+use crate::server::revocation::{Revocation, Revocations};
 use crate::storage::{Readers, Storage, StorageError};
 use futures_util::future::BoxFuture;
 use hearth_auth::Error;
@@ -137,10 +138,14 @@ struct House {
     readers: Readers,
 }
 
-/// Who is told of users that come and go.
+/// Who is told of what has become durable.
 #[derive(Default)]
 struct Told {
+    project: String,
+    /// Of users that come and go.
     receivers: OnceLock<(Vec<Named>, Vec<String>)>,
+    /// Of tokens that are taken back.
+    revocations: OnceLock<Arc<Revocations>>,
 }
 
 impl Told {
@@ -149,11 +154,27 @@ impl Told {
         self.receivers.get().map_or(&[], |(_, names)| names)
     }
 
-    /// Says that there may be something new for them.
-    fn news(&self) {
+    /// Something has become durable: these changes, and events perhaps.
+    fn hear(&self, changes: &[Change]) {
+        if let Some(revocations) = self.revocations.get() {
+            for change in changes.iter().filter(|change| change.scope.project == self.project) {
+                revocations.tell(&revocation(change));
+            }
+        }
         for receiver in self.receivers.get().into_iter().flat_map(|(receivers, _)| receivers) {
             receiver.news.notify_one();
         }
+    }
+}
+
+/// Whose tokens a change ends, if they have any.
+fn revocation(change: &Change) -> Revocation {
+    let before = change.standing.filter(|standing| !standing.disabled).map(|standing| standing.valid_since);
+    Revocation {
+        tenant: change.scope.tenant.clone(),
+        uid: change.local_id.clone(),
+        // One that is neither gone nor disabled has a time, or nothing would be said of it.
+        before: before.map(Option::unwrap_or_default),
     }
 }
 
@@ -192,16 +213,16 @@ impl AuthService {
         let (tokens, next_turn) = if settings.unsigned_tokens {
             (Arc::new(Tokens::Unsigned), Millis::MAX)
         } else {
-            let turn = signing_keys::load(&mut SqliteStore(&file.writer), clock.now())?;
+            let turn = signing_keys::load(&mut SqliteStore::on(&file.writer), clock.now())?;
             (turn.tokens, turn.next)
         };
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
         let connection = file.writer;
-        let told = Arc::<Told>::default();
+        let told = Arc::new(Told { project: project.to_owned(), ..Told::default() });
         let committed = Arc::clone(&told);
         let thread = std::thread::Builder::new().name("auth-writer".to_owned()).spawn(move || {
-            let work = writer::run(&connection, &mut messages, || committed.news());
+            let work = writer::run(&connection, &mut messages, |changes| committed.hear(changes));
             tracing::debug!(jobs = work.jobs, commits = work.commits, "accounts closed");
             drop(connection);
             // Nobody may be waiting.
@@ -285,6 +306,12 @@ impl AuthService {
             }
         }
         Ok(())
+    }
+
+    /// From here on `revocations` is told of tokens that are taken back, as soon as that is durable: the account is disabled or gone, or its tokens of before are revoked. To be called once.
+    pub fn tell_of_revocations(&self, revocations: Arc<Revocations>) {
+        // Whoever calls it twice finds the first ones told.
+        let _ = self.house.told.revocations.set(revocations);
     }
 
     /// Events that wait for a receiver, as [`Accounts::events`] has them.
@@ -572,7 +599,7 @@ impl House {
     }
 
     fn look<T>(&self, read: impl FnOnce(&dyn Accounts) -> Result<T, Error>) -> Result<T, Error> {
-        let done = self.readers.with(|connection| Ok(read(&SqliteStore(connection))));
+        let done = self.readers.with(|connection| Ok(read(&SqliteStore::on(connection))));
         done.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
     }
 
@@ -588,14 +615,16 @@ impl House {
         if known.is_none() {
             self.verified.keep(token, Arc::clone(&genuine));
         }
-        let standing = self.standing(&genuine.subject, &genuine.claims)?;
-        let standing = standing.ok_or(TokenRefused::Account)?;
-        let issued = genuine.claims.get("iat").and_then(Value::as_i64);
+        let token = IdToken { uid: genuine.subject.clone(), claims: Arc::clone(&genuine.claims) };
+        self.stands(&token).map(|()| token)
+    }
+
+    /// Whether the account of a genuine token lets it be.
+    fn stands(&self, token: &IdToken) -> Result<(), TokenRefused> {
+        let standing = self.standing(&token.uid, &token.claims)?.ok_or(TokenRefused::Account)?;
+        let issued = token.claims.get("iat").and_then(Value::as_i64);
         let revoked = standing.valid_since.is_some_and(|since| issued.is_none_or(|issued| issued < since));
-        if standing.disabled || revoked {
-            return Err(TokenRefused::Account);
-        }
-        Ok(IdToken { uid: genuine.subject.clone(), claims: Arc::clone(&genuine.claims) })
+        if standing.disabled || revoked { Err(TokenRefused::Account) } else { Ok(()) }
     }
 
     fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
@@ -620,6 +649,10 @@ impl House {
 impl IdTokens for AuthService {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async { self.house.verify(token) })
+    }
+
+    fn stands(&self, token: &IdToken) -> Result<(), TokenRefused> {
+        self.house.stands(token)
     }
 
     fn made_up<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {

@@ -18,7 +18,33 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params}
 use sha2::{Digest, Sha256};
 
 /// The tables, through a connection. One that only reads refuses to write.
-pub(super) struct SqliteStore<'c>(pub(super) &'c Connection);
+pub(super) struct SqliteStore<'c>(&'c Connection, Vec<Change>);
+
+/// Accounts whose tokens may be good no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Whose accounts.
+    pub(super) scope: Scope,
+    /// Which one; `None` for all of them.
+    pub(super) local_id: Option<String>,
+    /// How it stands now; `None` if it is gone.
+    pub(super) standing: Option<Standing>,
+}
+
+impl<'c> SqliteStore<'c> {
+    pub(super) fn on(connection: &'c Connection) -> Self {
+        Self(connection, Vec::new())
+    }
+
+    /// What was written that may end tokens.
+    pub(super) fn into_changes(self) -> Vec<Change> {
+        self.1
+    }
+
+    fn note(&mut self, scope: &Scope, local_id: Option<&str>, standing: Option<Standing>) {
+        self.1.push(Change { scope: scope.clone(), local_id: local_id.map(str::to_owned), standing });
+    }
+}
 
 fn tenant(scope: &Scope) -> &str {
     scope.tenant.as_deref().unwrap_or_default()
@@ -302,6 +328,11 @@ impl Store for SqliteStore<'_> {
                 )?;
             }
         }
+        let standing =
+            Standing { disabled: account.disabled == Some(true), valid_since: account.valid_since_seconds() };
+        if standing.disabled || standing.valid_since.is_some() {
+            self.note(scope, Some(local_id), Some(standing));
+        }
         Ok(())
     }
 
@@ -310,11 +341,13 @@ impl Store for SqliteStore<'_> {
             "DELETE FROM account WHERE project = ?1 AND tenant = ?2 AND local_id = ?3",
             params![scope.project, tenant(scope), local_id],
         )?;
+        self.note(scope, Some(local_id), None);
         Ok(())
     }
 
     fn delete_all(&mut self, scope: &Scope) -> Result<(), StoreError> {
         self.run("DELETE FROM account WHERE project = ?1 AND tenant = ?2", params![scope.project, tenant(scope)])?;
+        self.note(scope, None, None);
         Ok(())
     }
 

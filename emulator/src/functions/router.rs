@@ -347,7 +347,7 @@ mod tests {
             welcome,
             AuthFunction::new("fails", AuthEventKind::Deleted, |_, _| async { Err("as it should".to_owned()) }),
         ];
-        (host(Registry { auth, ..Registry::default() }, &settings()), noted)
+        (host(Registry { auth, headers: registry().headers, ..Registry::default() }, &settings()), noted)
     }
 
     fn event(kind: AuthEventKind) -> Value {

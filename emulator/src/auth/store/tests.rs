@@ -18,7 +18,7 @@ fn account(id: &str, change: impl FnOnce(&mut Account)) -> Account {
 #[test]
 fn what_is_put_is_found_by_every_key_until_it_changes() {
     let file = open();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     let google =
         ProviderUserInfo { provider_id: "g".to_owned(), raw_id: "1".to_owned(), ..ProviderUserInfo::default() };
@@ -53,7 +53,7 @@ fn what_is_put_is_found_by_every_key_until_it_changes() {
 #[test]
 fn what_firebase_keeps_unique_is_unique_in_its_scope() {
     let file = open();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     let info = |raw: &str| ProviderUserInfo {
         provider_id: "g".to_owned(),
@@ -76,7 +76,7 @@ fn what_firebase_keeps_unique_is_unique_in_its_scope() {
 #[test]
 fn only_anonymous_accounts_not_seen_for_long_are_purged() {
     let file = open();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     for kept in [
         account("email", |account| account.email = Some("a@b".to_owned())),
@@ -106,7 +106,7 @@ fn only_anonymous_accounts_not_seen_for_long_are_purged() {
 #[test]
 fn events_wait_for_each_receiver_until_they_are_forgotten() {
     let file = open();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let event = |id: &str, tenant: Option<&str>| UserEvent {
         id: id.to_owned(),
         scope: Scope { tenant: tenant.map(str::to_owned), ..Scope::project("demo") },
@@ -136,7 +136,7 @@ fn events_wait_for_each_receiver_until_they_are_forgotten() {
 fn refresh_tokens_end_with_their_account() {
     let file = open();
     file.writer.pragma_update(None, "foreign_keys", true).unwrap();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     let extra_claims: serde_json::Map<_, _> = serde_json::from_str(r#"{"b":1,"a":2}"#).unwrap();
     let token = |id: &str| RefreshToken {

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use hearth_auth::event::UserEvent;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -82,10 +83,10 @@ impl Telling {
         self.attempts.recv().await.unwrap()
     }
 
-    /// Waits until no event waits any more.
+    /// Lets time pass until no event waits any more.
     async fn all_settled(&self) {
         while !self.house.service.waiting_events("own functions", 0, 1).await.unwrap().is_empty() {
-            tokio::task::yield_now().await;
+            tokio::time::advance(Duration::from_secs(1)).await;
         }
     }
 
@@ -149,7 +150,7 @@ async fn an_event_that_nobody_takes_for_a_day_is_given_up() {
     assert_eq!(of("b", &mut telling.stop().await), ["create b"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_not_delivered_is_told_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let mut ids = Vec::new();
@@ -183,7 +184,7 @@ async fn what_was_not_delivered_is_told_by_the_next_process() {
     assert_eq!(house.service.waiting_events("own functions", 0, 1).await, Ok(Vec::new()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn more_events_than_fit_in_memory_wait_in_the_file() {
     let mut telling = Telling::start(&Storage::memory(), &[("a", &[Way::FailForNow])]).await;
     let scope = hearth_auth::store::Scope::project("demo");
