@@ -54,7 +54,7 @@ impl<'s> Held<'s> {
     }
 
     /// All of it is nobody's any more.
-    async fn loses_it(mut self, what: &str) {
+    async fn ends(mut self, what: &str) {
         let revoked = json!({"a": "ac", "b": {"s": "expired_token", "d": "Auth token is expired."}});
         assert_eq!(self.socket.message().await["d"], revoked, "{what}");
         assert_eq!(self.write().await, "permission_denied", "{what}");
@@ -101,9 +101,9 @@ async fn whoever_is_shut_out_loses_what_is_open() {
         };
         let answer = suite.ask(Service::Auth, method, &path, &[JSON, OWNER], &body.to_string()).await;
         assert_eq!(answer.status, 200, "{what}: {}", answer.text());
-        held.loses_it(what).await;
+        held.ends(what).await;
     }
-    bystander.loses_it("all at once").await;
+    bystander.ends("all at once").await;
     suite.stop().await;
 }
 
@@ -114,7 +114,7 @@ async fn who_leaves_a_server_is_gone_from_it() {
     let path = "/identitytoolkit.googleapis.com/v1/accounts:delete?key=k";
     let body = json!({"idToken": held.token}).to_string();
     assert_eq!(suite.ask(Service::Auth, "POST", path, &[JSON], &body).await.status, 200);
-    held.loses_it("deleted").await;
+    held.ends("deleted").await;
     suite.stop().await;
 }
 
