@@ -49,8 +49,8 @@ impl AuthEvent {
         context(event).get("eventType")?.as_str()
     }
 
-    /// Reads an event, flat (`{eventId, eventType, timestamp, data, …}`) or with a `context`; `None` if it is no event of
-    /// Auth's.
+    /// Reads an event, flat (`{eventId, eventType, timestamp, data, …}`) or with a `context`; `None` if it is no event
+    /// of Auth's.
     pub fn read(event: &Value) -> Option<Self> {
         let told = context(event);
         let text = |name: &str| told.get(name).and_then(Value::as_str).map(str::to_owned);

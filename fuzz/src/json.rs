@@ -36,8 +36,8 @@ fn stored_and_read_again(data: &Unresolved, depth: usize) {
     assert_eq!(json::to_unresolved_text(&again), text);
 }
 
-/// A whole number of more than 53 bits may be read as a double and then, as it is printed, as an integer: nobody can tell
-/// one from the other.
+/// A whole number of more than 53 bits may be read as a double and then, as it is printed, as an integer: nobody can
+/// tell one from the other.
 fn same(again: &Node, node: &Node, text: &str) {
     assert_eq!(json::to_text(again, Form::Export), json::to_text(node, Form::Export), "{text}");
     assert_eq!(again.hash(), node.hash(), "{text}");

@@ -1,5 +1,5 @@
-//! Sessions and streams end with the tokens that they are open on behalf of: when the account is disabled, deleted or has
-//! taken its tokens back.
+//! Sessions and streams end with the tokens that they are open on behalf of: when the account is disabled, deleted or
+//! has taken its tokens back.
 
 use crate::long_poll::Poller;
 use hearth::config::service::Service;

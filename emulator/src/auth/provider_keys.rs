@@ -1,7 +1,7 @@
 //! Fetches the public keys of identity providers and keeps them while they are good. Must not know: what they verify.
 //!
-//! An issuer is asked by one task at a time; who wants its keys meanwhile waits for that answer. The task goes on when the
-//! client that wanted them first goes away. Redirects are not followed: an issuer says itself where its keys are.
+//! An issuer is asked by one task at a time; who wants its keys meanwhile waits for that answer. The task goes on when
+//! the client that wanted them first goes away. Redirects are not followed: an issuer says itself where its keys are.
 
 use crate::clock::{Clock, Millis};
 use bytes::Bytes;

@@ -2,8 +2,10 @@
 //!
 //! Stands between the routes and the store. Must not know: HTTP.
 
+mod told;
+
 use super::blocking_functions::BlockingFunctions;
-use super::events::{self, Named, OWN_FUNCTIONS, Receiver, Teller};
+use super::events::{self, Named};
 use super::guard::{Guard, Taken};
 use super::hashing_pool::HashingPool;
 use super::migrations::MIGRATIONS;
@@ -11,19 +13,17 @@ use super::outbound::{CarrierError, Outbound};
 use super::provider_keys::ProviderKeyring;
 use super::rerun::Rerun;
 use super::signing_keys;
-use super::store::{Change, SqliteStore};
+use super::store::SqliteStore;
 use super::verified::Verified;
 use super::writer::{self, Job, Message};
 use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::AuthSettings;
 use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
-use crate::server::revocation::{Revocation, Revocations};
 use crate::storage::{Readers, Storage, StorageError};
 use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errand::{Errand, Outcome, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
-use hearth_auth::event::UserEvent;
 use hearth_auth::operations::bulk;
 use hearth_auth::operations::guard::{self, Action};
 use hearth_auth::operations::tenants::{self, Admission};
@@ -34,11 +34,10 @@ use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use told::Told;
 
 /// So many operations may wait for the writer. Their bodies are counted by `server::body`.
 const LONGEST_QUEUE: usize = 4096;
@@ -138,46 +137,6 @@ struct House {
     readers: Readers,
 }
 
-/// Who is told of what has become durable.
-#[derive(Default)]
-struct Told {
-    project: String,
-    /// Of users that come and go.
-    receivers: OnceLock<(Vec<Named>, Vec<String>)>,
-    /// Of tokens that are taken back.
-    revocations: OnceLock<Arc<Revocations>>,
-}
-
-impl Told {
-    /// Their names; none as long as it is not known.
-    fn names(&self) -> &[String] {
-        self.receivers.get().map_or(&[], |(_, names)| names)
-    }
-
-    /// Something has become durable: these changes, and events perhaps.
-    fn hear(&self, changes: &[Change]) {
-        if let Some(revocations) = self.revocations.get() {
-            for change in changes.iter().filter(|change| change.scope.project == self.project) {
-                revocations.tell(&revocation(change));
-            }
-        }
-        for receiver in self.receivers.get().into_iter().flat_map(|(receivers, _)| receivers) {
-            receiver.news.notify_one();
-        }
-    }
-}
-
-/// Whose tokens a change ends, if they have any.
-fn revocation(change: &Change) -> Revocation {
-    let before = change.standing.filter(|standing| !standing.disabled).map(|standing| standing.valid_since);
-    Revocation {
-        tenant: change.scope.tenant.clone(),
-        uid: change.local_id.clone(),
-        // One that is neither gone nor disabled has a time, or nothing would be said of it.
-        before: before.map(Option::unwrap_or_default),
-    }
-}
-
 /// The accounts of one server.
 pub struct AuthService {
     house: Arc<House>,
@@ -219,7 +178,7 @@ impl AuthService {
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
         let connection = file.writer;
-        let told = Arc::new(Told { project: project.to_owned(), ..Told::default() });
+        let told = Arc::new(Told::new(project));
         let committed = Arc::clone(&told);
         let thread = std::thread::Builder::new().name("auth-writer".to_owned()).spawn(move || {
             let work = writer::run(&connection, &mut messages, |changes| committed.hear(changes));
@@ -275,61 +234,6 @@ impl AuthService {
             tracing::error!("the accounts' thread ended by a panic");
         }
         self.house.outbound.close().await;
-    }
-
-    /// From here on tells receivers of users that come and go: those that are configured, and `functions`, if there are
-    /// any that wait for it. Events of an earlier process that are not delivered are told first; those for nobody any more
-    /// are dropped. To be called once, before anything is served; the work is done in `tasks`, until `stop`.
-    ///
-    /// # Errors
-    /// The store failed, or the service is closed.
-    pub async fn tell_of_users(
-        self: &Arc<Self>,
-        functions: Option<Arc<dyn Receiver>>,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> Result<(), ServiceError> {
-        let mut receivers = self.house.remote.clone();
-        receivers.extend(functions.map(|functions| Named::new(OWN_FUNCTIONS, functions)));
-        let names: Vec<String> = receivers.iter().map(|receiver| receiver.name.clone()).collect();
-        let known = names.clone();
-        let asked = Asked::itself(Scope::project(&self.house.project));
-        let dropped = self.write(asked, move |store, _| Ok(store.delete_events_for_others(&known)?)).await?;
-        if dropped > 0 {
-            tracing::warn!(events = dropped, "events of users are dropped: whom they waited for is told no more");
-        }
-        // Whoever calls it twice finds the first ones at work.
-        if self.house.told.receivers.set((receivers.clone(), names)).is_ok() {
-            for receiver in receivers {
-                let teller = Teller::new(Arc::clone(self), receiver, self.house.clock.clone());
-                tasks.spawn(teller.run(stop.clone()));
-            }
-        }
-        Ok(())
-    }
-
-    /// From here on `revocations` is told of tokens that are taken back, as soon as that is durable: the account is disabled or gone, or its tokens of before are revoked. To be called once.
-    pub fn tell_of_revocations(&self, revocations: Arc<Revocations>) {
-        // Whoever calls it twice finds the first ones told.
-        let _ = self.house.told.revocations.set(revocations);
-    }
-
-    /// Events that wait for a receiver, as [`Accounts::events`] has them.
-    pub(super) async fn waiting_events(
-        &self,
-        receiver: &str,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<(u64, UserEvent)>, ServiceError> {
-        let receiver = receiver.to_owned();
-        let asked = Asked::itself(Scope::project(&self.house.project));
-        self.read(asked, move |store, _| Ok(store.events(&receiver, after, limit)?)).await
-    }
-
-    /// Forgets events that are delivered or given up.
-    pub(super) async fn forget_events(&self, numbers: Arc<Vec<u64>>) -> Result<(), ServiceError> {
-        let asked = Asked::itself(Scope::project(&self.house.project));
-        self.write(asked, move |store, _| Ok(numbers.iter().try_for_each(|number| store.delete_event(*number))?)).await
     }
 
     /// Deletes up to `limit` anonymous accounts of the project whose last sign-in, refresh and creation are before

@@ -42,8 +42,8 @@ impl AuthService {
         Ok(Value::Object(answer.body))
     }
 
-    /// Up to 1000 accounts of the project or one of its tenants, those after the id `after`, in order of their ids. Fewer
-    /// than that are the last ones.
+    /// Up to 1000 accounts of the project or one of its tenants, those after the id `after`, in order of their ids.
+    /// Fewer than that are the last ones.
     ///
     /// # Errors
     /// The store failed.
@@ -80,8 +80,9 @@ impl AuthService {
         .await
     }
 
-    /// Keeps accounts as `accounts:batchCreate` does, in place of those with their ids: `users` as that request has them,
-    /// `hashing` its parameters for their passwords. A tenant that is not there springs up. No function hears of it.
+    /// Keeps accounts as `accounts:batchCreate` does, in place of those with their ids: `users` as that request has
+    /// them, `hashing` its parameters for their passwords. A tenant that is not there springs up. No function hears of
+    /// it.
     ///
     /// # Errors
     /// The request is at odds with itself: nothing of the step of 1000 it is in is kept.

@@ -11,7 +11,8 @@ pub enum Exit {
     Port,
     /// Cases of rules came out otherwise than expected.
     Unexpected,
-    /// The configuration is wrong, or lacks something, or a file of cases is wrong. (Wrong flags end with 2 as well, as is the custom.)
+    /// The configuration is wrong, or lacks something, or a file of cases is wrong. (Wrong flags end with 2 as well, as
+    /// is the custom.)
     Config,
     /// The data cannot be opened: in use, written by a later version, unreadable.
     Data,

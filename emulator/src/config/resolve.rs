@@ -149,8 +149,8 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     Ok(Resolved { settings, warnings })
 }
 
-/// What firebase.json says of proxies, limits, delivery and triggers. An emulator limits nobody, sends nothing, and tells
-/// nobody of its users but functions.
+/// What firebase.json says of proxies, limits, delivery and triggers. An emulator limits nobody, sends nothing, and
+/// tells nobody of its users but functions.
 fn read_server_and_auth(
     root: &Path,
     file: Option<&Path>,

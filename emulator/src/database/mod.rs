@@ -1,10 +1,10 @@
 //! The Realtime Database's room: HTTP in front, the engine's thread in the middle, SQLite behind.
 //!
 //! Reading order: `rest` (requests), `write_size` (how much a write may change), `stream` (news for those who stay),
-//! `websocket` and `long_poll` (connections), `sessions` (who is connected), `sign_in` (who that is), `outbox` (what each
-//! is told), `databases` (which database), `rules_files` (files of rules that change), `options` (what is set of it),
-//! `service` (its thread), `inspection` (what its rules deny, and why), `store` (its file), `errors` (what each error looks
-//! like). The tree, the rules and the engine are `hearth_database`.
+//! `websocket` and `long_poll` (connections), `sessions` (who is connected), `sign_in` (who that is), `outbox` (what
+//! each is told), `databases` (which database), `rules_files` (files of rules that change), `options` (what is set of
+//! it), `service` (its thread), `inspection` (what its rules deny, and why), `store` (its file), `errors` (what each
+//! error looks like). The tree, the rules and the engine are `hearth_database`.
 
 mod databases;
 mod errors;

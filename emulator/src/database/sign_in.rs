@@ -1,7 +1,7 @@
 //! Who a session is: the credentials of `auth` and `gauth`, and what they make of the caller.
 //!
-//! The emulator takes any access token as an admin's, as over REST, and the made-up users of test libraries. Self-hosted,
-//! who has an access token of this server is an admin for as long as it lasts. Must not know: sessions.
+//! The emulator takes any access token as an admin's, as over REST, and the made-up users of test libraries.
+//! Self-hosted, who has an access token of this server is an admin for as long as it lasts. Must not know: sessions.
 
 use crate::clock::{Clock, Millis};
 use crate::server::credentials::{Credentials, IdToken, TokenRefused};

@@ -143,8 +143,8 @@ impl Connection {
 
     /// Waits until the client's session is handed over by its other transport; `None` if the client has given up.
     ///
-    /// The client is told that it may come; it may ping, and says when it has come. What it sends after that waits in the
-    /// socket until the session is here, which is when all that it had sent the other way has been dealt with.
+    /// The client is told that it may come; it may ping, and says when it has come. What it sends after that waits in
+    /// the socket until the session is here, which is when all that it had sent the other way has been dealt with.
     async fn follow(&mut self, mut handover: oneshot::Receiver<Attachment>) -> Option<Attachment> {
         self.say(control::ready()).await?;
         let patience = tokio::time::sleep(SILENCE);

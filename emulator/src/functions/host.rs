@@ -104,8 +104,8 @@ impl Host {
         })
     }
 
-    /// Switches background functions, those that are scheduled or told of events, on or off. While they are off no schedule
-    /// fires, events are lost on them, and what would run one answers 204.
+    /// Switches background functions, those that are scheduled or told of events, on or off. While they are off no
+    /// schedule fires, events are lost on them, and what would run one answers 204.
     pub fn set_background_triggers(&self, on: bool) {
         self.background.store(on, Ordering::SeqCst);
     }

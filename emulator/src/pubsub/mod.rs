@@ -1,8 +1,9 @@
 //! The push stream: publishers, subscribers and statistics over HTTP, on channels of `hearth_pubsub`.
 //!
 //! A request stays here from its path to its bytes: `location` says which place it is for, `publisher`, `subscriber`,
-//! `statistics` and `tickets` answer it (`prompt` those publishers that can be answered at once), `access` says who may, `service` holds the channels and `presence` their
-//! numbers of subscribers, `errors` is the one table from refusals to statuses.
+//! `statistics` and `tickets` answer it (`prompt` those publishers that can be answered at once), `access` says who may,
+//! `service` holds the channels and `presence` their numbers of subscribers, `errors` is the one table from refusals to
+//! statuses.
 //! `settings` are read from firebase.json by `directives`, and from an nginx configuration by `nginx`. Must not know:
 //! functions, accounts, the database.
 

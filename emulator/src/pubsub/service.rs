@@ -126,8 +126,8 @@ impl PubsubService {
         Ok(service)
     }
 
-    /// A push stream without channels, of which nothing is kept. `epoch` tells this run from earlier and later ones. Expiry follows the clock of
-    /// `agenda`; on `stop` every stream ends. Must be called within a Tokio runtime.
+    /// A push stream without channels, of which nothing is kept. `epoch` tells this run from earlier and later ones.
+    /// Expiry follows the clock of `agenda`; on `stop` every stream ends. Must be called within a Tokio runtime.
     pub fn new(
         settings: PubsubSettings,
         credentials: Credentials,

@@ -32,8 +32,8 @@ use tower::Service;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A request's head may be this large; beyond it the answer is 431.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// A client that reads nothing of what waits for it is closed after this long, unless what it asks for has a limit of its
-/// own.
+/// A client that reads nothing of what waits for it is closed after this long, unless what it asks for has a limit of
+/// its own.
 const STALL: Duration = Duration::from_secs(30);
 /// After a stop, requests under way have this long to end.
 const GRACE: Duration = Duration::from_millis(450);

@@ -106,14 +106,15 @@ impl Credentials {
         Self { tokens, trust_bearer, revocations: None }
     }
 
-    /// From here on, what is held open on a token's behalf ends with it if it is taken back. (The official emulator's goes
-    /// on.)
+    /// From here on, what is held open on a token's behalf ends with it if it is taken back. (The official emulator's
+    /// goes on.)
     #[must_use]
     pub fn heeding(self, revocations: Arc<Revocations>) -> Self {
         Self { revocations: Some(revocations), ..self }
     }
 
-    /// Has `holder` told when a verified token is taken back, as long as the answer is kept; `None` if that is not heeded.
+    /// Has `holder` told when a verified token is taken back, as long as the answer is kept; `None` if that is not
+    /// heeded.
     ///
     /// # Errors
     /// It has been meanwhile.

@@ -48,8 +48,8 @@ impl Detach {
         Self(desk.clone())
     }
 
-    /// Asks, from an answer's body, for the socket. `take` has it once the answer's head and all before it is written; it
-    /// must not wait. A write to that socket may stand still only so long. What the client has sent meanwhile is
+    /// Asks, from an answer's body, for the socket. `take` has it once the answer's head and all before it is written;
+    /// it must not wait. A write to that socket may stand still only so long. What the client has sent meanwhile is
     /// dropped. If the connection ends before, `take` is dropped.
     pub(crate) fn ask(self, take: impl FnOnce(Impatient<TcpStream>) + Send + 'static) {
         *self.0.lock() = Some(Box::new(take));

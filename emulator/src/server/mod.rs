@@ -1,4 +1,5 @@
-//! What every HTTP surface shares: ports, connections, WebSockets, bodies, cross-origin headers, who is asking and from where.
+//! What every HTTP surface shares: ports, connections, WebSockets, bodies, cross-origin headers, who is asking and from
+//! where.
 //!
 //! Must not know: what any product answers.
 

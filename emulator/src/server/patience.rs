@@ -1,7 +1,7 @@
 //! The time that a request's head may take, told without a timer for each request.
 //!
-//! A connection keeps one timer, which is set anew only when it goes off too early: nearly every head comes in time. Must
-//! not know: what is waited for.
+//! A connection keeps one timer, which is set anew only when it goes off too early: nearly every head comes in time.
+//! Must not know: what is waited for.
 
 use hyper::rt::{Sleep, Timer};
 use std::pin::Pin;

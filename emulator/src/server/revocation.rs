@@ -1,7 +1,7 @@
 //! Whose tokens are taken back while something is held open on their behalf.
 //!
-//! Whoever keeps the accounts tells it, once it is durable, and waits for nobody; whoever holds a session or a stream open
-//! hears it at once. Must not know: either of them, nor how tokens are made.
+//! Whoever keeps the accounts tells it, once it is durable, and waits for nobody; whoever holds a session or a stream
+//! open hears it at once. Must not know: either of them, nor how tokens are made.
 
 use serde_json::{Map, Value};
 use std::collections::HashMap;

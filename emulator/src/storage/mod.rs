@@ -19,8 +19,8 @@ use std::time::Duration;
 /// How long a connection waits for another one's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The write-ahead log is moved into the file when it has so many pages (4 KB each). SQLite's default of 1,000 has a busy
-/// server do little else; more would make the next start read a longer log.
+/// The write-ahead log is moved into the file when it has so many pages (4 KB each). SQLite's default of 1,000 has a
+/// busy server do little else; more would make the next start read a longer log.
 const CHECKPOINT_PAGES: u32 = 8192;
 
 /// How often a connection to memory looks whether a lock is free.

@@ -1,8 +1,8 @@
 //! The official suite's layout of an export: `firebase-export-metadata.json` says what else is there.
 //!
 //! `{"version", "auth": {"version", "path"}, "database": {"version", "path"}, …}`; below the paths lie
-//! `accounts.json`, `accounts-TENANT.json` and `config.json`, and one `NAMESPACE.json` to a database. Must not know: what
-//! is in those files.
+//! `accounts.json`, `accounts-TENANT.json` and `config.json`, and one `NAMESPACE.json` to a database. Must not know:
+//! what is in those files.
 
 use super::TransferError;
 use super::draft::Draft;

@@ -1,10 +1,10 @@
-//! Lists of accounts as `firebase auth:export` writes and `firebase auth:import` reads them: JSON `{"users": […]}`, or CSV
-//! of 52 columns without a heading.
+//! Lists of accounts as `firebase auth:export` writes and `firebase auth:import` reads them: JSON `{"users": […]}`, or
+//! CSV of 52 columns without a heading.
 //!
-//! Password hashes and salts are base64 there. What we keep of a password is not one hash of one algorithm but says itself
-//! how it was made; it is the base64 of that, which comes back as it was. Providers that the CSV has no columns for are in
-//! the JSON only. (firebase.google.com/docs/cli/auth; the columns beyond those are the CLI's own.) Must not know: where
-//! accounts are kept.
+//! Password hashes and salts are base64 there. What we keep of a password is not one hash of one algorithm but says
+//! itself how it was made; it is the base64 of that, which comes back as it was. Providers that the CSV has no columns
+//! for are in the JSON only. (firebase.google.com/docs/cli/auth; the columns beyond those are the CLI's own.) Must not
+//! know: where accounts are kept.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,8 @@
 //! `@connections`: what AWS' client of the API Gateway Management API asks of a connection.
 //!
-//! Shapes, statuses and error names: docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
-//! and the service's model. The table from error to answer is here, since nothing else answers so.
+//! Shapes, statuses and error names:
+//! docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html and the
+//! service's model. The table from error to answer is here, since nothing else answers so.
 
 use super::signature::{self, Denied};
 use super::{Gateway, Unposted, records};

@@ -1,7 +1,7 @@
 //! Gateway: an API-Gateway-style WebSocket API with queues.
 //!
-//! Reading order: `config`, `target` (what a path means), `connections` (those that are open), `records` (what is kept of
-//! them), `routes` (who answers a message), `admission` ($connect), `session` (messages), `limits`, `consumers` (the
+//! Reading order: `config`, `target` (what a path means), `connections` (those that are open), `records` (what is kept
+//! of them), `routes` (who answers a message), `admission` ($connect), `session` (messages), `limits`, `consumers` (the
 //! queues' own), `management` (@connections), `signature`, `sqs` (queues as AWS clients speak them). Must not know: how
 //! queues keep their messages.
 

@@ -1,4 +1,5 @@
-//! AWS Signature Version 4, verified (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
+//! AWS Signature Version 4, verified
+//! (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 //!
 //! Must not know: what the request asks for.
 

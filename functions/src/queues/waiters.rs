@@ -1,7 +1,7 @@
 //! Who waits for a message of which queue: long polls.
 //!
-//! A message wakes the one that has waited longest. One that was woken and goes away before it has looked wakes the next,
-//! so that no message waits while somebody waits for it. Must not know: the time.
+//! A message wakes the one that has waited longest. One that was woken and goes away before it has looked wakes the
+//! next, so that no message waits while somebody waits for it. Must not know: the time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;

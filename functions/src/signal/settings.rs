@@ -13,8 +13,8 @@ pub(super) struct Settings {
     pub(super) most_streams: usize,
     /// `maxDevicesPerUser`.
     pub(super) most_devices: usize,
-    /// `identifiedReaders`: whether a list of devices is for those only who say who they are. The original leaves that to
-    /// the proxy before it, so the emulator does not ask; a self-hosted server does.
+    /// `identifiedReaders`: whether a list of devices is for those only who say who they are. The original leaves that
+    /// to the proxy before it, so the emulator does not ask; a self-hosted server does.
     pub(super) identified_readers: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The server is killed while messages are sent; those it acknowledged are there afterwards, and its connections are not.
+//! The server is killed while messages are sent; those it acknowledged are there afterwards, and its connections are
+//! not.
 
 use super::*;
 use hearth_tests::process::{FREE_PORTS, Process, address};

@@ -244,8 +244,8 @@ impl Account {
         self.email_link_signin = None;
     }
 
-    /// Removes password, phone number and identities, and revokes all tokens: whoever brought them had not shown that the
-    /// email is theirs, and somebody else has.
+    /// Removes password, phone number and identities, and revokes all tokens: whoever brought them had not shown that
+    /// the email is theirs, and somebody else has.
     pub fn close_other_ways_in(&mut self, now: Millis) {
         self.delete_secret();
         self.phone_number = None;

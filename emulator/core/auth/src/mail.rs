@@ -1,7 +1,7 @@
 //! What users read: the emails and text messages that carry codes, made from templates. Must not know: how they travel.
 //!
-//! Placeholders are Firebase's: `%APP_NAME%`, `%EMAIL%`, `%NEW_EMAIL%`, `%LINK%`, `%SECOND_FACTOR%`, and `%CODE%` in text
-//! messages.
+//! Placeholders are Firebase's: `%APP_NAME%`, `%EMAIL%`, `%NEW_EMAIL%`, `%LINK%`, `%SECOND_FACTOR%`, and `%CODE%` in
+//! text messages.
 
 use crate::code::{OobCode, RequestType};
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 //!
 //! Each budget is a bucket, kept as the time at which it will be full again (the generic cell rate algorithm). The table
 //! has a place for so many buckets; when a new one has to be kept and its corner of the table is taken, the fullest one
-//! is forgotten. Whoever comes from a million addresses drives out others that have hardly tried anything, never one that
-//! is nearly empty. Where a bucket lies depends on a secret, so that nobody can aim at another's. Must not know: what is
-//! tried, or by whom.
+//! is forgotten. Whoever comes from a million addresses drives out others that have hardly tried anything, never one
+//! that is nearly empty. Where a bucket lies depends on a secret, so that nobody can aim at another's. Must not know:
+//! what is tried, or by whom.
 
 use crate::Millis;
 use hmac::{Hmac, KeyInit, Mac};

@@ -1,6 +1,6 @@
 //! Tells one receiver of the events that wait for it in the accounts' file: each until it is taken, those of one user in
-//! their order, those of different users side by side. An event leaves the file once it is delivered or given up, so that
-//! none is lost with the process.
+//! their order, those of different users side by side. An event leaves the file once it is delivered or given up, so
+//! that none is lost with the process.
 //!
 //! Nobody waits for it: a receiver that fails or hangs delays nothing but its own events. Must not know: what is told.
 

@@ -1,4 +1,5 @@
-//! Configurations of identity providers over HTTP: their paths, their parameters, who may see them, and that they are kept.
+//! Configurations of identity providers over HTTP: their paths, their parameters, who may see them, and that they are
+//! kept.
 
 use super::*;
 use crate::storage::Durability;

@@ -1,7 +1,8 @@
 //! The REST API: `METHOD /path.json?parameters`.
 //!
 //! Reading order: `request` (what is asked), `query` (its filters), `access` (who asks), this file (what is done),
-//! `settings` (what is not data), `inspect` and `coverage` (why the rules forbid something), `response` (what is answered). Must not know: how data is stored.
+//! `settings` (what is not data), `inspect` and `coverage` (why the rules forbid something), `response` (what is
+//! answered). Must not know: how data is stored.
 
 mod access;
 mod coverage;

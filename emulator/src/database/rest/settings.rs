@@ -1,7 +1,8 @@
 //! What is not data: `/.settings/…` and `/.inspect/…`, for admins, but for the coverage of an emulator's rules.
 //!
 //! `rules.json`, `defaultWriteSizeLimit.json`, `strictTriggerValidation.json` and `/.inspect/databases.json` are
-//! Firebase's, `DELETE /.inspect/databases/NAME.json` is ours. What `inspect` serves is sorted out here. Must not know: what rules mean, where settings are kept.
+//! Firebase's, `DELETE /.inspect/databases/NAME.json` is ours. What `inspect` serves is sorted out here. Must not know:
+//! what rules mean, where settings are kept.
 
 use super::super::errors::Failure;
 use super::super::write_size::WriteSizeLimit;

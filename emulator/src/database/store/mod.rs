@@ -84,8 +84,8 @@ pub(super) struct Store {
 
 /// A part of the journal on its way into the rows, a step with each commit, so that no commit has to wait for all of it.
 ///
-/// Until the last step the journal keeps that part: its changes say of each row what it holds, not what becomes of it, so
-/// replaying them over rows of which some are further leads to the same tree.
+/// Until the last step the journal keeps that part: its changes say of each row what it holds, not what becomes of it,
+/// so replaying them over rows of which some are further leads to the same tree.
 #[derive(Debug)]
 struct Fold {
     /// Where the rows are brought from `folded` to `root`, in order.

@@ -74,7 +74,8 @@ pub(super) struct Wanted {
 }
 
 impl Streams {
-    /// Tokens end by the clock of `agenda`, or when `credentials` hear that they are taken back; on `stop` every stream ends.
+    /// Tokens end by the clock of `agenda`, or when `credentials` hear that they are taken back; on `stop` every stream
+    /// ends.
     pub fn new(credentials: Credentials, agenda: &Agenda, stop: CancellationToken) -> Self {
         let (last, expiries) = (AtomicU64::new(FIRST_CONNECTION), Expiries::new(agenda));
         Self { last, views: Views::default(), credentials, expiries, stop }

@@ -1,8 +1,8 @@
 //! The `pushStream` part of firebase.json: nginx's directives by their names without the prefix.
 //!
 //! Everything that is wrong is named at once, each with its place. Without `locations` the part changes Pogify's
-//! profile; with them the original's defaults hold. Reading order: this file, `access`, `values`. Must not know: channels,
-//! requests.
+//! profile; with them the original's defaults hold. Reading order: this file, `access`, `values`. Must not know:
+//! channels, requests.
 
 mod access;
 mod values;

@@ -115,8 +115,8 @@ impl Extend<Bytes> for WebSocket {
 }
 
 impl WebSocket {
-    /// The server's end of a connection that has agreed to it and sent `read` since. A message may have so many bytes, and
-    /// the client may read nothing of what waits for so long.
+    /// The server's end of a connection that has agreed to it and sent `read` since. A message may have so many bytes,
+    /// and the client may read nothing of what waits for so long.
     fn new(stream: TcpStream, read: &Bytes, longest_message: usize, patience: Duration) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)

@@ -1,9 +1,9 @@
 //! What is done to queues within one transaction of the database.
 //!
 //! Below the root: `definitions/{queue}` (JSON text), and in `held/{queue}` its `bytes` (what its messages take),
-//! `messages/{id}` with `content` and `state` (JSON texts), and `due/{time}-{id}`: the messages in the order in which they
-//! can be received, so that a receive reads no more than it takes. Every function here costs what it changes, not what the
-//! queue holds. Must not know: who waits, or what is done after the commit.
+//! `messages/{id}` with `content` and `state` (JSON texts), and `due/{time}-{id}`: the messages in the order in which
+//! they can be received, so that a receive reads no more than it takes. Every function here costs what it changes, not
+//! what the queue holds. Must not know: who waits, or what is done after the commit.
 
 mod looking;
 mod receiving;

@@ -106,7 +106,8 @@ pub fn batch_delete(store: &mut dyn Store, call: &Call<'_>, request: BatchDelete
     Ok(Answer::default().with_some("errors", (!errors.is_empty()).then_some(errors)))
 }
 
-/// Deletes up to `limit` anonymous accounts last seen before `before`, those not seen for longest first; answers how many.
+/// Deletes up to `limit` anonymous accounts last seen before `before`, those not seen for longest first; answers how
+/// many.
 ///
 /// # Errors
 /// The store failed.

@@ -1,5 +1,5 @@
-//! What a server in earnest believes of a sign-in with an identity provider: an ID token of OpenID Connect that one of the
-//! provider's keys has signed for this app. Must not know: what becomes of an account by it.
+//! What a server in earnest believes of a sign-in with an identity provider: an ID token of OpenID Connect that one of
+//! the provider's keys has signed for this app. Must not know: what becomes of an account by it.
 //!
 //! Access tokens alone prove nothing: whoever runs another app has some of its users (RFC 8725, section 3.9). SAML and
 //! providers without ID tokens are refused.

@@ -1,8 +1,9 @@
 //! Passwords that another system has hashed: Firebase's own scrypt, and what `accounts:batchCreate` and
 //! `firebase auth:import` take besides. They verify; the next sign-in hashes them anew.
 //!
-//! The parameters are those of the Identity Toolkit's upload request; where it leaves the order of salt and password open,
-//! a plain hash has the salt first and an HMAC the password, as the Admin SDKs' own tests do. Must not know: accounts.
+//! The parameters are those of the Identity Toolkit's upload request; where it leaves the order of salt and password
+//! open, a plain hash has the salt first and an HMAC the password, as the Admin SDKs' own tests do. Must not know:
+//! accounts.
 
 use super::{Password, Secret, Verdict};
 use crate::errors::Error;

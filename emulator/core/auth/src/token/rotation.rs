@@ -1,5 +1,5 @@
-//! When keys change. A new key is published before it signs, so that whoever keeps the public keys has it by then; an old
-//! one verifies until the last token it signed is dead. Must not know: how keys are made and kept.
+//! When keys change. A new key is published before it signs, so that whoever keeps the public keys has it by then; an
+//! old one verifies until the last token it signed is dead. Must not know: how keys are made and kept.
 
 use super::Purpose;
 use crate::Millis;

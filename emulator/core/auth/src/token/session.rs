@@ -1,9 +1,9 @@
 //! Opaque refresh tokens: one family of them to a sign-in, of which one is good at a time.
 //!
 //! A token is a family's name and a secret. Each use makes the next one; whoever comes with an older one ends the family
-//! (RFC 9700, section 4.14.2), since either they or the holder of the newest one has stolen it. A client whose answer got
-//! lost, and tabs that ask at once, get the same next token again for a minute: it follows from the one they have. Only
-//! hashes are kept. Must not know: ID tokens, accounts.
+//! (RFC 9700, section 4.14.2), since either they or the holder of the newest one has stolen it. A client whose answer
+//! got lost, and tabs that ask at once, get the same next token again for a minute: it follows from the one they have.
+//! Only hashes are kept. Must not know: ID tokens, accounts.
 
 use super::refresh::RefreshToken;
 use crate::Millis;

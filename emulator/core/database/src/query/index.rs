@@ -82,8 +82,8 @@ impl Index {
         }
     }
 
-    /// This index after the child at `key`, which was `before`, has become `after`, where there were `len` children; none
-    /// if making it anew is the better choice.
+    /// This index after the child at `key`, which was `before`, has become `after`, where there were `len` children;
+    /// none if making it anew is the better choice.
     fn carried(self: &Arc<Self>, key: &Key, before: &Node, after: &Node, len: usize) -> Option<Arc<Self>> {
         if len <= FEW / 2 {
             return None;

@@ -43,8 +43,8 @@ impl Text {
         Self { text: text.to_owned(), places: vec![(0, at)] }
     }
 
-    /// One that stands there in another form: from these offsets of the text on, its bytes are those of the file from the
-    /// other offsets on.
+    /// One that stands there in another form: from these offsets of the text on, its bytes are those of the file from
+    /// the other offsets on.
     pub(super) fn placed(text: String, places: Vec<(usize, usize)>) -> Self {
         Self { text, places }
     }

@@ -1,8 +1,9 @@
 //! Who may read and write what.
 //!
 //! The engine and all readers ask here and nowhere else. Reading order: `json`, `file` (what a developer writes),
-//! `language` (its conditions), `level`, `given`, `judge` (what they admit), `sources`, `explain`, `coverage`, `watch` (why,
-//! for those who develop), `cases` (what they are expected to admit). Must not know: how a caller has proved who it is.
+//! `language` (its conditions), `level`, `given`, `judge` (what they admit), `sources`, `explain`, `coverage`, `watch`
+//! (why, for those who develop), `cases` (what they are expected to admit). Must not know: how a caller has proved who
+//! it is.
 
 mod caller;
 pub mod cases;

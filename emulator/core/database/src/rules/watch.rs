@@ -1,7 +1,7 @@
 //! Who looks on while rules judge: coverage counts what they come to, and a witness hears of each denial and why.
 //!
-//! Only an emulator has rules that are watched, since explanations show data and tokens. Rules that are not watched judge
-//! as if none of this were there. Must not know: what is done with what is seen.
+//! Only an emulator has rules that are watched, since explanations show data and tokens. Rules that are not watched
+//! judge as if none of this were there. Must not know: what is done with what is seen.
 
 use super::coverage::Coverage;
 use super::explain::Explanation;

@@ -1,7 +1,7 @@
 //! What a text asks for.
 //!
-//! A text is `{"t":"c","d":{"t":…}}`, about the connection, or `{"t":"d","d":{"r":…,"a":…,"b":…}}`, a request. The data of
-//! a request becomes a node at once, without a tree of JSON values in between. Must not know: what is done about it.
+//! A text is `{"t":"c","d":{"t":…}}`, about the connection, or `{"t":"d","d":{"r":…,"a":…,"b":…}}`, a request. The data
+//! of a request becomes a node at once, without a tree of JSON values in between. Must not know: what is done about it.
 
 use super::query;
 use super::status::Refusal;

@@ -2,8 +2,8 @@
 //!
 //! Reading order: `frame` (texts in pieces), `message` (what a text asks for), `query` (its queries), `session` (what
 //! becomes of it), `outgoing` (what is told), `status` (what each error looks like), `control` (about the connection
-//! itself), `long_poll` (without sockets). In the manner of a state machine: texts go in, actions come out; whoever has the socket carries them out.
-//! Must not know: sockets, WebSocket, HTTP, time, how a credential is checked.
+//! itself), `long_poll` (without sockets). In the manner of a state machine: texts go in, actions come out; whoever has
+//! the socket carries them out. Must not know: sockets, WebSocket, HTTP, time, how a credential is checked.
 
 pub mod control;
 mod frame;

@@ -1,8 +1,8 @@
 //! The query object of a listen or a get.
 //!
-//! Members: `sp`, `sn`, `sin` (start: value, key, whether inclusive), `ep`, `en`, `ein` (end), `l`, `vf` (limit, and from
-//! which side), `i` (index: none for priority, `.key`, `.value`, or a child's path). Members that are not known here are
-//! none of a query's meaning for this server, and skipped.
+//! Members: `sp`, `sn`, `sin` (start: value, key, whether inclusive), `ep`, `en`, `ein` (end), `l`, `vf` (limit, and
+//! from which side), `i` (index: none for priority, `.key`, `.value`, or a child's path). Members that are not known
+//! here are none of a query's meaning for this server, and skipped.
 
 use super::status::Refusal;
 use crate::query::{Bound, BoundKey, Limit, Order, Query};

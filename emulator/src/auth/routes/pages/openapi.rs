@@ -1,4 +1,5 @@
-//! The API in the OpenAPI format, made of the table of routes, so that it names what is there. Must not know: operations.
+//! The API in the OpenAPI format, made of the table of routes, so that it names what is there. Must not know:
+//! operations.
 
 use crate::auth::routes::table::{Auth, Run, Source, rows};
 use hearth_auth::schema::{Kind, Schema};

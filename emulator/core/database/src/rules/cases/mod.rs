@@ -1,8 +1,8 @@
 //! Cases of rules: who may do what to which data, and who may not, written down in a file that names no implementation.
 //! `docs/rules-test.md` says how.
 //!
-//! Reading order: `yaml`, `fields` (what a file is made of), `read` (what it says), here (what comes out). Must not know:
-//! files, terminals.
+//! Reading order: `yaml`, `fields` (what a file is made of), `read` (what it says), here (what comes out). Must not
+//! know: files, terminals.
 
 mod fields;
 mod query;

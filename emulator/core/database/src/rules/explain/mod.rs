@@ -1,8 +1,8 @@
 //! Why something is allowed or denied: the rules that were asked, and what every part of them came to.
 //!
 //! A judgement is made once more while it is listened to, by the same evaluator and within the same bounds. Reading
-//! order: `shown` (values, cut), `recorder` (what happens), this file (what it means), `text` and `report` (as people and
-//! programs read it). Must not know: who wants to know; it may be told to nobody who must not see the data.
+//! order: `shown` (values, cut), `recorder` (what happens), this file (what it means), `text` and `report` (as people
+//! and programs read it). Must not know: who wants to know; it may be told to nobody who must not see the data.
 
 mod recorder;
 mod report;

@@ -1,4 +1,5 @@
-//! The static check: resolves names, methods and types of an expression and makes code of it, or tells all that is wrong.
+//! The static check: resolves names, methods and types of an expression and makes code of it, or tells all that is
+//! wrong.
 //!
 //! What cannot be known before evaluation (data, tokens) is left to it. Must not know: files of rules.
 

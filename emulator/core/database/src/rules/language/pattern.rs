@@ -23,8 +23,8 @@ const MOST_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Pattern(regex::Regex);
 
-/// The patterns of one file of rules: the same one is compiled once, which takes longer than all else that is done with a
-/// rule, and kept once.
+/// The patterns of one file of rules: the same one is compiled once, which takes longer than all else that is done with
+/// a rule, and kept once.
 #[derive(Debug, Default)]
 pub(in super::super) struct Patterns(RefCell<BTreeMap<(String, String), Pattern>>);
 
