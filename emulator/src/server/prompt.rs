@@ -139,7 +139,7 @@ pub(super) async fn serve(
     let mut deadline = Instant::now() + patience;
     let mut timer = pin!(sleep_until(deadline));
     loop {
-        let (used, more) = answer(&read, prompt, &mut answers);
+        let (used, then) = answer(&read, prompt, &mut answers);
         read.advance(used);
         if !answers.bytes.is_empty() {
             if write(stream, &answers.bytes).await.is_err() {
@@ -148,11 +148,11 @@ pub(super) async fn serve(
             answers.bytes.clear();
             deadline = Instant::now() + patience;
         }
-        match more {
-            More::ToRead if stop.is_cancelled() => return leave(read),
-            More::ToRead => {}
-            More::ToAnswer => continue,
-            More::ToHttp => return Left::ToHttp(read.freeze()),
+        match then {
+            Then::Read if stop.is_cancelled() => return leave(read),
+            Then::Read => {}
+            Then::Answer => continue,
+            Then::LeaveIt => return Left::ToHttp(read.freeze()),
         }
         read.reserve(READ_BYTES);
         let came = poll_fn(|context| {
@@ -183,35 +183,37 @@ fn leave(read: BytesMut) -> Left {
 }
 
 /// What is to be done after what has been read is answered.
-enum More {
-    ToRead,
-    /// Once the answers are written.
-    ToAnswer,
-    ToHttp,
+enum Then {
+    /// Read more.
+    Read,
+    /// Answer more, once the answers are written.
+    Answer,
+    /// Leave what follows to the library.
+    LeaveIt,
 }
 
 /// Answers what has been read; how many bytes of it that was.
-fn answer(read: &[u8], prompt: &dyn Prompt, answers: &mut Answers) -> (usize, More) {
+fn answer(read: &[u8], prompt: &dyn Prompt, answers: &mut Answers) -> (usize, Then) {
     let mut used = 0;
     loop {
         let rest = read.get(used..).unwrap_or_default();
         if rest.is_empty() {
-            return (used, More::ToRead);
+            return (used, Then::Read);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-        let more = match find(rest, &mut fields) {
+        let then = match find(rest, &mut fields) {
             Found::Whole(request, length) if prompt.answer(&request, answers) => {
                 used += length;
                 if answers.bytes.len() < TOGETHER {
                     continue;
                 }
-                More::ToAnswer
+                Then::Answer
             }
-            Found::Begun(head) if prompt.awaits(&head) => More::ToRead,
-            Found::Little if rest.len() < ROOM => More::ToRead,
-            Found::Whole(..) | Found::Begun(_) | Found::Little | Found::Other => More::ToHttp,
+            Found::Begun(head) if prompt.awaits(&head) => Then::Read,
+            Found::Little if rest.len() < ROOM => Then::Read,
+            Found::Whole(..) | Found::Begun(_) | Found::Little | Found::Other => Then::LeaveIt,
         };
-        return (used, more);
+        return (used, then);
     }
 }
 
@@ -246,10 +248,11 @@ fn body_length(fields: &[httparse::Header<'_>]) -> Option<usize> {
                 return None;
             }
             length = Some(digits.parse().ok()?);
-        } else if is("transfer-encoding") || is("expect") || is("upgrade") {
-            return None;
-        } else if is("connection") && !field.value.eq_ignore_ascii_case(b"keep-alive") {
-            return None;
+        } else {
+            let is_special = is("transfer-encoding") || is("expect") || is("upgrade");
+            if is_special || (is("connection") && !field.value.eq_ignore_ascii_case(b"keep-alive")) {
+                return None;
+            }
         }
     }
     Some(length.unwrap_or(0))
