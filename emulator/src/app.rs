@@ -23,6 +23,7 @@ use crate::server::connections;
 use crate::server::credentials::{Credentials, IdTokens};
 use crate::server::handover::{Inherited, Offer};
 use crate::server::ports::{Bound, bind, inherit};
+use crate::server::revocation::Revocations;
 use crate::storage::{Storage, StorageError};
 use crate::transfer::TransferError;
 use axum::Router;
@@ -117,6 +118,9 @@ pub enum StartError {
     /// The admin's first service-account key cannot be issued.
     #[error(transparent)]
     ServiceAccount(#[from] auth::IssueError),
+    /// The events that wait for those who are told of users cannot be looked through.
+    #[error("the events of users cannot be read: {0}")]
+    UserEvents(#[from] auth::ServiceError),
     /// The system has no random source.
     #[error("the system has no random bytes")]
     Entropy,
@@ -213,6 +217,15 @@ impl App {
         let epoch = u64::from(u32::from_le_bytes(epoch));
         let credentials =
             Credentials::new(Some(Arc::clone(&auth) as Arc<dyn IdTokens>), settings.mode == Mode::Emulator);
+        // The official emulator's sessions go on; its tokens cannot be taken back in earnest.
+        let revocations = (!settings.auth.unsigned_tokens).then(Arc::<Revocations>::default);
+        let credentials = match &revocations {
+            Some(revocations) => {
+                auth.tell_of_revocations(Arc::clone(revocations));
+                credentials.heeding(Arc::clone(revocations))
+            }
+            None => credentials,
+        };
         // Another server may take over at any time.
         let keeps = offer.is_some() || push_stream.keep_channels || !push_stream.channels.durable_channels.is_empty();
         let runs = settings.services.contains_key(&Service::PushStream);
@@ -236,7 +249,7 @@ impl App {
             entropy.stream("sessions"),
             stop.clone(),
         );
-        let streams = Streams::new(&agenda, stop.clone());
+        let streams = Streams::new(credentials.clone(), &agenda, stop.clone());
         let database = database::Port::new(Arc::clone(&databases), Arc::clone(&sessions), streams, credentials, large);
         surfaces.insert(Service::PushStream, pubsub::router(Arc::clone(&pubsub), bodies.clone()));
         let mut functions = None;
@@ -264,6 +277,9 @@ impl App {
             functions = Some(host);
         }
         let tasks = TaskTracker::new();
+        let triggers = functions.as_ref().filter(|host| host.hears_of_users());
+        let triggers = triggers.map(|host| Arc::new(platform::UserTriggers::new(Arc::clone(host))) as _);
+        auth.tell_of_users(triggers, &tasks, &stop).await?;
         let house = hosted::House {
             settings: &settings,
             databases: &databases,
@@ -309,6 +325,9 @@ impl App {
             }
         }
         tasks.spawn(async move { sessions.ended().await });
+        if let Some(revocations) = revocations {
+            tasks.spawn(revocations.run(stop.clone()));
+        }
         tasks.spawn(database::watch_rules(Arc::clone(&databases), settings.rules_files, stop.clone()));
         let ending = Arc::clone(&pubsub);
         tasks.spawn(async move { ending.ended().await });

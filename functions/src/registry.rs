@@ -3,6 +3,7 @@
 //! A host serves whatever is in here, so a test can add a function of its own. Must not know: how a call is run, routed
 //! or timed.
 
+use crate::auth_event::{AuthEvent, AuthEventKind};
 use crate::config::Config;
 use crate::ports::Platform;
 use crate::request::{HttpRequest, Reply};
@@ -21,6 +22,9 @@ pub type HttpsHandler = Arc<dyn Fn(HttpRequest, Platform) -> BoxFuture<'static, 
 
 /// Does one run; an error says what went wrong.
 pub type ScheduledHandler = Arc<dyn Fn(Platform) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Does what is to be done when a user has come or gone; an error says what went wrong.
+pub type AuthHandler = Arc<dyn Fn(AuthEvent, Platform) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A function called over HTTP.
 #[derive(Clone)]
@@ -48,6 +52,19 @@ pub struct ScheduledFunction {
     pub time_zone: String,
     /// Its code.
     pub handler: ScheduledHandler,
+}
+
+/// A function that runs when a user has come or gone. It may be told of one event more than once, with the same id.
+#[derive(Clone)]
+pub struct AuthFunction {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// What it is told of.
+    pub kind: AuthEventKind,
+    /// Its code.
+    pub handler: AuthHandler,
 }
 
 impl HttpsFunction {
@@ -98,6 +115,25 @@ impl ScheduledFunction {
     }
 }
 
+impl AuthFunction {
+    /// A function `name` in [`REGION`] that is told of events of `kind`.
+    pub fn new<F>(
+        name: &str,
+        kind: AuthEventKind,
+        handler: impl Fn(AuthEvent, Platform) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        Self {
+            name: name.to_owned(),
+            region: REGION.to_owned(),
+            kind,
+            handler: Arc::new(move |event, platform| Box::pin(handler(event, platform))),
+        }
+    }
+}
+
 impl fmt::Debug for HttpsFunction {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("HttpsFunction").field(&self.name).finish()
@@ -110,6 +146,12 @@ impl fmt::Debug for ScheduledFunction {
     }
 }
 
+impl fmt::Debug for AuthFunction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("AuthFunction").field(&self.name).field(&self.kind).finish()
+    }
+}
+
 /// All functions.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
@@ -117,6 +159,8 @@ pub struct Registry {
     pub https: Vec<HttpsFunction>,
     /// Those that run by the clock.
     pub scheduled: Vec<ScheduledFunction>,
+    /// Those that are told of users that come and go.
+    pub auth: Vec<AuthFunction>,
     /// Headers of the answers that the host gives in a function's place, so that a browser can read those too.
     pub headers: HeaderMap,
 }

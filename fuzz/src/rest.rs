@@ -48,7 +48,7 @@ impl Server {
             let databases = databases.expect("databases");
             let credentials = Credentials::new(None, true);
             let stop = CancellationToken::new();
-            let streams = Streams::new(&agenda, stop.clone());
+            let streams = Streams::new(credentials.clone(), &agenda, stop.clone());
             let sessions = Sessions::new(Arc::clone(&databases), credentials.clone(), &agenda, entropy, stop);
             Port::new(databases, sessions, streams, credentials, Bodies::default())
         });

@@ -3,8 +3,9 @@
 // to the server, as a name server and a certificate do elsewhere.
 
 import assert from 'node:assert/strict';
-import { createPublicKey, createVerify, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, createSign, createVerify, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -130,4 +131,69 @@ test('the key is an admin of the database, too', async () => {
   assert.equal((await put({ authorization: `Bearer ${token}` })).status, 200);
   assert.equal((await fetch(`${url}&access_token=${token}`)).status, 200);
   assert.equal((await put({ authorization: 'Bearer owner' })).status, 401);
+});
+
+/** An OpenID Connect issuer on a free port, and tokens of it. */
+async function startIssuer() {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'key-1', use: 'sig', alg: 'RS256' };
+  const listener = http.createServer((request, response) => {
+    const answers = {
+      '/.well-known/openid-configuration': { issuer, jwks_uri: `${issuer}/keys` },
+      '/keys': { keys: [jwk] },
+    };
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(answers[request.url]));
+  });
+  await new Promise((listening) => listener.listen(0, '127.0.0.1', listening));
+  const issuer = `http://127.0.0.1:${listener.address().port}`;
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = (claims) => {
+    const now = Math.floor(Date.now() / 1000);
+    const body = { iss: issuer, sub: '7', aud: 'app', iat: now, exp: now + 600, ...claims };
+    const input = `${part({ alg: 'RS256', kid: 'key-1' })}.${part(body)}`;
+    return `${input}.${createSign('RSA-SHA256').update(input).sign(privateKey).toString('base64url')}`;
+  };
+  return { url: issuer, token, stop: () => listener.close() };
+}
+
+test('an OpenID Connect provider that an admin configures signs users in', async () => {
+  const issuer = await startIssuer();
+  const { deleteApp, initializeApp } = await import('firebase/app');
+  const client = await import('firebase/auth');
+  const app = initializeApp({ apiKey: 'any', projectId: server.project }, 'provider');
+  const users = client.initializeAuth(app, { persistence: client.inMemoryPersistence });
+  client.connectAuthEmulator(users, server.url('auth'), { disableWarnings: true });
+  const provider = new client.OAuthProvider('oidc.test');
+  const rawNonce = 'a random text';
+  const nonce = createHash('sha256').update(rawNonce).digest('hex');
+  const signIn = (claims, more) =>
+    client.signInWithCredential(users, provider.credential({ idToken: issuer.token(claims), rawNonce, ...more }));
+  try {
+    await assert.rejects(signIn({ nonce }), { code: 'auth/operation-not-allowed' });
+    const config = { providerId: 'oidc.test', issuer: issuer.url, clientId: 'app', enabled: true, displayName: 'T' };
+    const made = await auth.createProviderConfig({ ...config, responseType: { idToken: true } });
+    assert.equal(made.issuer, issuer.url);
+    await assert.rejects(auth.createProviderConfig(config), { code: 'auth/configuration-exists' });
+
+    const { user } = await signIn({ nonce, email: 'ada@example.org', email_verified: true, name: 'Ada' });
+    assert.deepEqual([user.email, user.emailVerified, user.displayName], ['ada@example.org', true, 'Ada']);
+    const { firebase } = await auth.verifyIdToken(await user.getIdToken());
+    assert.equal(firebase.sign_in_provider, 'oidc.test');
+    assert.deepEqual(firebase.identities['oidc.test'], ['7']);
+    assert.equal((await signIn({ nonce })).user.uid, user.uid);
+
+    await assert.rejects(signIn({ nonce }, { rawNonce: 'other' }), { code: 'auth/missing-or-invalid-nonce' });
+    await assert.rejects(signIn({ nonce, aud: 'other' }), { code: 'auth/invalid-credential' });
+    await assert.rejects(signIn({ nonce, exp: 1 }), { code: 'auth/invalid-credential' });
+    await auth.updateProviderConfig('oidc.test', { enabled: false });
+    await assert.rejects(signIn({ nonce }), { code: 'auth/operation-not-allowed' });
+    const google = client.GoogleAuthProvider.credential(issuer.token({}));
+    await assert.rejects(client.signInWithCredential(users, google), { code: 'auth/operation-not-allowed' });
+  } finally {
+    await auth.deleteProviderConfig('oidc.test').catch(() => {});
+    await deleteApp(app);
+    issuer.stop();
+  }
+  await assert.rejects(auth.getProviderConfig('oidc.test'), { code: 'auth/configuration-not-found' });
 });

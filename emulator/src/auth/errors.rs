@@ -137,7 +137,20 @@ impl Refusal {
                 | Error::MissingUserAccount
                 | Error::OperationNotAllowed
                 | Error::NoEmailDelivery
-                | Error::NoIdentityProviders
+                | Error::ProviderNotConfigured
+                | Error::UnsupportedProvider(_)
+                | Error::MissingOrInvalidNonce(_)
+                | Error::ConfigurationExists
+                | Error::InvalidConfig(_)
+                | Error::InvalidConfigId(_)
+                | Error::MissingConfig(_)
+                | Error::MissingConfigId
+                | Error::MissingIssuer
+                | Error::MissingOauthClientId
+                | Error::InvalidOauthClientId
+                | Error::MissingSamlRelyingPartyConfig
+                | Error::InvalidPageSelection
+                | Error::InvalidProviderId
                 | Error::NoSmsDelivery
                 | Error::PasswordLoginDisabled
                 | Error::PhoneNumberExists
@@ -181,6 +194,8 @@ impl Refusal {
                 | Error::UserNotFound
                 | Error::PasswordRequirements(_)
                 | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
+                Error::ConfigurationNotFound => (StatusCode::NOT_FOUND, None, Reason::Global("notFound")),
+                Error::ProviderUnavailable => unavailable,
                 Error::InvalidPayload(_) | Error::QuotaExceeded(_) => {
                     (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID)
                 }

@@ -141,6 +141,31 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         "UPDATE config SET value = json_remove(value, '$.emailPrivacyConfig.enableImprovedEmailPrivacy')
         WHERE json_extract(value, '$.emailPrivacyConfig.enableImprovedEmailPrivacy') = 0;",
     ),
+    // The kind is the collection's name in the API.
+    Migration(
+        "CREATE TABLE idp_config (
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (project, tenant, kind, id)
+    ) STRICT, WITHOUT ROWID;",
+    ),
+    // Events that wait for somebody. A number is never given twice, so that whoever reads on misses none.
+    Migration(
+        "CREATE TABLE user_event (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        receiver TEXT NOT NULL,
+        id TEXT NOT NULL,
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        local_id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX user_event_receiver ON user_event (receiver, number);",
+    ),
 ];
 
 #[cfg(test)]
@@ -160,7 +185,7 @@ mod tests {
         first.writer.execute_batch(&insert).unwrap();
         drop(first);
         let now = storage.open("auth", MIGRATIONS).unwrap();
-        let store = SqliteStore(&now.writer);
+        let store = SqliteStore::on(&now.writer);
         for (project, privacy) in [("a", None), ("b", Some(true))] {
             let config = store.config(project).unwrap();
             assert_eq!(config.email_privacy_config.enable_improved_email_privacy, privacy, "{project}");
@@ -183,7 +208,7 @@ mod tests {
             .unwrap();
         drop(first);
         let now = storage.open("auth", MIGRATIONS).unwrap();
-        let (store, scope) = (SqliteStore(&now.writer), Scope::project("demo"));
+        let (store, scope) = (SqliteStore::on(&now.writer), Scope::project("demo"));
         assert!(store.by_initial_email(&scope, "old@b").unwrap().is_some());
         assert_eq!(store.by_provider_email(&scope, "g@b").unwrap().len(), 1);
         assert_eq!(store.by_provider_email(&scope, "old@b").unwrap().len(), 0);

@@ -5,11 +5,13 @@
 
 mod blocking_functions;
 mod errors;
+mod events;
 mod guard;
 mod hashing_pool;
 mod key_file;
 mod migrations;
 mod outbound;
+mod provider_keys;
 mod rerun;
 mod rotation;
 mod routes;
@@ -22,6 +24,7 @@ mod transfer;
 mod verified;
 mod writer;
 
+pub use events::{NotTold, Receiver};
 pub use rotation::KeyRotation;
 pub use routes::router;
 pub use service::{AuthService, OpenError, ServiceError};

@@ -3,23 +3,28 @@
 //! Stands between the routes and the store. Must not know: HTTP.
 
 use super::blocking_functions::BlockingFunctions;
+use super::events::{self, Named, OWN_FUNCTIONS, Receiver, Teller};
 use super::guard::{Guard, Taken};
 use super::hashing_pool::HashingPool;
 use super::migrations::MIGRATIONS;
 use super::outbound::{CarrierError, Outbound};
+use super::provider_keys::ProviderKeyring;
 use super::rerun::Rerun;
 use super::signing_keys;
-use super::store::SqliteStore;
+use super::store::{Change, SqliteStore};
 use super::verified::Verified;
 use super::writer::{self, Job, Message};
 use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::AuthSettings;
 use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
+use crate::server::revocation::{Revocation, Revocations};
 use crate::storage::{Readers, Storage, StorageError};
 use futures_util::future::BoxFuture;
 use hearth_auth::Error;
 use hearth_auth::errand::{Errand, Outcome, Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
+use hearth_auth::event::UserEvent;
+use hearth_auth::operations::bulk;
 use hearth_auth::operations::guard::{self, Action};
 use hearth_auth::operations::tenants::{self, Admission};
 use hearth_auth::operations::{self, Answer, Call};
@@ -29,9 +34,11 @@ use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// So many operations may wait for the writer. Their bodies are counted by `server::body`.
 const LONGEST_QUEUE: usize = 4096;
@@ -122,9 +129,53 @@ struct House {
     public_url: Option<String>,
     /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
+    /// Who is told of users that come and go, over HTTP.
+    remote: Vec<Named>,
+    /// Who is told of them in all, once it is known.
+    told: Arc<Told>,
     clock: Clock,
     entropy: Entropy,
     readers: Readers,
+}
+
+/// Who is told of what has become durable.
+#[derive(Default)]
+struct Told {
+    project: String,
+    /// Of users that come and go.
+    receivers: OnceLock<(Vec<Named>, Vec<String>)>,
+    /// Of tokens that are taken back.
+    revocations: OnceLock<Arc<Revocations>>,
+}
+
+impl Told {
+    /// Their names; none as long as it is not known.
+    fn names(&self) -> &[String] {
+        self.receivers.get().map_or(&[], |(_, names)| names)
+    }
+
+    /// Something has become durable: these changes, and events perhaps.
+    fn hear(&self, changes: &[Change]) {
+        if let Some(revocations) = self.revocations.get() {
+            for change in changes.iter().filter(|change| change.scope.project == self.project) {
+                revocations.tell(&revocation(change));
+            }
+        }
+        for receiver in self.receivers.get().into_iter().flat_map(|(receivers, _)| receivers) {
+            receiver.news.notify_one();
+        }
+    }
+}
+
+/// Whose tokens a change ends, if they have any.
+fn revocation(change: &Change) -> Revocation {
+    let before = change.standing.filter(|standing| !standing.disabled).map(|standing| standing.valid_since);
+    Revocation {
+        tenant: change.scope.tenant.clone(),
+        uid: change.local_id.clone(),
+        // One that is neither gone nor disabled has a time, or nothing would be said of it.
+        before: before.map(Option::unwrap_or_default),
+    }
 }
 
 /// The accounts of one server.
@@ -132,6 +183,7 @@ pub struct AuthService {
     house: Arc<House>,
     hashing: HashingPool,
     functions: BlockingFunctions,
+    provider_keys: ProviderKeyring,
     inbox: mpsc::Sender<Message>,
     /// When keys change.
     next_turn: AtomicU64,
@@ -161,14 +213,16 @@ impl AuthService {
         let (tokens, next_turn) = if settings.unsigned_tokens {
             (Arc::new(Tokens::Unsigned), Millis::MAX)
         } else {
-            let turn = signing_keys::load(&mut SqliteStore(&file.writer), clock.now())?;
+            let turn = signing_keys::load(&mut SqliteStore::on(&file.writer), clock.now())?;
             (turn.tokens, turn.next)
         };
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
         let connection = file.writer;
+        let told = Arc::new(Told { project: project.to_owned(), ..Told::default() });
+        let committed = Arc::clone(&told);
         let thread = std::thread::Builder::new().name("auth-writer".to_owned()).spawn(move || {
-            let work = writer::run(&connection, &mut messages);
+            let work = writer::run(&connection, &mut messages, |changes| committed.hear(changes));
             tracing::debug!(jobs = work.jobs, commits = work.commits, "accounts closed");
             drop(connection);
             // Nobody may be waiting.
@@ -177,10 +231,12 @@ impl AuthService {
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
         let hashing = HashingPool::start().map_err(OpenError::Thread)?;
         let verified = Verified::new(MOST_VERIFIED_BYTES);
+        let provider_keys = ProviderKeyring::new(clock.clone());
         let outbound = match settings.emulator {
             true => Outbound::Log,
             false => Outbound::carried(&settings.delivery, project, clock.clone())?,
         };
+        let remote = events::remote(&settings.triggers, project, &clock)?;
         let house = House {
             project: project.to_owned(),
             emulator: settings.emulator,
@@ -190,6 +246,8 @@ impl AuthService {
             guard: Guard::new(settings.limits, &entropy),
             public_url: settings.public_url,
             verified,
+            remote,
+            told,
             clock,
             entropy,
             readers: file.readers,
@@ -199,6 +257,7 @@ impl AuthService {
             house: Arc::new(house),
             hashing,
             functions: BlockingFunctions::default(),
+            provider_keys,
             inbox,
             next_turn,
             writer,
@@ -218,6 +277,61 @@ impl AuthService {
         self.house.outbound.close().await;
     }
 
+    /// From here on tells receivers of users that come and go: those that are configured, and `functions`, if there are
+    /// any that wait for it. Events of an earlier process that are not delivered are told first; those for nobody any more
+    /// are dropped. To be called once, before anything is served; the work is done in `tasks`, until `stop`.
+    ///
+    /// # Errors
+    /// The store failed, or the service is closed.
+    pub async fn tell_of_users(
+        self: &Arc<Self>,
+        functions: Option<Arc<dyn Receiver>>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<(), ServiceError> {
+        let mut receivers = self.house.remote.clone();
+        receivers.extend(functions.map(|functions| Named::new(OWN_FUNCTIONS, functions)));
+        let names: Vec<String> = receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        let known = names.clone();
+        let asked = Asked::itself(Scope::project(&self.house.project));
+        let dropped = self.write(asked, move |store, _| Ok(store.delete_events_for_others(&known)?)).await?;
+        if dropped > 0 {
+            tracing::warn!(events = dropped, "events of users are dropped: whom they waited for is told no more");
+        }
+        // Whoever calls it twice finds the first ones at work.
+        if self.house.told.receivers.set((receivers.clone(), names)).is_ok() {
+            for receiver in receivers {
+                let teller = Teller::new(Arc::clone(self), receiver, self.house.clock.clone());
+                tasks.spawn(teller.run(stop.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on `revocations` is told of tokens that are taken back, as soon as that is durable: the account is disabled or gone, or its tokens of before are revoked. To be called once.
+    pub fn tell_of_revocations(&self, revocations: Arc<Revocations>) {
+        // Whoever calls it twice finds the first ones told.
+        let _ = self.house.told.revocations.set(revocations);
+    }
+
+    /// Events that wait for a receiver, as [`Accounts::events`] has them.
+    pub(super) async fn waiting_events(
+        &self,
+        receiver: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, UserEvent)>, ServiceError> {
+        let receiver = receiver.to_owned();
+        let asked = Asked::itself(Scope::project(&self.house.project));
+        self.read(asked, move |store, _| Ok(store.events(&receiver, after, limit)?)).await
+    }
+
+    /// Forgets events that are delivered or given up.
+    pub(super) async fn forget_events(&self, numbers: Arc<Vec<u64>>) -> Result<(), ServiceError> {
+        let asked = Asked::itself(Scope::project(&self.house.project));
+        self.write(asked, move |store, _| Ok(numbers.iter().try_for_each(|number| store.delete_event(*number))?)).await
+    }
+
     /// Deletes up to `limit` anonymous accounts of the project whose last sign-in, refresh and creation are before
     /// `before` (milliseconds), those not seen for longest first; answers how many. Others are never touched.
     ///
@@ -229,7 +343,7 @@ impl AuthService {
             let step = PURGE_STEP.min(limit - deleted);
             let scope = Scope::project(&self.house.project);
             let gone = self
-                .write(Asked::itself(scope), move |store, call| Ok(store.delete_anonymous(call.scope, before, step)?))
+                .write(Asked::itself(scope), move |store, call| bulk::delete_anonymous(store, call, before, step))
                 .await?;
             deleted += gone;
             if gone < step {
@@ -422,6 +536,7 @@ impl AuthService {
         for errand in errands {
             let outcome = match &errand {
                 Errand::Ask(question) => Outcome::Replied(self.functions.ask(question).await),
+                Errand::ProviderKeys(wanted) => Outcome::ProviderKeys(self.provider_keys.get(wanted).await),
                 Errand::Hash(_) | Errand::Verify(..) => {
                     self.hashing.run(errand.clone(), self.house.hashing, self.house.entropy.clone()).await?
                 }
@@ -475,6 +590,7 @@ impl House {
             passwords: Passwords { hashing: self.hashing, outcomes },
             origin: &asked.origin,
             delivers: self.outbound.delivers(),
+            receivers: self.told.names(),
         }
     }
 
@@ -483,7 +599,7 @@ impl House {
     }
 
     fn look<T>(&self, read: impl FnOnce(&dyn Accounts) -> Result<T, Error>) -> Result<T, Error> {
-        let done = self.readers.with(|connection| Ok(read(&SqliteStore(connection))));
+        let done = self.readers.with(|connection| Ok(read(&SqliteStore::on(connection))));
         done.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
     }
 
@@ -499,14 +615,16 @@ impl House {
         if known.is_none() {
             self.verified.keep(token, Arc::clone(&genuine));
         }
-        let standing = self.standing(&genuine.subject, &genuine.claims)?;
-        let standing = standing.ok_or(TokenRefused::Account)?;
-        let issued = genuine.claims.get("iat").and_then(Value::as_i64);
+        let token = IdToken { uid: genuine.subject.clone(), claims: Arc::clone(&genuine.claims) };
+        self.stands(&token).map(|()| token)
+    }
+
+    /// Whether the account of a genuine token lets it be.
+    fn stands(&self, token: &IdToken) -> Result<(), TokenRefused> {
+        let standing = self.standing(&token.uid, &token.claims)?.ok_or(TokenRefused::Account)?;
+        let issued = token.claims.get("iat").and_then(Value::as_i64);
         let revoked = standing.valid_since.is_some_and(|since| issued.is_none_or(|issued| issued < since));
-        if standing.disabled || revoked {
-            return Err(TokenRefused::Account);
-        }
-        Ok(IdToken { uid: genuine.subject.clone(), claims: Arc::clone(&genuine.claims) })
+        if standing.disabled || revoked { Err(TokenRefused::Account) } else { Ok(()) }
     }
 
     fn made_up(&self, token: &str) -> Result<IdToken, TokenRefused> {
@@ -531,6 +649,10 @@ impl House {
 impl IdTokens for AuthService {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {
         Box::pin(async { self.house.verify(token) })
+    }
+
+    fn stands(&self, token: &IdToken) -> Result<(), TokenRefused> {
+        self.house.stands(token)
     }
 
     fn made_up<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>> {

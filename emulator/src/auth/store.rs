@@ -1,12 +1,14 @@
 //! Accounts on SQLite: the record as JSON, and beside it the columns that are looked for. Must not know: operations,
 //! HTTP.
 
+mod idp_configs;
 mod keys;
 
 use hearth_auth::Millis;
 use hearth_auth::account::Account;
 use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
+use hearth_auth::event::UserEvent;
 use hearth_auth::operations::config::Config;
 use hearth_auth::settings::Tenant;
 use hearth_auth::store::{Accounts, Order, Scope, Standing, Store, TotpFactor};
@@ -16,7 +18,33 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params}
 use sha2::{Digest, Sha256};
 
 /// The tables, through a connection. One that only reads refuses to write.
-pub(super) struct SqliteStore<'c>(pub(super) &'c Connection);
+pub(super) struct SqliteStore<'c>(&'c Connection, Vec<Change>);
+
+/// Accounts whose tokens may be good no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Whose accounts.
+    pub(super) scope: Scope,
+    /// Which one; `None` for all of them.
+    pub(super) local_id: Option<String>,
+    /// How it stands now; `None` if it is gone.
+    pub(super) standing: Option<Standing>,
+}
+
+impl<'c> SqliteStore<'c> {
+    pub(super) fn on(connection: &'c Connection) -> Self {
+        Self(connection, Vec::new())
+    }
+
+    /// What was written that may end tokens.
+    pub(super) fn into_changes(self) -> Vec<Change> {
+        self.1
+    }
+
+    fn note(&mut self, scope: &Scope, local_id: Option<&str>, standing: Option<Standing>) {
+        self.1.push(Change { scope: scope.clone(), local_id: local_id.map(str::to_owned), standing });
+    }
+}
 
 fn tenant(scope: &Scope) -> &str {
     scope.tenant.as_deref().unwrap_or_default()
@@ -216,6 +244,36 @@ impl Accounts for SqliteStore<'_> {
         codes.collect::<Result<_, _>>().map_err(failed)
     }
 
+    fn idle_anonymous(&self, scope: &Scope, before: Millis, limit: usize) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT local_id FROM account
+             WHERE project = ?1 AND tenant = ?2 AND anonymous = 1 AND last_seen < ?3
+             ORDER BY last_seen LIMIT ?4";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ids = query.query_map(params![scope.project, tenant(scope), stored(before), limit], |row| row.get(0));
+        ids.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    fn events(&self, receiver: &str, after: u64, limit: usize) -> Result<Vec<(u64, UserEvent)>, StoreError> {
+        let sql = "SELECT number, id, project, tenant, local_id, at, body FROM user_event
+             WHERE receiver = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+        let mut query = self.0.prepare_cached(sql).map_err(failed)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let events = query.query_map(params![receiver, stored(after), limit], |row| {
+            let tenant: String = row.get(3)?;
+            let scope = Scope { project: row.get(2)?, tenant: Some(tenant).filter(|tenant| !tenant.is_empty()) };
+            let event = UserEvent {
+                id: row.get(1)?,
+                scope,
+                local_id: row.get(4)?,
+                at: restored(row.get(5)?),
+                body: row.get(6)?,
+            };
+            Ok((restored(row.get(0)?), event))
+        });
+        events.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+    }
+
     fn config(&self, project: &str) -> Result<Config, StoreError> {
         let value =
             self.one("SELECT value FROM config WHERE project = ?1", [project], |row| row.get::<_, String>(0))?;
@@ -270,6 +328,11 @@ impl Store for SqliteStore<'_> {
                 )?;
             }
         }
+        let standing =
+            Standing { disabled: account.disabled == Some(true), valid_since: account.valid_since_seconds() };
+        if standing.disabled || standing.valid_since.is_some() {
+            self.note(scope, Some(local_id), Some(standing));
+        }
         Ok(())
     }
 
@@ -278,22 +341,34 @@ impl Store for SqliteStore<'_> {
             "DELETE FROM account WHERE project = ?1 AND tenant = ?2 AND local_id = ?3",
             params![scope.project, tenant(scope), local_id],
         )?;
+        self.note(scope, Some(local_id), None);
         Ok(())
     }
 
     fn delete_all(&mut self, scope: &Scope) -> Result<(), StoreError> {
         self.run("DELETE FROM account WHERE project = ?1 AND tenant = ?2", params![scope.project, tenant(scope)])?;
+        self.note(scope, None, None);
         Ok(())
     }
 
-    fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError> {
+    fn add_event(&mut self, receiver: &str, event: &UserEvent) -> Result<(), StoreError> {
+        let UserEvent { id, scope, local_id, at, body } = event;
         self.run(
-            "DELETE FROM account WHERE project = ?1 AND tenant = ?2 AND local_id IN (
-                 SELECT local_id FROM account
-                 WHERE project = ?1 AND tenant = ?2 AND anonymous = 1 AND last_seen < ?3
-                 ORDER BY last_seen LIMIT ?4)",
-            params![scope.project, tenant(scope), stored(before), i64::try_from(limit).unwrap_or(i64::MAX)],
-        )
+            "INSERT INTO user_event (receiver, id, project, tenant, local_id, at, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![receiver, id, scope.project, tenant(scope), local_id, stored(*at), body],
+        )?;
+        Ok(())
+    }
+
+    fn delete_event(&mut self, number: u64) -> Result<(), StoreError> {
+        self.run("DELETE FROM user_event WHERE number = ?1", params![stored(number)])?;
+        Ok(())
+    }
+
+    fn delete_events_for_others(&mut self, receivers: &[String]) -> Result<usize, StoreError> {
+        let receivers = serde_json::to_string(receivers).map_err(failed)?;
+        self.run("DELETE FROM user_event WHERE receiver NOT IN (SELECT value FROM json_each(?1))", params![receivers])
     }
 
     fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError> {
@@ -406,7 +481,7 @@ fn hash(key: &str) -> [u8; 32] {
 }
 
 /// SQLite's integers have a sign.
-fn stored(time: Millis) -> i64 {
+fn stored(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
 

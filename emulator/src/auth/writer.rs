@@ -1,7 +1,7 @@
 //! The one thread that writes accounts. Jobs that wait are committed together; each keeps or undoes its own changes.
 //! Must not know: what a job does.
 
-use super::store::SqliteStore;
+use super::store::{Change, SqliteStore};
 use hearth_auth::store::Store;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Receiver;
@@ -34,8 +34,9 @@ pub(super) struct Work {
     pub(super) commits: u64,
 }
 
-/// Works until it is told to stop or nobody can send any more.
-pub(super) fn run(connection: &Connection, inbox: &mut Receiver<Message>) -> Work {
+/// Works until it is told to stop or nobody can send any more. After each commit, and before
+/// anybody hears of it, it tells `committed` of what may end tokens.
+pub(super) fn run(connection: &Connection, inbox: &mut Receiver<Message>, committed: impl Fn(&[Change])) -> Work {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let mut work = Work::default();
     let mut stop = false;
@@ -58,33 +59,39 @@ pub(super) fn run(connection: &Connection, inbox: &mut Receiver<Message>) -> Wor
             work.jobs += jobs.len() as u64;
             work.commits += 1;
             let outcome = commit(connection, &mut jobs).map_err(|error| error.to_string());
-            if let Err(error) = &outcome {
-                tracing::error!(%error, jobs = jobs.len(), "accounts cannot be written");
+            match &outcome {
+                Ok(changes) => committed(changes),
+                Err(error) => tracing::error!(%error, jobs = jobs.len(), "accounts cannot be written"),
             }
+            let outcome = outcome.map(drop);
             jobs.into_iter().for_each(|job| job.reply(outcome.clone()));
         }
     }
     work
 }
 
-fn commit(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn commit(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<Change>> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    let done = run_all(connection, jobs).and_then(|()| execute(connection, "COMMIT"));
+    let done = run_all(connection, jobs).and_then(|changes| execute(connection, "COMMIT").map(|()| changes));
     if done.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK")?;
     }
     done
 }
 
-fn run_all(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn run_all(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<Change>> {
+    let mut changes = Vec::new();
     for job in jobs {
         execute(connection, "SAVEPOINT job")?;
-        if !job.run(&mut SqliteStore(connection)) {
+        let mut store = SqliteStore::on(connection);
+        if job.run(&mut store) {
+            changes.append(&mut store.into_changes());
+        } else {
             execute(connection, "ROLLBACK TO job")?;
         }
         execute(connection, "RELEASE job")?;
     }
-    Ok(())
+    Ok(changes)
 }
 
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
@@ -129,9 +136,9 @@ mod tests {
         for number in 0..after {
             assert!(sender.try_send(Message::Run(Box::new(Put(number, Arc::clone(&log))))).is_ok());
         }
-        let work = run(&file.writer, &mut inbox);
+        let work = run(&file.writer, &mut inbox, |_| {});
         let log = std::mem::take(&mut *log.lock().unwrap());
-        (work, log, SqliteStore(&file.writer).count(&Scope::project("demo")).unwrap())
+        (work, log, SqliteStore::on(&file.writer).count(&Scope::project("demo")).unwrap())
     }
 
     #[test]
@@ -156,7 +163,7 @@ mod tests {
         let log = Log::default();
         assert!(sender.try_send(Message::Run(Box::new(Put(0, Arc::clone(&log))))).is_ok());
         drop(sender);
-        run(&file.writer, &mut inbox);
+        run(&file.writer, &mut inbox, |_| {});
         assert_eq!(*log.lock().unwrap(), [(0, false)]);
     }
 }

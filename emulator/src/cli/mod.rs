@@ -115,6 +115,7 @@ impl From<&StartError> for Exit {
                 | OpenError::Thread(_),
             )
             | StartError::Import(_)
+            | StartError::UserEvents(_)
             | StartError::Service { .. } => Self::Data,
             StartError::Schedule(_) | StartError::Pubsub(_) | StartError::PushStream(_) | StartError::Hosted(_) => {
                 Self::Config

@@ -120,8 +120,8 @@ pub fn auth(
 ) -> Result<AuthSection, String> {
     let Some(section) = section else { return Ok(AuthSection::default()) };
     let section = Section::of(section, "auth")?;
-    section.warn_of_others(&["publicUrl", "appName", "limits", "email", "sms"], warnings);
-    let public_url = section.text("publicUrl")?.map(|url| origin(&url)).transpose()?;
+    section.warn_of_others(&["publicUrl", "appName", "limits", "email", "sms", "triggers"], warnings);
+    let public_url = section.text("publicUrl")?.map(|url| origin(&url, "auth.publicUrl")).transpose()?;
     let mut delivery = DeliverySettings::default();
     delivery.templates.app_name = section.text("appName")?;
     if let Some(email) = section.section("email")? {
@@ -201,7 +201,8 @@ pub const SMTP_PASSWORD: &str = "HEARTH_SMTP_PASSWORD";
 /// The environment variable of the webhooks' secret.
 pub const WEBHOOK_SECRET: &str = "HEARTH_WEBHOOK_SECRET";
 
-fn webhook(url: &str, key: &str, secrets: &Secrets) -> Result<WebhookSettings, String> {
+/// A webhook's URL, whose calls are signed.
+pub(super) fn webhook(url: &str, key: &str, secrets: &Secrets) -> Result<WebhookSettings, String> {
     let parsed = url.parse::<Uri>().ok();
     let is_http =
         |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty());
@@ -282,8 +283,8 @@ fn limits(auth: &Section<'_>, warnings: &mut Vec<String>) -> Result<Limits, Stri
 }
 
 /// Scheme and host of a URL that has nothing else.
-fn origin(url: &str) -> Result<String, String> {
-    let wrong = || "auth.publicUrl is not a URL of scheme and host, such as https://auth.example.com".to_owned();
+pub(super) fn origin(url: &str, key: &str) -> Result<String, String> {
+    let wrong = || format!("{key} is not a URL of scheme and host, such as https://auth.example.com");
     let uri: Uri = url.parse().map_err(|_| wrong())?;
     let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(wrong());
@@ -293,26 +294,26 @@ fn origin(url: &str) -> Result<String, String> {
 }
 
 /// An object of firebase.json, and where it is.
-struct Section<'v> {
+pub(super) struct Section<'v> {
     fields: &'v Map<String, Value>,
     path: String,
 }
 
 impl<'v> Section<'v> {
-    fn of(value: &'v Value, path: &str) -> Result<Self, String> {
+    pub(super) fn of(value: &'v Value, path: &str) -> Result<Self, String> {
         let fields = value.as_object().ok_or_else(|| format!("{path} is not an object"))?;
         Ok(Self { fields, path: path.to_owned() })
     }
 
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         format!("{}.{name}", self.path)
     }
 
-    fn get(&self, name: &str) -> Option<&'v Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&'v Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
-    fn section(&self, name: &str) -> Result<Option<Self>, String> {
+    pub(super) fn section(&self, name: &str) -> Result<Option<Self>, String> {
         self.get(name).map(|value| Self::of(value, &self.key(name))).transpose()
     }
 
@@ -323,7 +324,7 @@ impl<'v> Section<'v> {
         Ok(self.get(name).map(text).transpose()?.filter(|text| !text.is_empty()))
     }
 
-    fn warn_of_others(&self, known: &[&str], warnings: &mut Vec<String>) {
+    pub(super) fn warn_of_others(&self, known: &[&str], warnings: &mut Vec<String>) {
         let others = self.fields.keys().filter(|key| !known.contains(&key.as_str()));
         warnings.extend(others.map(|key| format!("firebase.json: {} is ignored: an unknown key", self.key(key))));
     }

@@ -1,6 +1,7 @@
 //! What the user asked for: firebase.json, .firebaserc, runtime configuration, flags and environment become one
 //! [`settings::Settings`]. Must not know: how any of it is carried out.
 
+pub mod auth_triggers;
 pub mod delivery;
 pub mod firebase_json;
 pub mod resolve;

@@ -1,5 +1,6 @@
 //! Flags over files over defaults: one [`Settings`] and what should be said about it.
 
+use super::auth_triggers;
 use super::delivery::{self, Secrets};
 use super::firebase_json::{self, FirebaseJson, RulesFile, RulesOf};
 use super::rules_files::{self, RulesSource};
@@ -148,7 +149,8 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     Ok(Resolved { settings, warnings })
 }
 
-/// What firebase.json says of proxies, limits and delivery. An emulator limits nobody and sends nothing.
+/// What firebase.json says of proxies, limits, delivery and triggers. An emulator limits nobody, sends nothing, and tells
+/// nobody of its users but functions.
 fn read_server_and_auth(
     root: &Path,
     file: Option<&Path>,
@@ -162,6 +164,7 @@ fn read_server_and_auth(
     };
     settings.server.trusted_proxies = delivery::server(firebase.server.as_ref(), warnings).map_err(failed)?;
     if settings.mode == Mode::Emulator {
+        settings.auth.triggers = auth_triggers::read(firebase.auth.as_ref(), None, warnings).map_err(failed)?;
         return Ok(());
     }
     let secrets = Secrets {
@@ -172,6 +175,7 @@ fn read_server_and_auth(
     settings.auth.limits = section.limits;
     settings.auth.public_url = section.public_url;
     settings.auth.delivery = section.delivery;
+    settings.auth.triggers = auth_triggers::read(firebase.auth.as_ref(), Some(&secrets), warnings).map_err(failed)?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The resolved settings. Emulator and self-host mode are two presets of this one struct.
 
+use super::auth_triggers::TriggerSettings;
 use super::delivery::DeliverySettings;
 use super::rules_files::RulesSource;
 use super::service::Service;
@@ -89,6 +90,8 @@ pub struct AuthSettings {
     pub public_url: Option<String>,
     /// How emails and text messages leave; an emulator tells its developer instead.
     pub delivery: DeliverySettings,
+    /// Who is told of users that come and go, besides the functions of this house.
+    pub triggers: TriggerSettings,
 }
 
 impl AuthSettings {
@@ -100,6 +103,7 @@ impl AuthSettings {
             limits: Limits::NONE,
             public_url: None,
             delivery: DeliverySettings::default(),
+            triggers: TriggerSettings::default(),
         }
     }
 

@@ -7,9 +7,10 @@
 use super::databases::{DatabaseUnavailable, Databases};
 use super::outbox::{Closing, MOST_WAITING_BYTES, Outbox};
 use super::service::DatabaseService;
-use super::sign_in::SignIn;
+use super::sign_in::{SignIn, Term};
 use crate::clock::{Agenda, Entropy, Job, Millis, Work};
 use crate::server::credentials::Credentials;
+use crate::server::revocation::{Hold, Holder};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -65,6 +66,8 @@ pub(super) struct Live {
     outbox: Arc<Outbox>,
     session: Mutex<Session>,
     expires: Mutex<Option<Millis>>,
+    /// Has it told when its token is taken back.
+    hold: Mutex<Option<Hold>>,
     successor: Mutex<Successor>,
     sessions: Arc<Sessions>,
 }
@@ -165,6 +168,7 @@ impl Sessions {
             outbox,
             session: Mutex::new(session),
             expires: Mutex::default(),
+            hold: Mutex::default(),
             successor: Mutex::new(Successor::Unwelcome),
             sessions: Arc::clone(self),
         });
@@ -273,16 +277,19 @@ impl Live {
         for action in actions {
             match action {
                 Action::Authenticate(number, credential) => {
-                    let found = self.sessions.sign_in.authenticate(&credential).await;
-                    let (found, expires) = match found {
-                        Ok((authenticated, expires)) => (Ok(authenticated), expires),
-                        Err(refused) => (Err(refused), None),
-                    };
-                    if found.is_ok() {
+                    let myself = Arc::downgrade(self) as Weak<dyn Holder>;
+                    let found = self.sessions.sign_in.authenticate(&credential, myself).await;
+                    let found = found.map(|(authenticated, Term { expires, hold })| {
                         self.expire_at(expires);
-                    }
+                        self.hold_on_to(hold);
+                        authenticated
+                    });
                     let action = self.session().authenticated(number, found);
                     self.carry_out(action);
+                    // It may have been told before it was anybody.
+                    if self.is_revoked() {
+                        self.withdraw();
+                    }
                 }
                 Action::Submit(..) | Action::Tell(_) | Action::End(_) => self.carry_out(action),
             }
@@ -360,6 +367,21 @@ impl Live {
         }
     }
 
+    /// Its token is not the former one any more.
+    fn hold_on_to(&self, hold: Option<Hold>) {
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = hold;
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Hold::is_revoked)
+    }
+
+    /// From now on it is nobody, and is told so.
+    fn withdraw(&self) {
+        let actions = self.session().expire();
+        actions.into_iter().for_each(|action| self.carry_out(action));
+    }
+
     /// Ends the session, once.
     fn end(self: &Arc<Self>) {
         for command in self.leave() {
@@ -385,11 +407,18 @@ impl Live {
     fn leave(self: &Arc<Self>) -> Vec<Command> {
         self.sessions.lock().remove(&self.id);
         self.expire_at(None);
+        self.hold_on_to(None);
         self.session().end()
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Holder for Live {
+    fn revoked(&self) {
+        self.withdraw();
     }
 }
 
@@ -436,8 +465,7 @@ impl Job for Expiries {
                 std::mem::replace(&mut *expiries, later)
             };
             for live in due.into_values().filter_map(|live| live.upgrade()) {
-                let actions = live.session().expire();
-                actions.into_iter().for_each(|action| live.carry_out(action));
+                live.withdraw();
             }
         }
         Box::pin(std::future::ready(()))

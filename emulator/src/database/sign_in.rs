@@ -5,15 +5,26 @@
 
 use crate::clock::{Clock, Millis};
 use crate::server::credentials::{Credentials, IdToken, TokenRefused};
+use crate::server::revocation::{Hold, Holder};
 use hearth_database::wire::{Authenticated, Credential, Kind, Status};
 use hearth_database::{Auth, Caller};
 use serde_json::Value;
+use std::sync::Weak;
 
 /// What the official emulators' clients send as an admin's token.
 const OWNER: &str = "owner";
 
 /// Why a credential is not accepted: status and words.
 pub(super) type Refused = (Status, String);
+
+/// How long a session is who it was found to be.
+#[derive(Debug, Default)]
+pub(super) struct Term {
+    /// Until then, in milliseconds since the epoch.
+    pub(super) expires: Option<Millis>,
+    /// Unless the token is taken back before.
+    pub(super) hold: Option<Hold>,
+}
 
 /// Finds out who a session is.
 #[derive(Clone, Debug)]
@@ -27,11 +38,12 @@ impl SignIn {
         Self { credentials, clock }
     }
 
-    /// Who this is, and until when, in milliseconds since the epoch.
+    /// Who this is, and for how long; `session` is told if the token is taken back.
     pub(super) async fn authenticate(
         &self,
         credential: &Credential,
-    ) -> Result<(Authenticated, Option<Millis>), Refused> {
+        session: Weak<dyn Holder>,
+    ) -> Result<(Authenticated, Term), Refused> {
         let Credential { kind, token, auth_override } = credential;
         let trusts = self.credentials.trusts_bearer();
         let mut is_admin = trusts && !token.is_empty() && (*kind == Kind::AccessToken || token == OWNER);
@@ -40,6 +52,7 @@ impl SignIn {
             until = Some(self.credentials.access_token(token).await.map_err(explain)?);
             is_admin = true;
         }
+        let until = Term { expires: until, hold: None };
         match (is_admin, kind, auth_override) {
             (true, _, None) => Ok((Authenticated { caller: Caller::Admin, auth: "null".to_owned() }, until)),
             (true, _, Some(auth)) => match serde_json::from_str(auth) {
@@ -56,7 +69,11 @@ impl SignIn {
                 Err((Status::InvalidToken, "authvar and noauth are for admin credentials only.".to_owned()))
             }
             (false, Kind::IdToken, None) => match self.credentials.verify_or_made_up(token).await {
-                Ok(token) => Ok(user(&token, self.clock.now())),
+                Ok(token) => {
+                    let hold = self.credentials.hold(&token, session).map_err(explain)?;
+                    let (authenticated, expires) = user(&token, self.clock.now());
+                    Ok((authenticated, Term { expires, hold }))
+                }
                 Err(refused) => Err(explain(refused)),
             },
         }

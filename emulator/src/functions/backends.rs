@@ -3,7 +3,7 @@
 //! One backend, compiled in: it has no directory and no environment, and nothing limits a function's memory.
 
 use super::host::Host;
-use hearth_functions::registry::ScheduledFunction;
+use hearth_functions::registry::{AuthFunction, ScheduledFunction};
 use serde_json::{Value, json};
 
 /// The official emulator's form: `{"backends":[{"directory","env","functionTriggers":[…]}]}`.
@@ -31,7 +31,11 @@ pub(super) fn list(host: &Host) -> Value {
         let schedule = json!({"schedule": schedule, "timeZone": time_zone});
         with(entry(region, name), [("eventTrigger", event), ("schedule", schedule)])
     });
-    let triggers: Vec<Value> = https.chain(scheduled).collect();
+    let auth = host.auth().iter().map(|AuthFunction { name, region, kind, handler: _ }| {
+        let event = json!({"eventType": kind.event_type(), "resource": format!("projects/{}", host.project())});
+        with(entry(region, name), [("eventTrigger", event)])
+    });
+    let triggers: Vec<Value> = https.chain(scheduled).chain(auth).collect();
     json!({"backends": [{"directory": "", "env": {}, "functionTriggers": triggers}]})
 }
 

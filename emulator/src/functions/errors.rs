@@ -17,6 +17,8 @@ pub(super) enum Failure {
         /// What there is.
         valid: String,
     },
+    /// It is told of events, and this is none of those.
+    NoEvent,
     /// Background functions are switched off.
     Disabled,
     /// It panicked.
@@ -40,6 +42,7 @@ impl Failure {
                 let body = format!("Function {asked} does not exist, valid functions are: {valid}");
                 (StatusCode::NOT_FOUND, "text/html; charset=utf-8", body)
             }
+            Self::NoEvent => (StatusCode::BAD_REQUEST, TEXT, "The body is no event of Auth's.".to_owned()),
             Self::Disabled => (StatusCode::NO_CONTENT, TEXT, String::new()),
             Self::Panicked | Self::Failed => phrase(StatusCode::INTERNAL_SERVER_ERROR),
             Self::TimedOut => phrase(StatusCode::GATEWAY_TIMEOUT),

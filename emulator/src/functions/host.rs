@@ -8,10 +8,13 @@ use super::errors::Failure;
 use super::routing::{Route, Routes};
 use crate::config::settings::FunctionsSettings;
 use futures_util::FutureExt;
+use futures_util::future::join_all;
+use hearth_functions::auth_event::AuthEvent;
 use hearth_functions::ports::Platform;
-use hearth_functions::registry::{HttpsFunction, HttpsHandler, REGION, Registry, ScheduledFunction};
+use hearth_functions::registry::{AuthFunction, HttpsFunction, HttpsHandler, REGION, Registry, ScheduledFunction};
 use hearth_functions::request::{HttpRequest, Reply};
 use http::HeaderMap;
+use serde_json::Value;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
@@ -30,6 +33,7 @@ pub struct Host {
     /// By `{region}-{name}`, aliases included.
     handlers: HashMap<String, HttpsHandler>,
     scheduled: Vec<Arc<Scheduled>>,
+    auth: Vec<AuthFunction>,
     /// Every function's key, as a caller of an unknown one is told.
     valid: String,
     headers: HeaderMap,
@@ -69,11 +73,12 @@ impl Scheduled {
 impl Host {
     /// A host of `registry`'s functions for `project`, in which they use `platform`.
     pub fn new(registry: Registry, platform: Platform, settings: &FunctionsSettings, project: &str) -> Arc<Self> {
-        let Registry { https, scheduled, headers } = registry;
+        let Registry { https, scheduled, auth, headers } = registry;
         // The keys as the official emulator has them: a background function's ends with its generation.
         let https_keys = https.iter().flat_map(|function| function.names().map(|name| key(&function.region, name)));
         let scheduled_keys = scheduled.iter().map(|function| trigger_key(&function.region, &function.name));
-        let valid = https_keys.chain(scheduled_keys).collect::<Vec<_>>().join(", ");
+        let auth_keys = auth.iter().map(|function| trigger_key(&function.region, &function.name));
+        let valid = https_keys.chain(scheduled_keys).chain(auth_keys).collect::<Vec<_>>().join(", ");
         let by_key = |function: &HttpsFunction| {
             let keys: Vec<String> = function.names().map(|name| key(&function.region, name)).collect();
             let handler = Arc::clone(&function.handler);
@@ -86,6 +91,7 @@ impl Host {
                 .into_iter()
                 .map(|function| Arc::new(Scheduled { function, running: Arc::default() }))
                 .collect(),
+            auth,
             valid,
             headers,
             platform,
@@ -98,8 +104,8 @@ impl Host {
         })
     }
 
-    /// Switches background functions, which here are the scheduled ones, on or off. While they are off no schedule
-    /// fires, and what would run one answers 204.
+    /// Switches background functions, those that are scheduled or told of events, on or off. While they are off no schedule
+    /// fires, events are lost on them, and what would run one answers 204.
     pub fn set_background_triggers(&self, on: bool) {
         self.background.store(on, Ordering::SeqCst);
     }
@@ -141,6 +147,10 @@ impl Host {
         &self.scheduled
     }
 
+    pub(super) fn auth(&self) -> &[AuthFunction] {
+        &self.auth
+    }
+
     /// What a path means.
     pub(super) fn find<'a>(&self, path: &'a str) -> Route<'a> {
         let short_region = self.short_paths.then_some(REGION);
@@ -158,10 +168,16 @@ impl Host {
         self.watched(key.to_owned(), handler(request, self.platform.clone())).await
     }
 
-    /// Runs a scheduled function because someone asks for it, after the run that may be under way. `key` is its own or
-    /// its trigger's.
-    pub(super) async fn trigger(&self, key: &str) -> Result<(), Failure> {
+    /// Runs a background function because someone asks for it: one that is told of events with this one, a scheduled one
+    /// after the run that may be under way. `key` is its own or its trigger's.
+    pub(super) async fn trigger(&self, key: &str, event: Option<&Value>) -> Result<(), Failure> {
         let own = key.strip_suffix(GENERATION).unwrap_or(key);
+        if let Some(function) = self.auth.iter().find(|function| key_of(function) == own) {
+            if !self.background_triggers() {
+                return Err(Failure::Disabled);
+            }
+            return self.tell(function, event.and_then(AuthEvent::read).ok_or(Failure::NoEvent)?).await;
+        }
         let scheduled = self.scheduled.iter().find(|scheduled| scheduled.key() == own);
         let scheduled = scheduled.ok_or_else(|| self.no_function(key))?;
         if !self.background_triggers() {
@@ -169,6 +185,39 @@ impl Host {
         }
         let running = Arc::clone(&scheduled.running).lock_owned().await;
         self.run(scheduled, running).await
+    }
+
+    /// Tells every function that waits for it of an event, and waits for them. Whether they fail is logged: they are not
+    /// run again, as in Firebase unless a function asks for it.
+    pub async fn tell_of_user(&self, event: &AuthEvent) {
+        if !self.background_triggers() {
+            tracing::debug!("a {} is lost: background functions are switched off", event.kind.event_type());
+            return;
+        }
+        let told = self.auth.iter().filter(|function| function.kind == event.kind);
+        join_all(told.map(|function| self.tell(function, event.clone()))).await;
+    }
+
+    /// Whether any function is told of users that come and go.
+    pub fn hears_of_users(&self) -> bool {
+        !self.auth.is_empty()
+    }
+
+    /// Tells of an event without making anybody wait; `held` is let go when every function is done.
+    pub(super) fn multicast(self: &Arc<Self>, event: AuthEvent, held: impl Send + 'static) {
+        let host = Arc::clone(self);
+        self.calls.spawn(async move {
+            host.tell_of_user(&event).await;
+            drop(held);
+        });
+    }
+
+    async fn tell(&self, function: &AuthFunction, event: AuthEvent) -> Result<(), Failure> {
+        let (key, work) = (key_of(function), (function.handler)(event, self.platform.clone()));
+        self.watched(key.clone(), work).await?.map_err(|error| {
+            tracing::error!("\"{key}\" failed: {error}");
+            Failure::Failed
+        })
     }
 
     /// Runs a scheduled function because its time has come, unless its last run is still under way.
@@ -236,6 +285,11 @@ impl Host {
 
 fn key(region: &str, name: &str) -> String {
     format!("{region}-{name}")
+}
+
+/// `{region}-{name}`.
+fn key_of(function: &AuthFunction) -> String {
+    key(&function.region, &function.name)
 }
 
 /// How a background trigger's key ends: with its generation, which is always the first.

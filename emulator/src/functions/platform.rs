@@ -3,14 +3,16 @@
 //! The one file of this room that names other rooms; nothing else in it may.
 
 use super::Host;
-use crate::auth::AuthService;
+use crate::auth::{self, AuthService, NotTold};
 use crate::clock::{Agenda, Clock, Entropy, Job, Millis, Work};
 use crate::database::DatabaseService;
 use crate::pubsub::PubsubService;
 use crate::server::credentials::{IdTokens, TokenRefused};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use hearth_auth::event::UserEvent;
 use hearth_database::{TransactionError, json};
+use hearth_functions::auth_event::AuthEvent;
 use hearth_functions::ports::{
     self, Accounts, ChannelInfo, Database, DatabaseError, Functions, NoAnswer, NoUser, NotPublished, Platform,
     Publisher, Transaction, TransactionBody, User,
@@ -161,6 +163,27 @@ impl Publisher for OwnPushStream {
     }
 }
 
+/// The functions that are told of users that come and go.
+pub struct UserTriggers(Arc<Host>);
+
+impl UserTriggers {
+    /// Those of `host`.
+    pub fn new(host: Arc<Host>) -> Self {
+        Self(host)
+    }
+}
+
+impl auth::Receiver for UserTriggers {
+    fn tell<'a>(&'a self, event: &'a UserEvent) -> BoxFuture<'a, Result<(), NotTold>> {
+        Box::pin(async {
+            let told = serde_json::from_str(&event.body).ok().and_then(|body| AuthEvent::read(&body));
+            let unreadable = || NotTold { reason: "the event cannot be read".to_owned(), again: false };
+            self.0.tell_of_user(&told.ok_or_else(unreadable)?).await;
+            Ok(())
+        })
+    }
+}
+
 /// The functions that a host serves; none if there is no host.
 pub struct HostedFunctions(Option<Arc<Host>>);
 
@@ -188,4 +211,47 @@ impl Functions for HostedFunctions {
 /// The key by which a host knows a function.
 fn in_region(name: &str) -> String {
     format!("{REGION}-{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::doubles::{host, settings};
+    use super::*;
+    use auth::Receiver;
+    use hearth_auth::account::Account;
+    use hearth_auth::event::Kind;
+    use hearth_auth::store::Scope;
+    use hearth_functions::auth_event::AuthEventKind;
+    use hearth_functions::registry::{AuthFunction, Registry};
+    use std::sync::Mutex;
+
+    #[tokio::test]
+    async fn functions_are_told_of_users_unless_they_are_switched_off() {
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let note = |name: &str, kind| {
+            let noted = Arc::clone(&noted);
+            let name = name.to_owned();
+            AuthFunction::new(&name.clone(), kind, move |event: AuthEvent, _| {
+                noted.lock().unwrap().push((name.clone(), event.id, event.user["uid"].clone()));
+                async { Err("as it should".to_owned()) }
+            })
+        };
+        let auth = vec![note("welcome", AuthEventKind::Created), note("farewell", AuthEventKind::Deleted)];
+        let host = host(Registry { auth, ..Registry::default() }, &settings());
+        assert!(host.hears_of_users());
+        let triggers = UserTriggers::new(Arc::clone(&host));
+        let account = Account { local_id: "u".to_owned(), ..Account::default() };
+        let told = |kind| UserEvent::new(kind, &Scope::project("demo"), &account, 0, &Entropy::seeded(1));
+        let (created, deleted) = (told(Kind::Created), told(Kind::Deleted));
+        // A function that fails has been told all the same.
+        assert_eq!(triggers.tell(&created).await, Ok(()));
+        host.set_background_triggers(false);
+        assert_eq!(triggers.tell(&deleted).await, Ok(()));
+        host.set_background_triggers(true);
+        assert_eq!(triggers.tell(&deleted).await, Ok(()));
+        let of = |name: &str, event: &UserEvent| (name.to_owned(), event.id.clone(), Value::from("u"));
+        assert_eq!(*noted.lock().unwrap(), [of("welcome", &created), of("farewell", &deleted)]);
+        let broken = UserEvent { body: "{}".to_owned(), ..created };
+        assert!(triggers.tell(&broken).await.is_err_and(|failed| !failed.again));
+    }
 }

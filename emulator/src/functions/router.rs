@@ -5,6 +5,7 @@
 //! | `/{project}/{region}/{name}` and below | the function's; it sees what follows its name |
 //! | `/{name}` and below, with short paths | the same |
 //! | `POST /functions/projects/{project}/triggers/{region}-{name}-0`, with open triggers | runs a background function; `{"status":"acknowledged"}` when it is done |
+//! | `POST /functions/projects/{project}/trigger_multicast`, with open triggers | tells functions of an event; `{"status":"multicast_acknowledged"}` at once |
 //! | `GET /backends`, with open triggers | which functions there are |
 //! | anything else | 404 |
 //!
@@ -25,6 +26,7 @@ use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
+use hearth_functions::auth_event::{AuthEvent, AuthEventKind};
 use hearth_functions::request::{HttpRequest, Reply, Unread};
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
@@ -70,11 +72,21 @@ impl Surface {
             Route::Function { key, rest } => self.call(&key, rest, request).await,
             Route::Short { key, rest } if self.host.serves(&key) => self.call(&key, rest, request).await,
             Route::Trigger { key } if request.method() == Method::POST => {
-                // The event, which scheduled functions have no use for; it is read so that the connection can go on.
-                let _ = self.bodies.read(request.into_body(), BODY_LIMIT).await;
-                self.host.trigger(key).await.map(|()| ok(&json!({"status": "acknowledged"})))
+                // Scheduled functions have no use for an event: whatever comes in its place is all the same to them.
+                let body = self.bodies.read(request.into_body(), BODY_LIMIT).await.ok();
+                let event = body.and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+                self.host.trigger(key, event.as_ref()).await.map(|()| ok(&json!({"status": "acknowledged"})))
             }
-            Route::Short { .. } | Route::Trigger { .. } | Route::Nothing => Err(Failure::NotFound),
+            Route::Multicast if request.method() == Method::POST => {
+                let body = self.bodies.read(request.into_body(), BODY_LIMIT).await.map_err(|_| Failure::NoEvent)?;
+                let event: Value = serde_json::from_slice(&body).map_err(|_| Failure::NoEvent)?;
+                // Events of other products are nobody's here, and are acknowledged all the same.
+                if AuthEvent::type_of(&event).and_then(AuthEventKind::of).is_some() {
+                    self.host.multicast(AuthEvent::read(&event).ok_or(Failure::NoEvent)?, body);
+                }
+                Ok(ok(&json!({"status": "multicast_acknowledged"})))
+            }
+            Route::Short { .. } | Route::Trigger { .. } | Route::Multicast | Route::Nothing => Err(Failure::NotFound),
         }
     }
 
@@ -119,11 +131,11 @@ mod tests {
     use super::*;
     use crate::config::settings::FunctionsSettings;
     use futures_util::future::{BoxFuture, join_all};
-    use hearth_functions::registry::{HttpsFunction, Registry, ScheduledFunction};
+    use hearth_functions::registry::{AuthFunction, HttpsFunction, Registry, ScheduledFunction};
     use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
     use http::{HeaderMap, StatusCode};
     use http_body_util::BodyExt;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, mpsc};
     use tower::ServiceExt;
 
     const VALID: &str = "us-central1-echo, us-central1-repeat, us-central1-panics, us-central1-hangs, \
@@ -150,6 +162,7 @@ mod tests {
                 scheduled("falls", || Box::pin(async { panic!("as it should") })),
                 scheduled("stays", || Box::pin(std::future::pending())),
             ],
+            auth: Vec::new(),
             headers: HeaderMap::from_iter([(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))]),
         }
     }
@@ -318,7 +331,80 @@ mod tests {
         let settings = FunctionsSettings { open_triggers: false, short_paths: true, ..settings() };
         let router = router(host(registry(), &settings), Bodies::default());
         check(&router, "POST /functions/projects/demo/triggers/us-central1-sweep-0", 404, "Not Found").await;
+        check(&router, "POST /functions/projects/demo/trigger_multicast", 404, "Not Found").await;
         check(&router, "GET /backends", 404, "Not Found").await;
+    }
+
+    /// A host with `welcome`, which notes whom it is told of, and others that go wrong when they are told of the same.
+    fn listeners() -> (Arc<Host>, mpsc::UnboundedReceiver<AuthEvent>) {
+        let (notes, noted) = mpsc::unbounded_channel();
+        let welcome = AuthFunction::new("welcome", AuthEventKind::Created, move |event, _| {
+            let sent = notes.send(event).map_err(|error| error.to_string());
+            async { sent }
+        });
+        let auth = vec![
+            AuthFunction::new("falls", AuthEventKind::Created, |_, _| async { panic!("as it should") }),
+            welcome,
+            AuthFunction::new("fails", AuthEventKind::Deleted, |_, _| async { Err("as it should".to_owned()) }),
+        ];
+        (host(Registry { auth, headers: registry().headers, ..Registry::default() }, &settings()), noted)
+    }
+
+    fn event(kind: AuthEventKind) -> Value {
+        json!({
+            "eventId": "e", "eventType": kind.event_type(), "timestamp": "t", "params": {},
+            "resource": {"name": "projects/demo", "service": "firebaseauth.googleapis.com"}, "data": {"uid": "u"},
+        })
+    }
+
+    #[tokio::test]
+    async fn events_are_passed_on_to_the_functions_that_wait_for_them() {
+        let (host, mut noted) = listeners();
+        let router = router(Arc::clone(&host), Bodies::default());
+        let (created, deleted) = (event(AuthEventKind::Created), event(AuthEventKind::Deleted));
+        let other = json!({"eventType": "google.storage.object.finalize", "data": {"bucket": "b"}});
+        let broken = json!({"eventType": AuthEventKind::Created.event_type()});
+        let (ack, none) = (r#"{"status":"multicast_acknowledged"}"#, "The body is no event of Auth's.");
+        for (body, status, answer) in [
+            (created.to_string(), 200, ack),
+            (deleted.to_string(), 200, ack),
+            (other.to_string(), 200, ack),
+            (broken.to_string(), 400, none),
+            ("{".to_owned(), 400, none),
+        ] {
+            let path = "/functions/projects/demo/trigger_multicast";
+            let (got, _, text) = ask(&router, "POST", path, Body::from(body.clone())).await;
+            assert_eq!((got.as_u16(), text.as_str()), (status, answer), "{body}");
+        }
+        check(&router, "GET /functions/projects/demo/trigger_multicast", 404, "Not Found").await;
+        host.finish().await;
+        assert_eq!(noted.recv().await, AuthEvent::read(&created));
+        assert!(noted.try_recv().is_err(), "of the others it is not told");
+    }
+
+    #[tokio::test]
+    async fn a_function_of_events_is_run_by_hand() {
+        let (host, mut noted) = listeners();
+        let router = router(Arc::clone(&host), Bodies::default());
+        let run = async |name: &str, body: String| {
+            let path = format!("/functions/projects/demo/triggers/us-central1-{name}-0");
+            let (status, _, text) = ask(&router, "POST", &path, Body::from(body)).await;
+            (status.as_u16(), text)
+        };
+        let (created, failed) = (event(AuthEventKind::Created).to_string(), "Internal Server Error".to_owned());
+        let acknowledged = (200, r#"{"status":"acknowledged"}"#.to_owned());
+        assert_eq!(run("welcome", created.clone()).await, acknowledged);
+        assert_eq!(noted.recv().await.unwrap().user["uid"], "u");
+        assert_eq!(run("fails", created.clone()).await, (500, failed.clone()));
+        assert_eq!(run("falls", created.clone()).await, (500, failed));
+        assert_eq!(run("welcome", "{}".to_owned()).await, (400, "The body is no event of Auth's.".to_owned()));
+        host.set_background_triggers(false);
+        assert_eq!(run("welcome", created.clone()).await, (204, String::new()));
+        let (status, ..) =
+            ask(&router, "POST", "/functions/projects/demo/trigger_multicast", Body::from(created)).await;
+        assert_eq!(status, StatusCode::OK);
+        host.finish().await;
+        assert!(noted.try_recv().is_err(), "while they are off nobody is told");
     }
 
     #[tokio::test]
@@ -326,6 +412,7 @@ mod tests {
         let registry = Registry {
             https: registry().https.drain(..1).collect(),
             scheduled: registry().scheduled.drain(..1).collect(),
+            auth: vec![AuthFunction::new("welcome", AuthEventKind::Created, |_, _| async { Ok(()) })],
             ..Registry::default()
         };
         let router = router(host(registry, &settings()), Bodies::default());
@@ -340,13 +427,17 @@ mod tests {
             })
         };
         let (mut echo, mut repeat, mut sweep) = (entry("echo"), entry("repeat"), entry("sweep"));
+        let mut welcome = entry("welcome");
+        welcome["eventTrigger"] = json!({
+            "eventType": "providers/firebase.auth/eventTypes/user.create", "resource": "projects/demo",
+        });
         echo["httpsTrigger"] = json!({});
         repeat["httpsTrigger"] = json!({});
         sweep["schedule"] = json!({"schedule": "every 3 hours", "timeZone": "UTC"});
         sweep["eventTrigger"] = json!({
             "eventType": "google.pubsub.topic.publish", "resource": "projects/demo/topics/firebase-schedule-sweep",
         });
-        let backend = json!({"directory": "", "env": {}, "functionTriggers": [echo, repeat, sweep]});
+        let backend = json!({"directory": "", "env": {}, "functionTriggers": [echo, repeat, sweep, welcome]});
         assert_eq!(told, json!({"backends": [backend]}));
     }
 }

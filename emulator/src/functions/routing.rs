@@ -33,6 +33,8 @@ pub(super) enum Route<'a> {
         /// `{region}-{name}`, with the generation or without.
         key: &'a str,
     },
+    /// `/functions/projects/{project}/trigger_multicast`: tells the functions that wait for it of an event.
+    Multicast,
     /// Nothing.
     Nothing,
 }
@@ -44,8 +46,10 @@ impl Routes<'_> {
         if let Some(trigger) = inner.strip_prefix("functions/projects/")
             && self.triggers
         {
-            return match trigger.strip_prefix(self.project).and_then(|rest| rest.strip_prefix("/triggers/")) {
+            let within = trigger.strip_prefix(self.project).unwrap_or_default();
+            return match within.strip_prefix("/triggers/") {
                 Some(key) if !key.is_empty() && !key.contains('/') => Route::Trigger { key },
+                None if within == "/trigger_multicast" => Route::Multicast,
                 Some(_) | None => Route::Nothing,
             };
         }
@@ -115,7 +119,10 @@ mod tests {
                 ("/functions/projects/demo/triggers/", Route::Nothing),
                 ("/functions/projects/demo/triggers/a/b", Route::Nothing),
                 ("/functions/projects/other/triggers/us-central1-p-0", Route::Nothing),
-                ("/functions/projects/demo/trigger_multicast", Route::Nothing),
+                ("/functions/projects/demo/trigger_multicast", Route::Multicast),
+                ("/functions/projects/demo/trigger_multicast/", Route::Nothing),
+                ("/functions/projects/other/trigger_multicast", Route::Nothing),
+                ("/functions/projects//trigger_multicast", Route::Nothing),
             ],
         );
     }

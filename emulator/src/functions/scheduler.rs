@@ -153,7 +153,7 @@ mod tests {
         start(&host, &agenda).unwrap();
         // One is run by hand and stays, even when its caller goes away.
         let by_hand = Arc::clone(&host);
-        let caller = tokio::spawn(async move { by_hand.trigger("us-central1-f").await });
+        let caller = tokio::spawn(async move { by_hand.trigger("us-central1-f", None).await });
         begun.notified().await;
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(runs.load(Ordering::SeqCst), 1, "those that fell due meanwhile are left out");
         // Another by hand waits for its turn.
         let by_hand = Arc::clone(&host);
-        let caller = tokio::spawn(async move { by_hand.trigger("us-central1-f").await });
+        let caller = tokio::spawn(async move { by_hand.trigger("us-central1-f", None).await });
         release.notify_one();
         begun.notified().await;
         release.notify_one();

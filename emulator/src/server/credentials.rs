@@ -2,13 +2,14 @@
 //!
 //! Must not know: how tokens are made (the auth room implements [`IdTokens`]), nor what a caller may do.
 
+use super::revocation::{Hold, Holder, Revocations};
 use crate::clock::Millis;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::{Map, Value};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A verified ID token.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,14 @@ pub trait IdTokens: Send + Sync {
     /// Checks everything about `token`: form, signature, project, times, account.
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<IdToken, TokenRefused>>;
 
+    /// Looks once more whether the account of a verified token is there, enabled, and has not taken the token back.
+    ///
+    /// # Errors
+    /// It has. Unless this is implemented, never.
+    fn stands(&self, _token: &IdToken) -> Result<(), TokenRefused> {
+        Ok(())
+    }
+
     /// Checks an access token: until when its holder is an admin, in milliseconds since the epoch.
     ///
     /// # Errors
@@ -81,6 +90,7 @@ pub enum Caller {
 pub struct Credentials {
     tokens: Option<Arc<dyn IdTokens>>,
     trust_bearer: bool,
+    revocations: Option<Arc<Revocations>>,
 }
 
 impl fmt::Debug for Credentials {
@@ -93,7 +103,25 @@ impl Credentials {
     /// With `trust_bearer` (emulator mode) any bearer token of a privileged surface is an admin's, as the official
     /// emulators have it. Without `tokens` (Auth is not running) no ID token is accepted.
     pub fn new(tokens: Option<Arc<dyn IdTokens>>, trust_bearer: bool) -> Self {
-        Self { tokens, trust_bearer }
+        Self { tokens, trust_bearer, revocations: None }
+    }
+
+    /// From here on, what is held open on a token's behalf ends with it if it is taken back. (The official emulator's goes
+    /// on.)
+    #[must_use]
+    pub fn heeding(self, revocations: Arc<Revocations>) -> Self {
+        Self { revocations: Some(revocations), ..self }
+    }
+
+    /// Has `holder` told when a verified token is taken back, as long as the answer is kept; `None` if that is not heeded.
+    ///
+    /// # Errors
+    /// It has been meanwhile.
+    pub fn hold(&self, token: &IdToken, holder: Weak<dyn Holder>) -> Result<Option<Hold>, TokenRefused> {
+        let (Some(revocations), Some(tokens)) = (&self.revocations, &self.tokens) else { return Ok(None) };
+        let hold = revocations.hold(&token.uid, &token.claims, holder);
+        // What was taken back between its check and this moment, nobody is told of.
+        tokens.stands(token).map(|()| Some(hold))
     }
 
     /// Whether `Bearer owner` is an admin.

@@ -12,6 +12,7 @@ pub mod handover;
 mod patience;
 pub mod ports;
 pub mod prompt;
+pub mod revocation;
 mod rewound;
 mod stall;
 pub(crate) mod websocket;

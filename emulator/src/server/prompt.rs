@@ -139,7 +139,7 @@ pub(super) async fn serve(
     let mut deadline = Instant::now() + patience;
     let mut timer = pin!(sleep_until(deadline));
     loop {
-        let (used, then) = answer(&read, prompt, &mut answers);
+        let (used, more) = answer(&read, prompt, &mut answers);
         read.advance(used);
         if !answers.bytes.is_empty() {
             if write(stream, &answers.bytes).await.is_err() {
@@ -148,11 +148,11 @@ pub(super) async fn serve(
             answers.bytes.clear();
             deadline = Instant::now() + patience;
         }
-        match then {
-            Then::Read if stop.is_cancelled() => return leave(read),
-            Then::Read => {}
-            Then::Answer => continue,
-            Then::LeaveIt => return Left::ToHttp(read.freeze()),
+        match more {
+            More::Read if stop.is_cancelled() => return leave(read),
+            More::Read => {}
+            More::Answer => continue,
+            More::HandOver => return Left::ToHttp(read.freeze()),
         }
         read.reserve(READ_BYTES);
         let came = poll_fn(|context| {
@@ -183,37 +183,35 @@ fn leave(read: BytesMut) -> Left {
 }
 
 /// What is to be done after what has been read is answered.
-enum Then {
-    /// Read more.
+enum More {
     Read,
-    /// Answer more, once the answers are written.
+    /// Once the answers are written.
     Answer,
-    /// Leave what follows to the library.
-    LeaveIt,
+    HandOver,
 }
 
 /// Answers what has been read; how many bytes of it that was.
-fn answer(read: &[u8], prompt: &dyn Prompt, answers: &mut Answers) -> (usize, Then) {
+fn answer(read: &[u8], prompt: &dyn Prompt, answers: &mut Answers) -> (usize, More) {
     let mut used = 0;
     loop {
         let rest = read.get(used..).unwrap_or_default();
         if rest.is_empty() {
-            return (used, Then::Read);
+            return (used, More::Read);
         }
         let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-        let then = match find(rest, &mut fields) {
+        let more = match find(rest, &mut fields) {
             Found::Whole(request, length) if prompt.answer(&request, answers) => {
                 used += length;
                 if answers.bytes.len() < TOGETHER {
                     continue;
                 }
-                Then::Answer
+                More::Answer
             }
-            Found::Begun(head) if prompt.awaits(&head) => Then::Read,
-            Found::Little if rest.len() < ROOM => Then::Read,
-            Found::Whole(..) | Found::Begun(_) | Found::Little | Found::Other => Then::LeaveIt,
+            Found::Begun(head) if prompt.awaits(&head) => More::Read,
+            Found::Little if rest.len() < ROOM => More::Read,
+            Found::Whole(..) | Found::Begun(_) | Found::Little | Found::Other => More::HandOver,
         };
-        return (used, then);
+        return (used, more);
     }
 }
 
@@ -249,8 +247,8 @@ fn body_length(fields: &[httparse::Header<'_>]) -> Option<usize> {
             }
             length = Some(digits.parse().ok()?);
         } else {
-            let is_special = is("transfer-encoding") || is("expect") || is("upgrade");
-            if is_special || (is("connection") && !field.value.eq_ignore_ascii_case(b"keep-alive")) {
+            let closes = is("connection") && !field.value.eq_ignore_ascii_case(b"keep-alive");
+            if closes || is("transfer-encoding") || is("expect") || is("upgrade") {
                 return None;
             }
         }

@@ -72,6 +72,7 @@ pub(crate) fn registry(config: Config) -> Registry {
                 move |platform| purge_accounts::purge_anonymous_accounts(platform, anonymous_days),
             ),
         ],
+        auth: Vec::new(),
         headers: response::cross_origin(),
     }
 }

@@ -6,7 +6,9 @@
 
 use crate::entropy::Entropy;
 use crate::errors::Error;
+use crate::oidc::{Issuer, ProviderKeys};
 use crate::password::{Hashing, Password, Secret, Verdict};
+use std::sync::Arc;
 
 /// Something that takes long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,17 @@ pub enum Errand {
     Verify(Password, Secret),
     /// To ask a function of the app.
     Ask(Question),
+    /// To have the keys of an identity provider.
+    ProviderKeys(KeysWanted),
+}
+
+/// Which keys of an identity provider are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysWanted {
+    /// Whose.
+    pub issuer: Issuer,
+    /// The one that a token names, if it names one.
+    pub key_id: Option<String>,
 }
 
 /// What is sent to a function of the app: by POST, as JSON.
@@ -53,6 +66,8 @@ pub enum Outcome {
     Verified(Verdict),
     /// Of [`Errand::Ask`].
     Replied(Reply),
+    /// Of [`Errand::ProviderKeys`]; nothing if they cannot be had. The wanted one need not be among them.
+    ProviderKeys(Option<Arc<ProviderKeys>>),
 }
 
 /// What is known of an operation's errands.
@@ -73,7 +88,23 @@ impl Outcomes {
         let errand = Errand::Ask(question);
         match self.of(&errand) {
             Some(Outcome::Replied(reply)) => Ok(reply.clone()),
-            Some(Outcome::Hashed(_) | Outcome::Verified(_)) | None => Err(Error::Errands(vec![errand])),
+            Some(Outcome::Hashed(_) | Outcome::Verified(_) | Outcome::ProviderKeys(_)) | None => {
+                Err(Error::Errands(vec![errand]))
+            }
+        }
+    }
+
+    /// The keys of an identity provider.
+    ///
+    /// # Errors
+    /// [`Error::Errands`] where they have to be fetched first, [`Error::ProviderUnavailable`] if they cannot be had.
+    pub fn provider_keys(&self, wanted: KeysWanted) -> Result<Arc<ProviderKeys>, Error> {
+        let errand = Errand::ProviderKeys(wanted);
+        match self.of(&errand) {
+            Some(Outcome::ProviderKeys(keys)) => keys.clone().ok_or(Error::ProviderUnavailable),
+            Some(Outcome::Hashed(_) | Outcome::Verified(_) | Outcome::Replied(_)) | None => {
+                Err(Error::Errands(vec![errand]))
+            }
         }
     }
 
@@ -103,7 +134,7 @@ impl Passwords<'_> {
         let errands: Vec<_> = passwords.into_iter().map(Errand::Hash).collect();
         let done = errands.iter().filter_map(|errand| match self.outcomes.of(errand) {
             Some(Outcome::Hashed(secret)) => Some(secret.clone()),
-            Some(Outcome::Verified(_) | Outcome::Replied(_)) | None => None,
+            Some(Outcome::Verified(_) | Outcome::Replied(_) | Outcome::ProviderKeys(_)) | None => None,
         });
         let done: Vec<_> = done.collect();
         if done.len() == errands.len() { Ok(done) } else { Err(Error::Errands(errands)) }
@@ -128,7 +159,9 @@ impl Passwords<'_> {
         let errand = Errand::Verify(password, secret);
         match self.outcomes.of(&errand) {
             Some(Outcome::Verified(verdict)) => Ok(*verdict),
-            Some(Outcome::Hashed(_) | Outcome::Replied(_)) | None => Err(Error::Errands(vec![errand])),
+            Some(Outcome::Hashed(_) | Outcome::Replied(_) | Outcome::ProviderKeys(_)) | None => {
+                Err(Error::Errands(vec![errand]))
+            }
         }
     }
 }
@@ -141,8 +174,9 @@ pub fn run(errand: &Errand, hashing: Hashing, entropy: &dyn Entropy) -> Result<O
     Ok(match errand {
         Errand::Hash(password) => Outcome::Hashed(hashing.hash(password, entropy)?),
         Errand::Verify(password, secret) => Outcome::Verified(hashing.verify(password, secret)),
-        // That needs a network.
+        // These need a network.
         Errand::Ask(_) => Outcome::Replied(Reply::Failed),
+        Errand::ProviderKeys(_) => Outcome::ProviderKeys(None),
     })
 }
 

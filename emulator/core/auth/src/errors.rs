@@ -193,9 +193,54 @@ pub enum Error {
     /// Nobody carries emails.
     #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send emails.")]
     NoEmailDelivery,
-    /// No identity provider is known.
-    #[error("OPERATION_NOT_ALLOWED : This server knows no identity providers.")]
-    NoIdentityProviders,
+    /// Nobody has told the server of this identity provider, or it is switched off.
+    #[error("OPERATION_NOT_ALLOWED : The identity provider configuration is not found.")]
+    ProviderNotConfigured,
+    /// A server in earnest cannot find out who a user of this identity provider is; why.
+    #[error("OPERATION_NOT_ALLOWED : {0}")]
+    UnsupportedProvider(&'static str),
+    /// The ID token of an identity provider has not been made for this sign-in.
+    #[error("MISSING_OR_INVALID_NONCE : {0}")]
+    MissingOrInvalidNonce(&'static str),
+    /// The keys of an identity provider cannot be had.
+    #[error("UNAVAILABLE : The identity provider cannot be asked for its keys. Try again later.")]
+    ProviderUnavailable,
+    /// There is a configuration with this id.
+    #[error("CONFIGURATION_EXISTS")]
+    ConfigurationExists,
+    /// There is no such configuration.
+    #[error("CONFIGURATION_NOT_FOUND")]
+    ConfigurationNotFound,
+    /// A field of a configuration cannot be what it is.
+    #[error("INVALID_CONFIG : {0}")]
+    InvalidConfig(&'static str),
+    /// A configuration cannot have this id, which has to begin as named.
+    #[error("INVALID_CONFIG_ID : must begin with {0} and have letters, digits, hyphens, underscores and periods only")]
+    InvalidConfigId(&'static str),
+    /// A configuration lacks a field.
+    #[error("MISSING_CONFIG : {0}")]
+    MissingConfig(&'static str),
+    /// A new configuration is not named.
+    #[error("MISSING_CONFIG_ID")]
+    MissingConfigId,
+    /// A configuration does not say who the provider is.
+    #[error("MISSING_ISSUER")]
+    MissingIssuer,
+    /// A configuration lacks the app's id at the provider.
+    #[error("MISSING_OAUTH_CLIENT_ID")]
+    MissingOauthClientId,
+    /// The app's id at a provider cannot be one.
+    #[error("INVALID_OAUTH_CLIENT_ID")]
+    InvalidOauthClientId,
+    /// A configuration does not say who the app is to a SAML provider.
+    #[error("MISSING_SAML_RELYING_PARTY_CONFIG")]
+    MissingSamlRelyingPartyConfig,
+    /// There is no such page.
+    #[error("INVALID_PAGE_SELECTION")]
+    InvalidPageSelection,
+    /// Firebase knows no provider of this name.
+    #[error("INVALID_PROVIDER_ID")]
+    InvalidProviderId,
     /// Nobody carries text messages.
     #[error("OPERATION_NOT_ALLOWED : This server has not been told how to send text messages.")]
     NoSmsDelivery,

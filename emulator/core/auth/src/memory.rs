@@ -5,12 +5,16 @@ use crate::account::Account;
 use crate::code::{Kept, Kind};
 use crate::entropy::Entropy;
 use crate::errors::StoreError;
+use crate::event::UserEvent;
+use crate::idp_config::IdpKind;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
 use crate::store::{
-    AccessToken, Accounts, AdminKeys, KeptKey, Keys, Order, Scope, ServiceAccountKey, Standing, Store, TotpFactor,
+    AccessToken, Accounts, AdminKeys, IdpConfigs, KeepsIdpConfigs, KeptKey, Keys, Order, Scope, ServiceAccountKey,
+    Standing, Store, TotpFactor,
 };
 use crate::token::session::{Family, Hash};
+use serde_json::Value;
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -39,7 +43,9 @@ pub(crate) struct Memory {
     service_account_keys: Vec<ServiceAccountKey>,
     access_tokens: HashMap<Hash, AccessToken>,
     configs: HashMap<String, Config>,
+    idp_configs: BTreeMap<(Scope, IdpKind, String), Value>,
     codes: Vec<((Scope, Kind, String), Kept)>,
+    events: Vec<(String, UserEvent)>,
 }
 
 impl Memory {
@@ -96,6 +102,41 @@ impl Keys for Memory {
 
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError> {
         self.access_tokens.retain(|_, token| token.expires_at > now);
+        Ok(())
+    }
+}
+
+impl IdpConfigs for Memory {
+    fn idp_config(&self, scope: &Scope, kind: IdpKind, id: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.idp_configs.get(&(scope.clone(), kind, id.to_owned())).cloned())
+    }
+
+    fn idp_configs(
+        &self,
+        scope: &Scope,
+        kind: IdpKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Value)>, StoreError> {
+        let of_kind = self.idp_configs.iter().filter(|((of, its, _), _)| of == scope && *its == kind);
+        let later = of_kind.filter(|((_, _, id), _)| after.is_none_or(|after| id.as_str() > after));
+        Ok(later.map(|((_, _, id), value)| (id.clone(), value.clone())).take(limit).collect())
+    }
+}
+
+impl KeepsIdpConfigs for Memory {
+    fn put_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str, value: &Value) -> Result<(), StoreError> {
+        self.idp_configs.insert((scope.clone(), kind, id.to_owned()), value.clone());
+        Ok(())
+    }
+
+    fn delete_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str) -> Result<(), StoreError> {
+        self.idp_configs.remove(&(scope.clone(), kind, id.to_owned()));
+        Ok(())
+    }
+
+    fn delete_idp_configs(&mut self, scope: &Scope) -> Result<(), StoreError> {
+        self.idp_configs.retain(|(of, _, _), _| of != scope);
         Ok(())
     }
 }
@@ -198,6 +239,18 @@ impl Accounts for Memory {
         Ok(codes.map(|(_, code)| code.clone()).collect())
     }
 
+    fn idle_anonymous(&self, scope: &Scope, before: Millis, limit: usize) -> Result<Vec<String>, StoreError> {
+        let mut old = self.list(scope, None, None, Order::Ascending)?;
+        old.retain(|account| account.is_anonymous() && account.last_seen() < before);
+        old.sort_by_key(Account::last_seen);
+        Ok(old.into_iter().map(|account| account.local_id).take(limit).collect())
+    }
+
+    fn events(&self, receiver: &str, after: u64, limit: usize) -> Result<Vec<(u64, UserEvent)>, StoreError> {
+        let events = (1..).zip(&self.events).filter(|(number, (of, _))| *number > after && of == receiver);
+        Ok(events.map(|(number, (_, event))| (number, event.clone())).take(limit).collect())
+    }
+
     fn config(&self, project: &str) -> Result<Config, StoreError> {
         Ok(self.configs.get(project).cloned().unwrap_or_default())
     }
@@ -221,13 +274,21 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError> {
-        let mut old = self.list(scope, None, None, Order::Ascending)?;
-        old.retain(|account| account.is_anonymous() && account.last_seen() < before);
-        old.sort_by_key(Account::last_seen);
-        old.truncate(limit);
-        old.iter().try_for_each(|account| self.delete(scope, &account.local_id))?;
-        Ok(old.len())
+    fn add_event(&mut self, receiver: &str, event: &UserEvent) -> Result<(), StoreError> {
+        self.events.push((receiver.to_owned(), event.clone()));
+        Ok(())
+    }
+
+    fn delete_event(&mut self, number: u64) -> Result<(), StoreError> {
+        let index = usize::try_from(number).map_err(|error| StoreError(error.to_string()))?;
+        // Its number is nobody else's.
+        self.events[index - 1].0.clear();
+        Ok(())
+    }
+
+    fn delete_events_for_others(&mut self, receivers: &[String]) -> Result<usize, StoreError> {
+        let others = self.events.iter_mut().filter(|(of, _)| !of.is_empty() && !receivers.contains(of));
+        Ok(others.map(|(of, _)| of.clear()).count())
     }
 
     fn put_refresh_family(&mut self, id: &Hash, family: &Family) -> Result<(), StoreError> {

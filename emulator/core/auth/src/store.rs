@@ -4,13 +4,16 @@ use crate::Millis;
 use crate::account::Account;
 use crate::code::{Kept, Kind};
 use crate::errors::StoreError;
+use crate::event::UserEvent;
+use crate::idp_config::IdpKind;
 use crate::operations::config::Config;
 use crate::settings::Tenant;
 use crate::token::session::{Family, Hash};
+use serde_json::Value;
 use std::fmt;
 
 /// Accounts that share their unique emails and phone numbers: a project's, or those of one of its tenants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
     /// The project's id.
     pub project: String,
@@ -165,8 +168,50 @@ pub trait Keys: AdminKeys {
     fn forget_access_tokens(&mut self, now: Millis) -> Result<(), StoreError>;
 }
 
+/// Reading configurations of identity providers; each is a JSON object.
+pub trait IdpConfigs {
+    /// The configuration with this id.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn idp_config(&self, scope: &Scope, kind: IdpKind, id: &str) -> Result<Option<Value>, StoreError>;
+
+    /// Up to `limit` configurations by their ids, in order of them, those after the id `after` only.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn idp_configs(
+        &self,
+        scope: &Scope,
+        kind: IdpKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Value)>, StoreError>;
+}
+
+/// Writing configurations of identity providers.
+pub trait KeepsIdpConfigs: IdpConfigs {
+    /// Keeps a configuration, in place of the one with its id if there is one.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str, value: &Value) -> Result<(), StoreError>;
+
+    /// Forgets a configuration.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_idp_config(&mut self, scope: &Scope, kind: IdpKind, id: &str) -> Result<(), StoreError>;
+
+    /// Forgets all configurations of all kinds.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_idp_configs(&mut self, scope: &Scope) -> Result<(), StoreError>;
+}
+
 /// Reading.
-pub trait Accounts: AdminKeys {
+pub trait Accounts: AdminKeys + IdpConfigs {
     /// The account with this id.
     ///
     /// # Errors
@@ -275,6 +320,20 @@ pub trait Accounts: AdminKeys {
     /// The store failed.
     fn codes(&self, scope: &Scope, kind: Kind) -> Result<Vec<Kept>, StoreError>;
 
+    /// Up to `limit` ids of anonymous accounts (see [`Account::is_anonymous`]) last seen before `before`, those not seen
+    /// for longest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn idle_anonymous(&self, scope: &Scope, before: Millis, limit: usize) -> Result<Vec<String>, StoreError>;
+
+    /// Up to `limit` events that wait for `receiver`, in the order in which they were added, those after the number
+    /// `after` only; each with its number, which no other event gets.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn events(&self, receiver: &str, after: u64, limit: usize) -> Result<Vec<(u64, UserEvent)>, StoreError>;
+
     /// The project's configuration; the default one if it was never set.
     ///
     /// # Errors
@@ -283,7 +342,7 @@ pub trait Accounts: AdminKeys {
 }
 
 /// Writing. All calls of one operation are kept together or not at all.
-pub trait Store: Accounts + Keys {
+pub trait Store: Accounts + Keys + KeepsIdpConfigs {
     /// Keeps the account, in place of the one with its id if there is one.
     ///
     /// # Errors
@@ -302,12 +361,23 @@ pub trait Store: Accounts + Keys {
     /// The store failed.
     fn delete_all(&mut self, scope: &Scope) -> Result<(), StoreError>;
 
-    /// Forgets up to `limit` anonymous accounts (see [`Account::is_anonymous`]) last seen before `before`, the ones
-    /// not seen for longest first; answers how many.
+    /// Has an event wait for `receiver`.
     ///
     /// # Errors
     /// The store failed.
-    fn delete_anonymous(&mut self, scope: &Scope, before: Millis, limit: usize) -> Result<usize, StoreError>;
+    fn add_event(&mut self, receiver: &str, event: &UserEvent) -> Result<(), StoreError>;
+
+    /// Forgets the event with this number.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_event(&mut self, number: u64) -> Result<(), StoreError>;
+
+    /// Forgets the events that wait for none of these; answers how many.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_events_for_others(&mut self, receivers: &[String]) -> Result<usize, StoreError>;
 
     /// Keeps a family of opaque refresh tokens, of an account that is kept, in place of the one that has the hash.
     ///

@@ -11,7 +11,7 @@ mod webhook;
 use self::parcel::Parcel;
 use self::queue::{Patience, Queue};
 use self::smtp::Smtp;
-use self::webhook::Webhook;
+pub(super) use self::webhook::Webhook;
 use crate::clock::{Clock, Millis};
 use crate::config::delivery::{DeliverySettings, EmailCarrier};
 use hearth_auth::mail::Templates;
@@ -71,11 +71,11 @@ pub enum CarrierError {
 
 /// Why an attempt to deliver something failed.
 #[derive(Debug)]
-struct Failure {
+pub(super) struct Failure {
     /// For the log: neither codes nor passwords are in it.
-    reason: String,
+    pub(super) reason: String,
     /// Whether the next attempt may fare better.
-    again: bool,
+    pub(super) again: bool,
 }
 
 impl Outbound {
@@ -148,7 +148,7 @@ impl Carrier {
     async fn carry(&self, parcel: &Parcel, now: Millis) -> Result<(), Failure> {
         match self {
             Self::Smtp(smtp) => smtp.carry(parcel).await,
-            Self::Webhook(webhook) => webhook.carry(parcel, now).await,
+            Self::Webhook(webhook) => webhook.post(&parcel.id, &parcel.told, now).await,
         }
     }
 }

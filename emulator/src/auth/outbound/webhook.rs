@@ -1,7 +1,6 @@
-//! Carries emails and text messages to a program of the app's own: POST of JSON, signed as the Standard Webhooks
-//! specification has it (<https://www.standardwebhooks.com>). Must not know: what is carried.
+//! Carries messages to a program of the app's own: POST of JSON, signed as the Standard Webhooks specification has it
+//! (<https://www.standardwebhooks.com>). Must not know: what is carried.
 
-use super::parcel::Parcel;
 use super::{CarrierError, Failure};
 use crate::clock::Millis;
 use crate::config::delivery::WebhookSettings;
@@ -22,10 +21,11 @@ use std::fmt;
 const BASE64_SECRET: &str = "whsec_";
 
 /// The way to a webhook.
-pub(super) struct Webhook {
+pub(in crate::auth) struct Webhook {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Uri,
-    key: hmac::Key,
+    /// Without one nothing is signed.
+    key: Option<hmac::Key>,
 }
 
 impl fmt::Debug for Webhook {
@@ -38,32 +38,45 @@ impl fmt::Debug for Webhook {
 impl Webhook {
     /// # Errors
     /// The URL or the secret cannot be used.
-    pub(super) fn new(settings: &WebhookSettings) -> Result<Self, CarrierError> {
+    pub(in crate::auth) fn new(settings: &WebhookSettings) -> Result<Self, CarrierError> {
         let secret = settings.secret.reveal();
         let key = match secret.strip_prefix(BASE64_SECRET) {
             Some(base64) => STANDARD.decode(base64).map_err(|_| CarrierError::Secret)?,
             None => secret.as_bytes().to_vec(),
         };
-        let url = settings.url.parse().map_err(|_| CarrierError::Url(settings.url.clone()))?;
-        let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client, url, key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
+        Self::to(&settings.url, Some(hmac::Key::new(hmac::HMAC_SHA256, &key)))
     }
 
-    /// One attempt. Any 2xx says that it has been taken; redirects are not followed.
-    pub(super) async fn carry(&self, parcel: &Parcel, now: Millis) -> Result<(), Failure> {
+    /// One that is not told who calls.
+    ///
+    /// # Errors
+    /// It is no URL.
+    pub(in crate::auth) fn unsigned(url: &str) -> Result<Self, CarrierError> {
+        Self::to(url, None)
+    }
+
+    fn to(url: &str, key: Option<hmac::Key>) -> Result<Self, CarrierError> {
+        let url = url.parse().map_err(|_| CarrierError::Url(url.to_owned()))?;
+        let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { client, url, key })
+    }
+
+    /// One attempt; `id` is the same for every one. Any 2xx says that it has been taken; redirects are not followed.
+    pub(in crate::auth) async fn post(&self, id: &str, body: &str, now: Millis) -> Result<(), Failure> {
         let seconds = now / 1000;
-        let signed = format!("{}.{seconds}.{}", parcel.id, parcel.told);
-        let signature = STANDARD.encode(hmac::sign(&self.key, signed.as_bytes()));
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", &parcel.id)
-            .header("webhook-timestamp", seconds)
-            .header("webhook-signature", format!("v1,{signature}"))
-            .body(Full::new(Bytes::from(parcel.told.clone())))
-            .map_err(|error| Failure::last(error.to_string()))?;
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds);
+        if let Some(key) = &self.key {
+            let signature = STANDARD.encode(hmac::sign(key, format!("{id}.{seconds}.{body}").as_bytes()));
+            request = request.header("webhook-signature", format!("v1,{signature}"));
+        }
+        let request =
+            request.body(Full::new(Bytes::from(body.to_owned()))).map_err(|error| Failure::last(error.to_string()))?;
         let response = self.client.request(request).await.map_err(|error| Failure::again(chain(&error)))?;
         let status = response.status();
         if status.is_success() {

@@ -21,8 +21,8 @@ const ADMIN_LIMIT: usize = 10 * 1024 * 1024;
 /// The longest body of anyone else.
 const CLIENT_LIMIT: usize = 1024 * 1024;
 
-/// Says which settings change.
-const MASK: &str = "updateMask";
+/// What a configuration that the path names is called among the fields.
+const CONFIG: &str = "configId";
 
 /// Editors of some systems begin a file with it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -41,16 +41,16 @@ pub(super) async fn read(
         // Clients send bodies with DELETE too; they mean nothing.
         Source::Nothing => (Value::Object(Map::new()), None),
         Source::Query => (object(head.uri.query().unwrap_or_default()), None),
-        Source::Json | Source::JsonAndMask | Source::JsonOrForm => {
+        Source::Json | Source::JsonAnd(_) | Source::JsonOrForm => {
             let is_form = content_type(head, source)?;
             check_encoding(head)?;
             let body = bodies.read(body, limit).await?;
             let mut value = if is_form { form(&body) } else { json(&body)? };
-            if source == Source::JsonAndMask
+            if let Source::JsonAnd(parameter) = source
                 && let Some(fields) = value.as_object_mut()
             {
-                let mask = pairs(head.uri.query().unwrap_or_default()).into_iter().find(|(name, _)| name == MASK);
-                fields.insert(MASK.to_owned(), mask.map(|(_, mask)| mask).unwrap_or_default().into());
+                let given = pairs(head.uri.query().unwrap_or_default()).into_iter().find(|(name, _)| name == parameter);
+                fields.insert(parameter.to_owned(), given.map(|(_, value)| value).unwrap_or_default().into());
             }
             (value, Some(body))
         }
@@ -58,6 +58,13 @@ pub(super) async fn read(
     let mut value = camel_case_keys(value);
     conform(&mut value, schema).map_err(Error::from)?;
     Ok((value, share))
+}
+
+/// Adds to the fields which configuration the path names.
+pub(super) fn add_named(params: &Params, input: &mut Value) {
+    if let (Some(config), Some(fields)) = (&params.config, input.as_object_mut()) {
+        fields.insert(CONFIG.to_owned(), config.as_str().into());
+    }
 }
 
 /// Whether the body is a form. Without a type it is JSON.

@@ -80,8 +80,9 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
         Run::Operation(operation) => operation,
     };
     // The share of the memory budget is given back when the answer is there.
-    let (input, _share) =
+    let (mut input, _share) =
         input::read(&room.bodies, operation.source, operation.schema, privileged, &head, body).await?;
+    input::add_named(&params, &mut input);
     let scope = input::scope(service, row.auth, privileged, &params, &input)?;
     service.admit(&scope, privileged, row.uses_accounts()).await?;
     let asked = Asked { scope, privileged, origin: service.origin(|| input::origin(&head)) };
@@ -141,11 +142,12 @@ fn status() -> Response {
     .into_response()
 }
 
-/// Whom the path names.
+/// Whom and what the path names.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Params {
     project: Option<String>,
     tenant: Option<String>,
+    config: Option<String>,
 }
 
 impl Params {
@@ -154,6 +156,7 @@ impl Params {
         match name {
             "project" => self.project = value,
             "tenant" => self.tenant = value,
+            "config" => self.config = value,
             // No operation that is there asks for more.
             _ => {}
         }

@@ -23,21 +23,21 @@ type Row = (Method, &'static str, &'static str, Run);
 
 /// What a project and a tenant say of identity providers.
 const IDP_CONFIGS: &[Row] = &[
-    (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", NOT_YET),
-    (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", NOT_YET),
-    (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", NOT_YET),
-    (GET, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.get", NOT_YET),
-    (PATCH, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.patch", NOT_YET),
-    (POST, "/inboundSamlConfigs", "inboundSamlConfigs.create", NOT_YET),
-    (GET, "/inboundSamlConfigs", "inboundSamlConfigs.list", NOT_YET),
-    (DELETE, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.delete", NOT_YET),
-    (GET, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.get", NOT_YET),
-    (PATCH, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.patch", NOT_YET),
-    (POST, "/oauthIdpConfigs", "oauthIdpConfigs.create", NOT_YET),
-    (GET, "/oauthIdpConfigs", "oauthIdpConfigs.list", NOT_YET),
-    (DELETE, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.delete", NOT_YET),
-    (GET, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.get", NOT_YET),
-    (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", NOT_YET),
+    (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", CREATE_DEFAULT_IDP_CONFIG),
+    (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", LIST_DEFAULT_IDP_CONFIGS),
+    (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", DELETE_DEFAULT_IDP_CONFIG),
+    (GET, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.get", GET_DEFAULT_IDP_CONFIG),
+    (PATCH, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.patch", UPDATE_DEFAULT_IDP_CONFIG),
+    (POST, "/inboundSamlConfigs", "inboundSamlConfigs.create", CREATE_SAML_CONFIG),
+    (GET, "/inboundSamlConfigs", "inboundSamlConfigs.list", LIST_SAML_CONFIGS),
+    (DELETE, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.delete", DELETE_SAML_CONFIG),
+    (GET, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.get", GET_SAML_CONFIG),
+    (PATCH, "/inboundSamlConfigs/{config}", "inboundSamlConfigs.patch", UPDATE_SAML_CONFIG),
+    (POST, "/oauthIdpConfigs", "oauthIdpConfigs.create", CREATE_OAUTH_CONFIG),
+    (GET, "/oauthIdpConfigs", "oauthIdpConfigs.list", LIST_OAUTH_CONFIGS),
+    (DELETE, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.delete", DELETE_OAUTH_CONFIG),
+    (GET, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.get", GET_OAUTH_CONFIG),
+    (PATCH, "/oauthIdpConfigs/{config}", "oauthIdpConfigs.patch", UPDATE_OAUTH_CONFIG),
 ];
 
 /// What Admin SDKs fetch to verify tokens by themselves.

@@ -7,10 +7,13 @@ use super::public_keys::Form;
 use super::surfaces::SURFACES;
 use crate::auth::errors::Refusal;
 use hearth_auth::Error;
+use hearth_auth::idp_config::{
+    DEFAULT_SUPPORTED_IDP, DefaultSupportedIdpConfig, INBOUND_SAML, IdpConfig, InboundSamlConfig, OAUTH, OauthIdpConfig,
+};
 use hearth_auth::operations::guard::Action;
 use hearth_auth::operations::{
-    Answer, Call, bulk, config, create_auth_uri, delete, grant, import, lookup, mfa, oob, passkeys, password_policy,
-    phone, session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password,
+    Answer, Call, bulk, config, create_auth_uri, delete, grant, idp_configs, import, lookup, mfa, oob, passkeys,
+    password_policy, phone, session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password,
     sign_in_phone_number, sign_up, tenants, update,
 };
 use hearth_auth::schema::Schema;
@@ -74,10 +77,13 @@ pub(super) enum Source {
     Nothing,
     Query,
     Json,
-    /// JSON, and beside it the parameter `updateMask`.
-    JsonAndMask,
+    /// JSON, and beside it a parameter of the query.
+    JsonAnd(&'static str),
     JsonOrForm,
 }
+
+/// JSON, and beside it the parameter that says which settings change.
+const MASKED: Source = Source::JsonAnd("updateMask");
 
 type Reading = fn(&dyn Accounts, &Call<'_>, &Value) -> Result<Answer, Error>;
 type Writing = fn(&mut dyn Store, &Call<'_>, &Value) -> Result<Answer, Error>;
@@ -101,6 +107,30 @@ const fn glancing(source: Source, schema: Schema, run: Reading) -> Operation {
 
 const fn writing(source: Source, schema: Schema, run: Writing) -> Operation {
     Operation { source, schema, run: Does::Write(run), action: None }
+}
+
+const fn creating<C: IdpConfig>(schema: Schema) -> Operation {
+    writing(Source::JsonAnd(C::ID_PARAMETER), schema, |store, call, body| {
+        idp_configs::create::<C>(store, call, body.clone())
+    })
+}
+
+const fn listing<C: IdpConfig>() -> Operation {
+    reading(Source::Query, idp_configs::LIST_SCHEMA, |store, call, body| {
+        idp_configs::list::<C>(store, call, typed(body)?)
+    })
+}
+
+const fn getting<C: IdpConfig>() -> Operation {
+    reading(Source::Nothing, &[], |store, call, body| idp_configs::get::<C>(store, call, typed(body)?))
+}
+
+const fn updating<C: IdpConfig>(schema: Schema) -> Operation {
+    writing(MASKED, schema, |store, call, body| idp_configs::update::<C>(store, call, body.clone()))
+}
+
+const fn deleting<C: IdpConfig>() -> Operation {
+    writing(Source::Nothing, &[], |store, call, body| idp_configs::delete::<C>(store, call, typed(body)?))
 }
 
 /// The request's own type; its shape has been checked.
@@ -217,7 +247,7 @@ pub(super) const SESSION_COOKIE: Run =
 pub(super) const GET_PROJECT_CONFIG: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::get_all(store, call, typed(body)?)));
 pub(super) const UPDATE_PROJECT_CONFIG: Run =
-    Run::Operation(&writing(Source::JsonAndMask, config::ADMIN_SCHEMA, |store, call, body| {
+    Run::Operation(&writing(MASKED, config::ADMIN_SCHEMA, |store, call, body| {
         config::update_all(store, call, body.clone())
     }));
 pub(super) const PASSWORD_POLICY: Run =
@@ -234,11 +264,26 @@ pub(super) const LIST_TENANTS: Run =
 pub(super) const GET_TENANT: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| tenants::get(store, call, typed(body)?)));
 pub(super) const UPDATE_TENANT: Run =
-    Run::Operation(&writing(Source::JsonAndMask, settings::TENANT, |store, call, body| {
-        tenants::update(store, call, body.clone())
-    }));
+    Run::Operation(&writing(MASKED, settings::TENANT, |store, call, body| tenants::update(store, call, body.clone())));
 pub(super) const DELETE_TENANT: Run =
     Run::Operation(&writing(Source::Nothing, &[], |store, call, body| tenants::delete(store, call, typed(body)?)));
+pub(super) const CREATE_DEFAULT_IDP_CONFIG: Run =
+    Run::Operation(&creating::<DefaultSupportedIdpConfig>(DEFAULT_SUPPORTED_IDP));
+pub(super) const LIST_DEFAULT_IDP_CONFIGS: Run = Run::Operation(&listing::<DefaultSupportedIdpConfig>());
+pub(super) const GET_DEFAULT_IDP_CONFIG: Run = Run::Operation(&getting::<DefaultSupportedIdpConfig>());
+pub(super) const UPDATE_DEFAULT_IDP_CONFIG: Run =
+    Run::Operation(&updating::<DefaultSupportedIdpConfig>(DEFAULT_SUPPORTED_IDP));
+pub(super) const DELETE_DEFAULT_IDP_CONFIG: Run = Run::Operation(&deleting::<DefaultSupportedIdpConfig>());
+pub(super) const CREATE_SAML_CONFIG: Run = Run::Operation(&creating::<InboundSamlConfig>(INBOUND_SAML));
+pub(super) const LIST_SAML_CONFIGS: Run = Run::Operation(&listing::<InboundSamlConfig>());
+pub(super) const GET_SAML_CONFIG: Run = Run::Operation(&getting::<InboundSamlConfig>());
+pub(super) const UPDATE_SAML_CONFIG: Run = Run::Operation(&updating::<InboundSamlConfig>(INBOUND_SAML));
+pub(super) const DELETE_SAML_CONFIG: Run = Run::Operation(&deleting::<InboundSamlConfig>());
+pub(super) const CREATE_OAUTH_CONFIG: Run = Run::Operation(&creating::<OauthIdpConfig>(OAUTH));
+pub(super) const LIST_OAUTH_CONFIGS: Run = Run::Operation(&listing::<OauthIdpConfig>());
+pub(super) const GET_OAUTH_CONFIG: Run = Run::Operation(&getting::<OauthIdpConfig>());
+pub(super) const UPDATE_OAUTH_CONFIG: Run = Run::Operation(&updating::<OauthIdpConfig>(OAUTH));
+pub(super) const DELETE_OAUTH_CONFIG: Run = Run::Operation(&deleting::<OauthIdpConfig>());
 pub(super) const START_MFA_ENROLLMENT: Run = Run::Operation(
     &writing(Source::Json, mfa::SCHEMA, |store, call, body| mfa::start_enrollment(store, call, typed(body)?))
         .counted(Action::SendText),

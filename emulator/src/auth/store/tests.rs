@@ -18,7 +18,7 @@ fn account(id: &str, change: impl FnOnce(&mut Account)) -> Account {
 #[test]
 fn what_is_put_is_found_by_every_key_until_it_changes() {
     let file = open();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     let google =
         ProviderUserInfo { provider_id: "g".to_owned(), raw_id: "1".to_owned(), ..ProviderUserInfo::default() };
@@ -53,7 +53,7 @@ fn what_is_put_is_found_by_every_key_until_it_changes() {
 #[test]
 fn what_firebase_keeps_unique_is_unique_in_its_scope() {
     let file = open();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     let info = |raw: &str| ProviderUserInfo {
         provider_id: "g".to_owned(),
@@ -76,7 +76,7 @@ fn what_firebase_keeps_unique_is_unique_in_its_scope() {
 #[test]
 fn only_anonymous_accounts_not_seen_for_long_are_purged() {
     let file = open();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     for kept in [
         account("email", |account| account.email = Some("a@b".to_owned())),
@@ -91,18 +91,52 @@ fn only_anonymous_accounts_not_seen_for_long_are_purged() {
         store.put(&scope, &account(id, |account| account.created_at = Some(seen.to_owned()))).unwrap();
     }
     store.put(&Scope::project("other"), &account("old", |_| {})).unwrap();
-    assert_eq!(store.delete_anonymous(&scope, 10, 2), Ok(2));
-    assert!(store.standing(&scope, "old").unwrap().is_some(), "the ones not seen for longest go first");
-    assert_eq!(store.delete_anonymous(&scope, 10, 2), Ok(1));
-    assert_eq!(store.delete_anonymous(&scope, 10, 2), Ok(0));
-    assert_eq!((store.count(&scope), store.count(&Scope::project("other"))), (Ok(5), Ok(1)));
+    let ids = |ids: &[&str]| Ok(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+    for (before, limit, expect) in [
+        (10, 2, ids(&["oldest", "older"])),
+        (10, 9, ids(&["oldest", "older", "old"])),
+        (3, 9, ids(&["oldest", "older"])),
+        (1, 9, ids(&[])),
+        (10, 0, ids(&[])),
+    ] {
+        assert_eq!(store.idle_anonymous(&scope, before, limit), expect, "{before} {limit}");
+    }
+}
+
+#[test]
+fn events_wait_for_each_receiver_until_they_are_forgotten() {
+    let file = open();
+    let mut store = SqliteStore::on(&file.writer);
+    let event = |id: &str, tenant: Option<&str>| UserEvent {
+        id: id.to_owned(),
+        scope: Scope { tenant: tenant.map(str::to_owned), ..Scope::project("demo") },
+        local_id: "u".to_owned(),
+        at: 5,
+        body: "{}".to_owned(),
+    };
+    let (first, second, third) = (event("1", None), event("2", Some("t")), event("3", None));
+    for (receiver, event) in [("a", &first), ("b", &first), ("a", &second), ("c", &third)] {
+        store.add_event(receiver, event).unwrap();
+    }
+    assert_eq!(store.events("a", 0, 9), Ok(vec![(1, first.clone()), (3, second.clone())]));
+    assert_eq!(store.events("a", 0, 1), Ok(vec![(1, first.clone())]));
+    assert_eq!(store.events("a", 1, 9), Ok(vec![(3, second)]));
+    store.delete_event(1).unwrap();
+    assert_eq!(store.events("b", 0, 9), Ok(vec![(2, first)]));
+    let known = ["a", "b"].map(str::to_owned);
+    assert_eq!(store.delete_events_for_others(&known), Ok(1));
+    assert_eq!(store.events("c", 0, 9), Ok(Vec::new()));
+    // Numbers are not used again, though the last ones are free.
+    store.add_event("c", &third).unwrap();
+    assert_eq!(store.events("c", 0, 9), Ok(vec![(5, third)]));
+    assert_eq!(store.delete_events_for_others(&[]), Ok(3));
 }
 
 #[test]
 fn refresh_tokens_end_with_their_account() {
     let file = open();
     file.writer.pragma_update(None, "foreign_keys", true).unwrap();
-    let mut store = SqliteStore(&file.writer);
+    let mut store = SqliteStore::on(&file.writer);
     let scope = Scope::project("demo");
     let extra_claims: serde_json::Map<_, _> = serde_json::from_str(r#"{"b":1,"a":2}"#).unwrap();
     let token = |id: &str| RefreshToken {

@@ -15,7 +15,7 @@ const INVALID: &str = "INVALID_ID_TOKEN";
 
 impl House {
     /// What an admin does, as the server itself.
-    async fn privileged(
+    pub(super) async fn privileged(
         &self,
         tenant: Option<&str>,
         run: fn(

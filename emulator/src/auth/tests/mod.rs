@@ -4,12 +4,16 @@ mod admin;
 mod attacks;
 mod delivery;
 mod emulator;
+mod identity_providers;
+mod issuer;
 mod keys;
 mod mail_server;
+mod provider_configs;
 mod requests;
 mod self_host;
 mod sign_in;
 mod throttles;
+mod triggers;
 
 use super::{AuthService, router};
 use crate::clock::{Agenda, Clock, Entropy, MANUAL_START};

@@ -196,7 +196,7 @@ async fn a_server_takes_nobody_at_their_word() {
         (
             "signInWithIdp",
             json!({"requestUri": "http://localhost", "postBody": format!("providerId=google.com&id_token={claims}")}),
-            "OPERATION_NOT_ALLOWED : This server knows no identity providers.",
+            "OPERATION_NOT_ALLOWED : The identity provider configuration is not found.",
         ),
         (
             "sendOobCode",

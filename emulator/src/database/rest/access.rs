@@ -20,17 +20,19 @@ pub(super) struct Access {
     pub(super) caller: Caller,
     /// When the token ends, if it does.
     pub(super) expires: Option<Millis>,
+    /// The token, if it is an ID token.
+    pub(super) token: Option<IdToken>,
 }
 
 impl Access {
-    const ADMIN: Self = Self { caller: Caller::Admin, expires: None };
-    const ANYONE: Self = Self { caller: Caller::ANYONE, expires: None };
+    const ADMIN: Self = Self { caller: Caller::Admin, expires: None, token: None };
+    const ANYONE: Self = Self { caller: Caller::ANYONE, expires: None, token: None };
 
-    fn user(token: &IdToken, now: Millis) -> Self {
+    fn user(token: IdToken, now: Millis) -> Self {
         let expires = token.claims.get("exp").and_then(Value::as_u64).map(|seconds| seconds.saturating_mul(1000));
         // Made-up tokens may be out of date from the start.
         let caller = Caller::client(Auth::of_token(&token.uid, &token.claims));
-        Self { caller, expires: expires.filter(|expires| *expires > now) }
+        Self { caller, expires: expires.filter(|expires| *expires > now), token: Some(token) }
     }
 }
 
@@ -46,7 +48,7 @@ pub(super) async fn access(
         (None, _) => Ok(access),
         (Some(text), Caller::Admin) => match serde_json::from_str(text) {
             Ok(Value::Null) => Ok(Access::ANYONE),
-            Ok(Value::Object(auth)) => Ok(Access { caller: Caller::client(Auth::given(auth)), expires: None }),
+            Ok(Value::Object(auth)) => Ok(Access { caller: Caller::client(Auth::given(auth)), ..Access::ANYONE }),
             Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
                 Err(Failure::Parameter("auth_variable_override must be a JSON object or null"))
             }
@@ -70,7 +72,7 @@ async fn identify(
             (false, token) => match credentials.access_token(token).await {
                 Ok(until) => Ok(Access { expires: Some(until), ..Access::ADMIN }),
                 Err(_) => match credentials.verify(token).await {
-                    Ok(token) => Ok(Access::user(&token, now)),
+                    Ok(token) => Ok(Access::user(token, now)),
                     Err(error) => Err(Failure::Bearer(error)),
                 },
             },
@@ -80,7 +82,7 @@ async fn identify(
         None => Ok(Access::ANYONE),
         Some(OWNER) if credentials.trusts_bearer() => Ok(Access::ADMIN),
         Some(token) => match credentials.verify_or_made_up(token).await {
-            Ok(token) => Ok(Access::user(&token, now)),
+            Ok(token) => Ok(Access::user(token, now)),
             Err(error) => Err(Failure::AuthToken(error)),
         },
     }

@@ -230,9 +230,9 @@ impl Rest {
             return Err(Failure::Parameter("shallow is not supported with event streams"));
         };
         self.check_index(&database, &location.path, &query)?;
-        let Access { caller, expires } = access;
+        let Access { caller, expires, token } = access;
         let (form, hang_up) = (parameters.form, HangUp::of_this_connection());
-        let wanted = Wanted { caller, expires, location, query, form, hang_up };
+        let wanted = Wanted { caller, expires, token, location, query, form, hang_up };
         let (node, news) = self.streams.open(database, wanted).await?;
         let weight = node.weight();
         let first = move || Rendered { etag: None, body: first_event(&node, form) };

@@ -68,7 +68,7 @@ impl Api {
         let databases = Databases::open(Storage::memory(), "demo", settings, clock.clone(), entropy).unwrap();
         let credentials = Credentials::new(Some(Arc::new(Tokens)), trust);
         let (agenda, stop) = (Agenda::new(clock), CancellationToken::new());
-        let streams = Streams::new(&agenda, stop.clone());
+        let streams = Streams::new(credentials.clone(), &agenda, stop.clone());
         let rest = Arc::new(Rest::new(Arc::clone(&databases), streams, credentials, Bodies::default()));
         Self { rest, databases, agenda, stop }
     }

@@ -14,14 +14,16 @@ pub(super) use telling::first_event;
 use super::service::{DatabaseService, ServiceError};
 use crate::clock::{Agenda, Millis};
 use crate::server::connections::HangUp;
+use crate::server::credentials::{Credentials, IdToken};
+use crate::server::revocation::{Hold, Holder};
 use bytes::Bytes;
 use expiry::Expiries;
 use hearth_database::json::Form;
 use hearth_database::{Answer, Caller, Command, ConnectionId, Listen, ListenerId, Location, Node, Query};
 use outbox::{Ear, End, Next, Outbox};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use telling::Views;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,7 @@ pub struct Streams {
     /// The number of the last connection.
     last: AtomicU64,
     views: Views,
+    credentials: Credentials,
     expiries: Arc<Expiries>,
     stop: CancellationToken,
 }
@@ -58,6 +61,8 @@ pub(super) struct Wanted {
     pub(super) caller: Caller,
     /// When the caller's token ends.
     pub(super) expires: Option<Millis>,
+    /// The caller's token, if it is an ID token: it may be taken back before.
+    pub(super) token: Option<IdToken>,
     /// Where.
     pub(super) location: Location,
     /// What of the node there.
@@ -69,9 +74,10 @@ pub(super) struct Wanted {
 }
 
 impl Streams {
-    /// Tokens end by the clock of `agenda`; on `stop` every stream ends.
-    pub fn new(agenda: &Agenda, stop: CancellationToken) -> Self {
-        Self { last: AtomicU64::new(FIRST_CONNECTION), views: Views::default(), expiries: Expiries::new(agenda), stop }
+    /// Tokens end by the clock of `agenda`, or when `credentials` hear that they are taken back; on `stop` every stream ends.
+    pub fn new(credentials: Credentials, agenda: &Agenda, stop: CancellationToken) -> Self {
+        let (last, expiries) = (AtomicU64::new(FIRST_CONNECTION), Expiries::new(agenda));
+        Self { last, views: Views::default(), credentials, expiries, stop }
     }
 
     /// Begins to listen. Answers what is there to begin with, and the stream of what happens after.
@@ -83,8 +89,12 @@ impl Streams {
         database: Arc<DatabaseService>,
         wanted: Wanted,
     ) -> Result<(Node, EventStream), ServiceError> {
-        let Wanted { caller, expires, location, query, form, hang_up } = wanted;
+        let Wanted { caller, expires, token, location, query, form, hang_up } = wanted;
         let outbox = Arc::new(Outbox::new(hang_up));
+        let holder = Arc::downgrade(&outbox) as Weak<dyn Holder>;
+        let hold = token.map(|token| self.credentials.hold(&token, holder)).transpose();
+        // Taken back since it was looked at: it ends as if that had come a moment later.
+        let hold = hold.inspect_err(|_| outbox.end(End::Expired)).ok().flatten().flatten();
         let view = self.views.view(database.name(), &location, form);
         let connection = ConnectionId(self.last.fetch_add(1, Ordering::Relaxed));
         let listen = Listen {
@@ -99,8 +109,13 @@ impl Streams {
         let asked = database.ask(Command::Listen(listen));
         // Made before the answer, so that whoever goes away meanwhile listens no more.
         let expiry = expires.map(|expires| self.expiries.add(expires, &outbox));
-        let listening =
-            Listening { database: Arc::clone(&database), connection, expiry, expiries: Arc::clone(&self.expiries) };
+        let listening = Listening {
+            database: Arc::clone(&database),
+            connection,
+            expiry,
+            expiries: Arc::clone(&self.expiries),
+            _hold: hold,
+        };
         let node = match asked.await? {
             Answer::Listening { data, .. } => data.unwrap_or_default(),
             Answer::Written(_)
@@ -121,6 +136,13 @@ struct Listening {
     connection: ConnectionId,
     expiry: Option<expiry::Entry>,
     expiries: Arc<Expiries>,
+    _hold: Option<Hold>,
+}
+
+impl Holder for Outbox {
+    fn revoked(&self) {
+        self.end(End::Expired);
+    }
 }
 
 impl Drop for Listening {

@@ -22,7 +22,7 @@ pub(super) enum End {
     Closed,
     /// The rules forbid it from now on.
     Revoked,
-    /// The token has expired.
+    /// The token has expired, or was taken back.
     Expired,
     /// Too much waited for the client.
     TooSlow,

@@ -7,7 +7,6 @@ mod crowds;
 mod durable;
 mod modes;
 mod presence;
-
 mod publishing;
 mod streams;
 mod websockets;

@@ -2,8 +2,8 @@
 //!
 //! Below the root: `definitions/{queue}` (JSON text), and in `held/{queue}` its `bytes` (what its messages take),
 //! `messages/{id}` with `content` and `state` (JSON texts), and `due/{time}-{id}`: the messages in the order in which they
-//! can be received, so that a receive reads no more than it takes. Every function here costs what it changes, not what the queue holds. Must not
-//! know: who waits, or what is done after the commit.
+//! can be received, so that a receive reads no more than it takes. Every function here costs what it changes, not what the
+//! queue holds. Must not know: who waits, or what is done after the commit.
 
 mod looking;
 mod receiving;
@@ -92,7 +92,7 @@ impl<'t> Store<'t> {
         self.read(&self.definition_path(queue))?.ok_or(Refusal::NoQueue)
     }
 
-    /// Makes a queue, unless there is one of this name whose attributes are the same where `same` compares them.
+    /// Makes a queue, unless there is one of this name whose attributes are the same.
     pub(super) fn create(
         &mut self,
         queue: &str,

@@ -1,6 +1,7 @@
 //! What an admin does with many accounts: `batchGet`, `batchDelete`, `query`, and the emulator's deletion of all.
 
-use super::{Answer, Call, given, json};
+use super::{Answer, Call, given, json, record};
+use crate::Millis;
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::store::{Accounts, Order, Store};
@@ -94,7 +95,7 @@ pub fn batch_delete(store: &mut dyn Store, call: &Call<'_>, request: BatchDelete
     for (index, local_id) in request.local_ids.iter().enumerate() {
         match store.standing(call.scope, local_id)? {
             None => {}
-            Some(standing) if standing.disabled || request.force => store.delete(call.scope, local_id)?,
+            Some(standing) if standing.disabled || request.force => record::forget(store, call, local_id)?,
             Some(_) => errors.push(json!({
                 "index": index,
                 "localId": local_id,
@@ -103,6 +104,16 @@ pub fn batch_delete(store: &mut dyn Store, call: &Call<'_>, request: BatchDelete
         }
     }
     Ok(Answer::default().with_some("errors", (!errors.is_empty()).then_some(errors)))
+}
+
+/// Deletes up to `limit` anonymous accounts last seen before `before`, those not seen for longest first; answers how many.
+///
+/// # Errors
+/// The store failed.
+pub fn delete_anonymous(store: &mut dyn Store, call: &Call<'_>, before: Millis, limit: usize) -> Result<usize, Error> {
+    let idle = store.idle_anonymous(call.scope, before, limit)?;
+    idle.iter().try_for_each(|local_id| record::forget(store, call, local_id))?;
+    Ok(idle.len())
 }
 
 /// The shape of a `query` request.

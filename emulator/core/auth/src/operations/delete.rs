@@ -1,6 +1,6 @@
 //! `accounts:delete`: one's own account, or for an admin any.
 
-use super::{Answer, Call, given, signed_in};
+use super::{Answer, Call, given, record, signed_in};
 use crate::errors::Error;
 use crate::schema::{Kind, Schema};
 use crate::store::Store;
@@ -35,7 +35,7 @@ pub fn delete(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resul
         let id_token = given(&request.id_token).ok_or(Error::MissingIdToken)?;
         signed_in(store, call, id_token)?.0
     };
-    store.delete(call.scope, &account.local_id)?;
+    record::forget(store, call, &account.local_id)?;
     Ok(Answer::kind("identitytoolkit#DeleteAccountResponse"))
 }
 

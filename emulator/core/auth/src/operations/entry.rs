@@ -3,7 +3,7 @@
 
 use super::blocking::{self, Event, Told};
 use super::policy::Policy;
-use super::{Answer, Call, NewTokens, json, second_factors, sign_in};
+use super::{Answer, Call, NewTokens, json, record, second_factors, sign_in};
 use crate::account::Account;
 use crate::errors::Error;
 use crate::store::Store;
@@ -57,7 +57,7 @@ pub(super) fn enter(
         account.mirror_providers();
     }
     if entry.second_factors && second_factors::are_wanted(policy, account) {
-        store.put(call.scope, account)?;
+        record::keep(store, call, account)?;
         let credential = second_factors::pending(store, call, account, entry.provider, entry.claims)?;
         let shown: Vec<_> = account.mfa_info.iter().flatten().map(second_factors::shown).collect();
         return Ok(Entered::SecondFactor { credential, factors: json(&shown) });
@@ -96,7 +96,7 @@ pub(super) fn let_in(
     account.last_login_at = Some(call.now.to_string());
     if account.disabled == Some(true) {
         // A function has done that: it stays.
-        store.put(call.scope, account)?;
+        record::keep(store, call, account)?;
         return Err(Error::UserDisabled.kept());
     }
     sign_in(store, call, account, passed.provider, claims, passed.factor)

@@ -1,11 +1,13 @@
 //! What an identity provider says of a user: reading its answer, and what clients are told of it. Must not know: what
 //! becomes of an account by it.
 //!
-//! An emulator asks no provider: the answer is whatever the client brings, a JWT of anyone or strict JSON.
+//! An emulator asks no provider: the answer is whatever the client brings, a JWT of anyone or strict JSON. What a server
+//! in earnest believes is settled by `idp_token`.
 
 use super::Call;
 use crate::account::{Account, is_email};
 use crate::errors::Error;
+use crate::oidc::is_hash_of;
 use crate::store::Accounts;
 use crate::token::payload;
 use crate::uri::Uri;
@@ -15,6 +17,34 @@ use serde_json::{Map, Value, json};
 const MOST_KNOWN: usize = 1000;
 /// Google's user ids as URIs begin like this.
 const GOOGLE_ID: &str = "https://accounts.google.com/";
+
+/// A provider's answer as the client brings it: the parameters of the URI the provider came back to, and of a form.
+pub(super) struct Brought {
+    uri: Uri,
+}
+
+impl Brought {
+    /// Reads what the client brings.
+    pub(super) fn read(request_uri: Option<&str>, post_body: Option<&str>) -> Result<Self, Error> {
+        let request_uri = request_uri.filter(|uri| !uri.is_empty()).ok_or(Error::MissingRequestUri)?;
+        let mut uri = Uri::parse(request_uri).ok_or(Error::InvalidRequestUri)?;
+        uri.set_all(post_body.unwrap_or_default());
+        if let Some(fragment) = uri.take_fragment() {
+            uri.set_all(&fragment);
+        }
+        Ok(Self { uri })
+    }
+
+    /// Which provider is said to have answered.
+    pub(super) fn provider_id(&self) -> Result<&str, Error> {
+        self.given("providerId").ok_or_else(|| Error::InvalidCredentialOrProviderId(self.uri.to_string()))
+    }
+
+    /// A parameter that is not empty.
+    pub(super) fn given(&self, name: &str) -> Option<&str> {
+        self.uri.parameter(name).filter(|value| !value.is_empty())
+    }
+}
 
 /// What a provider has answered.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,21 +67,16 @@ pub(super) struct Assertion {
     last_name: Option<String>,
     raw_user_info: Option<String>,
     id_token: Option<String>,
-    access_token: String,
+    access_token: Option<String>,
+    /// The access token is this user's: nobody has to believe the client.
+    pub(super) vouches_for_access_token: bool,
 }
 
 impl Assertion {
-    /// Reads the answer that the client brings: the parameters of the URI the provider came back to, and of a form.
-    pub(super) fn read(request_uri: Option<&str>, post_body: Option<&str>) -> Result<Self, Error> {
-        let request_uri = request_uri.filter(|uri| !uri.is_empty()).ok_or(Error::MissingRequestUri)?;
-        let mut uri = Uri::parse(request_uri).ok_or(Error::InvalidRequestUri)?;
-        uri.set_all(post_body.unwrap_or_default());
-        if let Some(fragment) = uri.take_fragment() {
-            uri.set_all(&fragment);
-        }
-        let given = |name: &str| uri.parameter(name).filter(|value| !value.is_empty());
-        let provider_id = given("providerId").map(str::to_lowercase);
-        let provider_id = provider_id.ok_or_else(|| Error::InvalidCredentialOrProviderId(uri.to_string()))?;
+    /// Takes a client at its word.
+    pub(super) fn read(brought: &Brought) -> Result<Self, Error> {
+        let given = |name: &str| brought.given(name);
+        let provider_id = brought.provider_id()?.to_lowercase();
         let [id_token, access_token] = ["id_token", "access_token"].map(given);
         let claims = match claims(id_token)? {
             Some(claims) => claims,
@@ -59,12 +84,26 @@ impl Assertion {
         };
         let saml = given("SAMLResponse").map(saml).transpose()?;
         let mut assertion = Self::of(provider_id, &claims, saml)?;
-        assertion.access_token = match access_token {
-            Some(token) => token.to_owned(),
-            // SDKs make credentials from it.
-            None => format!("FirebaseAuthEmulatorFakeAccessToken_{}", assertion.provider_id),
-        };
+        // SDKs make credentials from it.
+        let made_up = || format!("FirebaseAuthEmulatorFakeAccessToken_{}", assertion.provider_id);
+        assertion.access_token = Some(access_token.map_or_else(made_up, str::to_owned));
+        assertion.vouches_for_access_token = true;
         assertion.id_token = id_token.map(str::to_owned);
+        Ok(assertion)
+    }
+
+    /// What verified claims say. The access token is the client's own word, unless they have its hash.
+    pub(super) fn verified(provider_id: &str, claims: &Map<String, Value>, brought: &Brought) -> Result<Self, Error> {
+        let mut assertion = Self::of(provider_id.to_owned(), claims, None)?;
+        // Apple writes it as text. Nothing else that is not `true` is.
+        assertion.email_verified =
+            claims.get("email_verified").is_some_and(|value| *value == true || value.as_str() == Some("true"));
+        assertion.email = assertion.email.filter(|email| is_email(email));
+        assertion.id_token = brought.given("id_token").map(str::to_owned);
+        assertion.access_token = brought.given("access_token").map(str::to_owned);
+        let hash = claims.get("at_hash").and_then(Value::as_str);
+        assertion.vouches_for_access_token =
+            hash.zip(brought.given("access_token")).is_some_and(|(hash, token)| is_hash_of(hash, token));
         Ok(assertion)
     }
 
@@ -123,7 +162,7 @@ impl Assertion {
         tell("lastName", text(&self.last_name));
         tell("rawUserInfo", text(&self.raw_user_info));
         tell("federatedId", Some(self.federated_id.clone().into()));
-        tell("oauthAccessToken", Some(self.access_token.clone().into()));
+        tell("oauthAccessToken", text(&self.access_token));
         tell("oauthIdToken", text(&self.id_token));
         told
     }
@@ -256,7 +295,7 @@ mod tests {
     use super::*;
 
     fn check(uri: &str, body: &str, expected: &str) {
-        let told = match Assertion::read(Some(uri), Some(body)) {
+        let told = match Brought::read(Some(uri), Some(body)).and_then(|brought| Assertion::read(&brought)) {
             Ok(assertion) => assertion.raw_id,
             Err(error) => error.to_string(),
         };
@@ -293,8 +332,8 @@ mod tests {
     #[test]
     fn what_google_says_is_told() {
         let claims = r#"{"sub":"7","email":"A@B","email_verified":true,"name":"N","given_name":"G"}"#;
-        let assertion = Assertion::read(Some("http://h"), Some(&format!("providerId=google.com&id_token={claims}")));
-        let told = assertion.unwrap().told();
+        let brought = Brought::read(Some("http://h"), Some(&format!("providerId=google.com&id_token={claims}")));
+        let told = Assertion::read(&brought.unwrap()).unwrap().told();
         assert_eq!(told["federatedId"], "https://accounts.google.com/7");
         assert_eq!((&told["email"], &told["firstName"]), (&json!("a@b"), &json!("G")));
         let profile: Value = serde_json::from_str(told["rawUserInfo"].as_str().unwrap()).unwrap();

@@ -7,13 +7,25 @@ use serde_json::{Map, Value};
 /// that leads through something that is no object.
 pub(super) fn apply(mask: &str, settings: &mut Value, change: &Value) {
     for path in mask.split(',').filter(|path| !path.is_empty()) {
-        let found = path.split('.').try_fold(change, |value, field| value.as_object()?.get(field));
-        if let Some(found) = found
+        if let Some(found) = found(change, path)
             && let Some(place) = place(settings, path)
         {
             *place = found.clone();
         }
     }
+}
+
+/// As [`apply`], but a path that `change` has not takes away what is there, as Google has it.
+pub(super) fn replace(mask: &str, settings: &mut Value, change: &Value) {
+    for path in mask.split(',').filter(|path| !path.is_empty()) {
+        if let Some(place) = place(settings, path) {
+            *place = found(change, path).cloned().unwrap_or_default();
+        }
+    }
+}
+
+fn found<'v>(change: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('.').try_fold(change, |value, field| value.as_object()?.get(field))
 }
 
 /// Where a path leads, objects on the way being made.
@@ -46,5 +58,12 @@ mod tests {
             apply(mask, &mut settings, &change);
             assert_eq!(settings, expected, "{mask}");
         }
+    }
+
+    #[test]
+    fn what_a_mask_names_can_be_taken_away() {
+        let mut settings = json!({"a": 1, "b": {"c": 1, "d": 1}});
+        replace("a,b.c,b.d,e.f", &mut settings, &json!({"b": {"d": 2}}));
+        assert_eq!(settings, json!({"a": null, "b": {"c": null, "d": 2}, "e": {"f": null}}));
     }
 }

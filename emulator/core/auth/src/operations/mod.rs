@@ -13,6 +13,8 @@ mod entry;
 pub mod grant;
 pub mod guard;
 pub mod idp;
+pub mod idp_configs;
+mod idp_token;
 pub mod import;
 pub mod lookup;
 mod mask;
@@ -22,6 +24,7 @@ pub mod passkeys;
 pub mod password_policy;
 pub mod phone;
 mod policy;
+mod record;
 mod second_factors;
 pub mod session_cookie;
 pub mod sign_in_custom_token;
@@ -69,6 +72,8 @@ pub struct Call<'a> {
     pub origin: &'a str,
     /// What can be sent to users.
     pub delivers: Delivers,
+    /// Who is told of users that come and go; nobody, and then nothing is written of it.
+    pub receivers: &'a [String],
 }
 
 /// What can be sent to users.
@@ -170,7 +175,7 @@ fn sign_in(
     second_factor: Option<SecondFactor>,
 ) -> Result<NewTokens, Error> {
     account.last_refresh_at = Some(iso(call.now));
-    store.put(call.scope, account)?;
+    record::keep(store, call, account)?;
     let mut claims = claims::of(account, call.scope, provider, &extra_claims, call.now);
     claims::add_second_factor(&mut claims, second_factor.as_ref());
     let refresh = RefreshToken {
@@ -239,6 +244,7 @@ mod tests {
         pub(super) now: Millis,
         pub(super) emulator: bool,
         pub(super) delivers: Delivers,
+        pub(super) receivers: Vec<String>,
         entropy: Counting,
         tokens: Tokens,
     }
@@ -251,6 +257,7 @@ mod tests {
                 now: 1_893_456_000_000,
                 emulator: true,
                 delivers: Delivers { emails: true, texts: true },
+                receivers: Vec::new(),
                 entropy: Counting::default(),
                 tokens: Tokens::Unsigned,
             }
@@ -275,11 +282,13 @@ mod tests {
 
         /// Does something as a client.
         pub(super) fn with_call<T>(&mut self, run: impl FnOnce(&mut dyn Store, &Call<'_>) -> T) -> T {
-            let Self { store, scope, now, emulator, delivers, entropy, tokens } = self;
+            let Self { store, scope, now, emulator, delivers, receivers, entropy, tokens } = self;
             let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
             let origin = "http://127.0.0.1:9099";
             let (privileged, now, emulator, delivers) = (false, *now, *emulator, *delivers);
-            run(store, &Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers })
+            let call =
+                Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers, receivers };
+            run(store, &call)
         }
 
         /// An anonymous sign-in: the account's id and its ID token.

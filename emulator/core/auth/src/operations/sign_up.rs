@@ -2,7 +2,7 @@
 
 use super::blocking::Told;
 use super::entry::{Entry, enter};
-use super::{Answer, Call, given, password_policy, policy, second_factors, signed_in};
+use super::{Answer, Call, given, password_policy, policy, record, second_factors, signed_in};
 use crate::account::{self, ANONYMOUS, Account, MfaEnrollment, PASSWORD};
 use crate::entropy::local_id;
 use crate::errors::Error;
@@ -123,7 +123,7 @@ fn create(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<An
     account.phone_number = phone_number.or(account.phone_number);
     account.disabled = request.disabled.filter(|disabled| *disabled).or(account.disabled);
     account.mirror_providers();
-    store.put(call.scope, &account)?;
+    record::keep(store, call, &account)?;
     Ok(answer(&account))
 }
 

@@ -139,7 +139,7 @@ pub fn update(store: &mut dyn Store, call: &Call<'_>, mut request: Value) -> Res
     Ok(answer(&tenant))
 }
 
-/// Deletes a tenant and its accounts.
+/// Deletes a tenant, its accounts and its identity providers.
 ///
 /// # Errors
 /// The caller is no admin, or there is no such tenant.
@@ -147,11 +147,13 @@ pub fn delete(store: &mut dyn Store, call: &Call<'_>, _: Nothing) -> Result<Answ
     only_admins(call)?;
     let tenant = named(store, call)?;
     store.delete_all(call.scope)?;
+    store.delete_idp_configs(call.scope)?;
     store.delete_tenant(&call.scope.project, &tenant.tenant_id)?;
     Ok(Answer::default())
 }
 
-fn only_admins(call: &Call<'_>) -> Result<(), Error> {
+/// Lets admins on.
+pub(super) fn only_admins(call: &Call<'_>) -> Result<(), Error> {
     if call.privileged { Ok(()) } else { Err(Error::InsufficientPermission) }
 }
 

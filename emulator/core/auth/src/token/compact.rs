@@ -6,32 +6,32 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 /// A token taken apart; nothing about it is verified.
-pub(super) struct Compact<'t> {
+pub(crate) struct Compact<'t> {
     /// The header.
-    pub(super) header: Map<String, Value>,
+    pub(crate) header: Map<String, Value>,
     /// The claims.
-    pub(super) claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
     /// What a signature covers.
-    pub(super) signed: &'t str,
+    pub(crate) signed: &'t str,
     /// The signature, in base64url.
-    pub(super) signature: &'t str,
+    pub(crate) signature: &'t str,
 }
 
 impl<'t> Compact<'t> {
     /// `None` unless there are three parts, the first two of them JSON objects.
-    pub(super) fn parse(token: &'t str) -> Option<Self> {
+    pub(crate) fn parse(token: &'t str) -> Option<Self> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
         Some(Self { header: object(header)?, claims: object(claims)?, signed, signature })
     }
 
     /// What the header says of the algorithm.
-    pub(super) fn algorithm(&self) -> Option<&str> {
+    pub(crate) fn algorithm(&self) -> Option<&str> {
         self.header.get("alg")?.as_str()
     }
 
     /// What the header says of the key.
-    pub(super) fn key_id(&self) -> Option<&str> {
+    pub(crate) fn key_id(&self) -> Option<&str> {
         self.header.get("kid")?.as_str()
     }
 }

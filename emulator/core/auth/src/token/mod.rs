@@ -14,12 +14,12 @@ pub mod rotation;
 pub mod session;
 
 pub use certificate::armour;
+pub(crate) use compact::Compact;
 pub use keys::{Key, KeyRing, Signer, UnusableKey, VerifyingKey};
 
 use crate::Millis;
 use crate::errors::Error;
 use claims::IdTokenClaims;
-use compact::Compact;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub const LIFETIME: u64 = 3600;
 /// Seconds a session cookie lasts at most.
 pub const LONGEST_COOKIE: u64 = 14 * 24 * 3600;
 /// Seconds another server's clock may be ahead.
-const SKEW: u64 = 60;
+pub(crate) const SKEW: u64 = 60;
 /// The longest account id, in bytes.
 pub const LONGEST_LOCAL_ID: usize = 128;
 

@@ -8,7 +8,8 @@ use super::language::{Expression, Part, Patterns, RuleId, Scope, Wrong};
 use super::level::{Condition, Index, Level, Rule};
 use super::sources::{RuleKind, Source};
 use crate::tree::{Key, Path};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What a file says.
 pub(super) struct Read {
@@ -60,6 +61,30 @@ struct Check {
     names: Vec<String>,
     sources: Option<Vec<Source>>,
     patterns: Patterns,
+    made: MadeBefore,
+}
+
+/// Expressions by their texts: in large files many rules say the same. Under other wildcards it means something else.
+#[derive(Default)]
+struct MadeBefore(HashMap<String, Vec<Made>>);
+
+struct Made {
+    writes: bool,
+    wildcards: Vec<String>,
+    expression: Arc<Expression>,
+}
+
+impl MadeBefore {
+    fn find(&self, text: &str, scope: Scope<'_>) -> Option<Arc<Expression>> {
+        let alike = |made: &&Made| made.writes == scope.writes && made.wildcards == scope.wildcards;
+        self.0.get(text)?.iter().find(alike).map(|made| Arc::clone(&made.expression))
+    }
+
+    fn add(&mut self, text: &str, scope: Scope<'_>, expression: &Arc<Expression>) {
+        let (writes, wildcards) = (scope.writes, scope.wildcards.to_vec());
+        let made = Made { writes, wildcards, expression: Arc::clone(expression) };
+        self.0.entry(text.to_owned()).or_default().push(made);
+    }
 }
 
 impl Check {
@@ -94,9 +119,10 @@ impl Check {
             return level;
         };
         let mut names = BTreeSet::new();
+        let twice: Vec<bool> = members.iter().map(|member| !names.insert(member.name.as_str())).collect();
         let mut wildcard: Option<String> = None;
-        for Member { at, name, value } in members {
-            if !names.insert(name.clone()) {
+        for (Member { at, name, value }, twice) in members.into_iter().zip(twice) {
+            if twice {
                 self.wrong(at, format!("\"{name}\" is there twice"));
                 continue;
             }
@@ -185,10 +211,19 @@ impl Check {
 
     fn expression(&mut self, kind: RuleKind, text: &Text) -> Option<(Condition, Vec<Part>)> {
         let scope = Scope { wildcards: &self.wildcards, writes: kind != RuleKind::Read, patterns: &self.patterns };
+        // The parts are not kept.
+        let before = if self.sources.is_none() { self.made.find(&text.text, scope) } else { None };
+        if let Some(expression) = before {
+            return Some((Condition::Expression(expression), Vec::new()));
+        }
         match Expression::compile(&text.text, scope) {
             Ok((expression, parts)) => Some(match expression.constant() {
                 Some(constant) => (Condition::Constant(constant), parts),
-                None => (Condition::Expression(expression), parts),
+                None => {
+                    let expression = Arc::new(expression);
+                    self.made.add(&text.text, scope, &expression);
+                    (Condition::Expression(expression), parts)
+                }
             }),
             Err(wrongs) => {
                 let problem = |wrong: Wrong| Problem::new(text.place(&wrong.span), wrong.problem);

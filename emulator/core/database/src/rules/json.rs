@@ -146,7 +146,9 @@ impl Reader<'_> {
     /// Passes over spaces and comments.
     fn skip(&mut self) -> Result<(), Problem> {
         loop {
-            let start = self.at;
+            let rest = self.rest();
+            let start = self.at + rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r', '\u{feff}']).len();
+            self.at = start;
             if self.takes("//") {
                 self.at += self.rest().find(['\n', '\r']).unwrap_or(self.rest().len());
             } else if self.takes("/*") {
@@ -154,8 +156,6 @@ impl Reader<'_> {
                     Some(end) => self.at += end + 2,
                     None => return Err(Problem::parse_error(start, "the comment does not end")),
                 }
-            } else if matches!(self.peek(), Some(' ' | '\t' | '\n' | '\r' | '\u{feff}')) {
-                self.next();
             } else {
                 return Ok(());
             }
@@ -245,13 +245,16 @@ impl Reader<'_> {
         let mut text = String::new();
         let mut places = vec![(0, self.at)];
         loop {
+            let rest = self.rest();
+            let plain = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+            text.push_str(rest.get(..plain).unwrap_or_default());
+            self.at += plain;
             match self.next() {
                 Some('"') => return Ok(Text { text, places }),
-                Some('\\') => {
+                Some(_) => {
                     text.push(self.escape()?);
                     places.push((text.len(), self.at));
                 }
-                Some(plain) => text.push(plain),
                 None => return Err(Problem::parse_error(start, "the string does not end")),
             }
         }

@@ -5,6 +5,7 @@
 use super::language::{Expression, Facts, Failure, Meter, RuleId, Sees, Trace};
 use crate::tree::{Key, Path};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The rules of one place.
 #[derive(Debug, Default)]
@@ -32,7 +33,8 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) enum Condition {
     Constant(bool),
-    Expression(Expression),
+    /// Rules that say the same share one.
+    Expression(Arc<Expression>),
 }
 
 /// What the children of a place are indexed by.

@@ -42,7 +42,7 @@ fn operation(id: &str, auth: Auth, run: Run, pattern: &str) -> Value {
     if let (Run::Operation(operation), Some(fields)) = (run, described.as_object_mut()) {
         let schema = object(operation.schema);
         match operation.source {
-            Source::Json | Source::JsonOrForm | Source::JsonAndMask => {
+            Source::Json | Source::JsonOrForm | Source::JsonAnd(_) => {
                 let content = json!({"application/json": {"schema": schema}});
                 fields.insert("requestBody".to_owned(), json!({"content": content}));
             }

@@ -16,7 +16,8 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::cmp::Ordering;
 
-/// One judgement may take so many steps: each part of an expression is one, and so are 16 bytes of text.
+/// One judgement may take so many steps: each part of an expression is one, whether or not it comes to that part, and so
+/// are 16 bytes of text.
 const MOST_STEPS: u64 = 20_000_000;
 const BYTES_A_STEP: usize = 16;
 
@@ -43,8 +44,9 @@ impl Meter {
         Ok(())
     }
 
+    #[inline]
     fn read(&self, bytes: usize) -> Result<(), Failure> {
-        self.spend((bytes / BYTES_A_STEP) as u64)
+        if bytes < BYTES_A_STEP { Ok(()) } else { self.spend((bytes / BYTES_A_STEP) as u64) }
     }
 }
 
@@ -89,7 +91,6 @@ struct Evaluation<'e, T> {
 impl<'e, T: Trace> Evaluation<'e, T> {
     fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
         let Op::Truth(truth) = &code.op else { return self.value(code)?.into_bool() };
-        self.meter.spend(1)?;
         let found = self.truth(truth);
         if T::LISTENS {
             self.trace.value(code.part, &found.map(Value::Bool));
@@ -136,10 +137,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         let glance = match &code.op {
             Op::Plain(plain) => self.plain(plain),
             Op::Auth => self.auth(),
-            Op::Member(of, name) if matches!(of.op, Op::Auth) => {
-                self.meter.spend(1)?;
-                self.auth().member(name)
-            }
+            Op::Member(of, name) if matches!(of.op, Op::Auth) => self.auth().member(name),
             Op::Val(place) => Glance::of_leaf(self.node(place)?.as_leaf()),
             Op::Query(member) => match query_member(self.facts.query, *member) {
                 Some(glance) => glance,
@@ -156,7 +154,6 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             | Op::Arithmetic(..)
             | Op::Choice(_) => return Ok(None),
         };
-        self.meter.spend(1)?;
         Ok(Some(glance))
     }
 
@@ -179,7 +176,6 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     }
 
     fn value(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
-        self.meter.spend(1)?;
         let found = self.operation(&code.op);
         self.trace.value(code.part, &found);
         found
@@ -333,7 +329,6 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             Way::Data if !T::LISTENS => before.last(),
             Way::NewData if !T::LISTENS => after.last(),
             Way::Child { of, path, remembers: false } if !T::LISTENS => {
-                self.meter.spend(1)?;
                 let node = self.node(of)?;
                 return Ok(node.find(&self.text(path)?));
             }
@@ -342,13 +337,11 @@ impl<'e, T: Trace> Evaluation<'e, T> {
                 return self.spot(place).map(|spot| spot.node);
             }
         };
-        self.meter.spend(1)?;
         self.meter.saw_data.set(true);
         node.copied().ok_or(Failure::NoParent)
     }
 
     fn spot(&self, place: &'e Place) -> Result<Spot<'e>, Failure> {
-        self.meter.spend(1)?;
         self.meter.saw_data.set(true);
         let found = self.way(&place.way);
         self.trace.snapshot(place.part, found.as_ref().map(|spot| spot.node).map_err(|failure| *failure));

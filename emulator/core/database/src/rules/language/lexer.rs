@@ -87,7 +87,8 @@ impl<'t> Lexer<'t> {
             }
             'a'..='z' | 'A'..='Z' | '_' => Ok(TokenKind::Word(self.word().to_owned())),
             _ => {
-                let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) else {
+                let begins = |symbol: &&&str| symbol.starts_with(first) && rest.starts_with(**symbol);
+                let Some(symbol) = SYMBOLS.iter().find(begins) else {
                     let start = self.at;
                     self.at += first.len_utf8();
                     return Err(self.wrong(start, &format!("{first:?} means nothing in an expression")));

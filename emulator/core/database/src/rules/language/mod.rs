@@ -2,7 +2,8 @@
 //! (firebase.google.com/docs/reference/security/database).
 //!
 //! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `parts` (its meaning, as
-//! `code`), `value`, `query`, `evaluate` (what it comes to), `trace` (who hears of that). Must not know: files of rules, the places that rules stand at.
+//! `code`), `value`, `query`, `evaluate` (what it comes to), `trace` (who hears of that). Must not know: files of rules,
+//! the places that rules stand at.
 
 mod ast;
 mod check;
@@ -86,6 +87,8 @@ impl fmt::Display for Failure {
 pub(super) struct Expression {
     code: Code,
     sees: Sees,
+    /// How many parts it has.
+    parts: u64,
 }
 
 /// What of the tree an expression may look at, besides its root.
@@ -101,11 +104,13 @@ impl Expression {
     /// Reads and checks an expression, which has to be a boolean. Answers its parts as well.
     pub(super) fn compile(text: &str, scope: Scope<'_>) -> Result<(Self, Vec<Part>), Vec<Wrong>> {
         let form = parser::parse(text).map_err(|wrong| vec![wrong])?;
-        check::check(&form, scope).map(|(code, sees, parts)| (Self { code, sees }, parts))
+        let (code, sees, parts) = check::check(&form, scope)?;
+        Ok((Self { code, sees, parts: parts.len() as u64 }, parts))
     }
 
     /// Whether it is true.
     pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+        meter.spend(self.parts)?;
         evaluate::holds(&self.code, facts, meter, trace)
     }
 

@@ -7,6 +7,7 @@ use super::value::Glance;
 use crate::query::{Bound, BoundKey, Limit, Order, Query};
 
 /// A member of `query`, unless it is the path of a [deep child](deep_child). Without a query the order is that of keys.
+#[inline]
 pub(super) fn query_member(query: Option<&Query>, member: QueryMember) -> Option<Glance<'_>> {
     // Who asks for all of a node, in no order, has no query.
     let query =
