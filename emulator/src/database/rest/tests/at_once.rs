@@ -1,12 +1,12 @@
 //! What is answered at once is answered as everything else, byte for byte.
 
 use super::*;
-use hearth_database::Ruleset;
 use crate::server::connections;
 use crate::server::ports::bind;
 use crate::server::prompt::{Answers, Prompt, Whole};
 use axum::Router;
 use axum::routing::any;
+use hearth_database::Ruleset;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,7 +49,8 @@ async fn both_ways_answer_alike() {
     let api = Api::new(false, true);
     api.databases.set_rules(&[None], &Ruleset::parse(rules).unwrap()).await;
     let long = "x".repeat(20_000);
-    let tree = format!(r#"{{"open":{{"a b":{{"c":[true,"\u00e4"]}},"long":"{long}","p":{{".value":5,".priority":2}}}}}}"#);
+    let tree =
+        format!(r#"{{"open":{{"a b":{{"c":[true,"\u00e4"]}},"long":"{long}","p":{{".value":5,".priority":2}}}}}}"#);
     assert_eq!(api.send("PUT /.json?print=silent", tree).await.status(), StatusCode::NO_CONTENT);
 
     let at_once = Arc::new(AtomicUsize::new(0));
