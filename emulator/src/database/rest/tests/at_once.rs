@@ -60,8 +60,8 @@ async fn both_ways_answer_alike() {
     let (one, other) = (bind("127.0.0.1", 0).await.unwrap(), bind("127.0.0.1", 0).await.unwrap());
     let (prompted, library) = (one.address, other.address);
     let serving = [
-        tokio::spawn(connections::serve_promptly(one, router.clone(), Arc::new(prompt), api.stop.clone())),
-        tokio::spawn(connections::serve(other, router, api.stop.clone())),
+        tokio::spawn(connections::serve(one, router.clone(), Some(Arc::new(prompt)), api.stop.clone())),
+        tokio::spawn(connections::serve(other, router, None, api.stop.clone())),
     ];
 
     let host = "Host: box\r\n";
