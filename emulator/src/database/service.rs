@@ -16,6 +16,9 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
+/// So many children take the writer some milliseconds to put in order.
+const MANY_CHILDREN: usize = 4096;
+
 /// A change that is no larger may be made where it is asked for.
 const MOST_PROMPT_BYTES: u64 = 64 * 1024;
 
@@ -96,6 +99,16 @@ impl DatabaseService {
     /// The state that the last acknowledged change made, or a later one.
     pub fn snapshot(&self) -> Snapshot {
         self.writer.snapshot()
+    }
+
+    /// What should be done on another thread before `command` is left for the writer: to put many children in order, for
+    /// which all others would have to wait.
+    pub(super) fn preparation(&self, command: &Command) -> Option<impl FnOnce() + Send + 'static> {
+        let (path, query) = command.query()?;
+        let snapshot = self.snapshot();
+        let many = snapshot.unprepared(path, query) >= MANY_CHILDREN;
+        let (path, query) = many.then(|| (path.clone(), query.clone()))?;
+        Some(move || snapshot.prepare(&path, &query))
     }
 
     /// What `location` holds, if `caller` may know at `now`, in milliseconds since the epoch.

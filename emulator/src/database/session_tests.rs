@@ -10,7 +10,9 @@ use crate::server::credentials::{Credentials, IdToken, IdTokens, TokenRefused};
 use crate::storage::Storage;
 use futures_util::future::BoxFuture;
 use hearth_database::wire::{Credential, Kind, Status};
-use hearth_database::{Batch, Caller, Command, Engine, Journal, JournalError, Loaded, Ruleset};
+use hearth_database::{
+    Batch, Caller, Command, Engine, Journal, JournalError, Limit, Loaded, Order, Path, Query, Ruleset,
+};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Arc, mpsc};
@@ -108,6 +110,31 @@ async fn a_full_queue_answers_unavailable_and_what_it_took_is_done() {
     for expect in 2..number {
         assert!(next(&attached).await.unwrap().contains(&format!("\"r\":{expect},")));
     }
+}
+
+/// What takes all children of a long list is done before the writer comes to it.
+#[tokio::test]
+async fn a_query_that_needs_an_order_has_it_made_beside_the_writer() {
+    let sessions = sessions(&Agenda::new(Clock::manual(0)));
+    let (database, release) = held();
+    let attached = sessions.open(Arc::clone(&database), None).await.unwrap();
+    release.send(()).unwrap();
+    let children: Vec<_> = (0..5000).map(|number| format!("\"k{number}\":{number}")).collect();
+    ask(&attached, 1, "p", &format!(r#"{{"p":"/list","d":{{{}}}}}"#, children.join(","))).await;
+    assert!(next(&attached).await.unwrap().contains(r#""s":"ok""#));
+    let path = Path::parse("list").unwrap();
+    let query = Query { order: Order::Priority, limit: Some(Limit::Last(1)), ..Query::default() };
+    assert_eq!(database.snapshot().unprepared(&path, &query), 5000);
+    // The disk holds the writer.
+    ask(&attached, 2, "p", r#"{"p":"/a","d":1}"#).await;
+    ask(&attached, 3, "g", r#"{"p":"/list","q":{"l":1,"vf":"r","i":".priority"}}"#).await;
+    assert_eq!(database.snapshot().unprepared(&path, &query), 0);
+    assert!(futures_util::poll!(Box::pin(next(&attached))).is_pending());
+    drop(release);
+    assert!(next(&attached).await.unwrap().contains("\"r\":2,"));
+    assert!(next(&attached).await.unwrap().ends_with(r#""d":{"k999":999}}}}"#));
+    // A write elsewhere leaves it as it is.
+    assert_eq!(database.snapshot().unprepared(&path, &query), 0);
 }
 
 #[tokio::test]

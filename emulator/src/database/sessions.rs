@@ -291,7 +291,14 @@ impl Live {
                         self.withdraw();
                     }
                 }
-                Action::Submit(..) | Action::Tell(_) | Action::End(_) => self.carry_out(action),
+                Action::Submit(command, asked) => {
+                    if let Some(prepare) = self.database.preparation(&command) {
+                        // A panic there has been reported by the panic hook, and would come again.
+                        let _ = tokio::task::spawn_blocking(prepare).await;
+                    }
+                    self.submit(command, asked);
+                }
+                Action::Tell(_) | Action::End(_) => self.carry_out(action),
             }
         }
     }

@@ -54,6 +54,22 @@ impl fmt::Debug for Command {
 }
 
 impl Command {
+    /// What it reads, and what of that.
+    pub fn query(&self) -> Option<(&Path, &Query)> {
+        match self {
+            Self::Get(get) => Some((&get.path, &get.query)),
+            Self::Listen(listen) => Some((&listen.path, &listen.query)),
+            Self::Write(_)
+            | Self::Transaction(_)
+            | Self::Unlisten(..)
+            | Self::Leave(_)
+            | Self::Become(..)
+            | Self::OnDisconnect(_)
+            | Self::Disconnect(_)
+            | Self::Rules(_) => None,
+        }
+    }
+
     /// About how many bytes it takes in memory while it waits.
     pub fn weight(&self) -> u64 {
         const EACH: u64 = 256;

@@ -45,6 +45,21 @@ impl Snapshot {
     pub fn get(&self, get: &Get, now: u64) -> Result<Node, CommandError> {
         read(&self.rules, &self.root, get, now)
     }
+
+    /// How many children would have to be put in order before this query of the node at `path` is answered: none if they
+    /// are, or if the rules define no index. Where there are many, [`Self::prepare`] can do it beside the writer, whom
+    /// the query then does not hold up.
+    pub fn unprepared(&self, path: &Path, query: &Query) -> usize {
+        let node = self.root.get(path);
+        let lacks = self.rules.indexes(path, &query.order) && query.lacks_index(node);
+        if lacks { node.len() } else { 0 }
+    }
+
+    /// Puts the children of the node at `path` in the order of `query`. Later states have them in order as well, unless
+    /// one of the children has changed meanwhile.
+    pub fn prepare(&self, path: &Path, query: &Query) {
+        query.make_index(self.root.get(path));
+    }
 }
 
 /// What `location` holds.

@@ -35,6 +35,20 @@ impl Query {
         Node::branch(chosen)
     }
 
+    /// Whether all children of `node` would have to be put in order first.
+    pub(crate) fn lacks_index(&self, node: &Node) -> bool {
+        let by_key = match self.order {
+            Order::Key => true,
+            Order::Priority | Order::Value | Order::Child(_) => false,
+        };
+        !by_key && !self.takes_all() && Index::of(node, &self.order, false).is_none()
+    }
+
+    /// Puts the children of `node` in order, for this query and all in the same order that come.
+    pub(crate) fn make_index(&self, node: &Node) {
+        Index::of(node, &self.order, true);
+    }
+
     /// The children that lie in `span`, in order, if that takes no look at all of them.
     pub(super) fn ordered<'a>(&self, node: &'a Node, plan: Plan, span: Span<'a>) -> Option<Walk<'a>> {
         match self.order {
