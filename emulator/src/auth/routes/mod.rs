@@ -111,6 +111,7 @@ async fn run(
         table::Does::Glance(run) | table::Does::Read(run) => {
             service.read(asked, move |store, call| run(store, call, &input)).await
         }
+        table::Does::Inquire(run) => service.inquire(asked, move |store, call| run(store, call, &input)).await,
         table::Does::Write(run) => service.write(asked, move |store, call| run(store, call, &input)).await,
     }
 }
