@@ -48,6 +48,8 @@ pub(super) enum Run {
     Status,
     /// What people and browsers open.
     Page(Page),
+    /// The form with which a provider sends a user back.
+    ProviderForm,
     /// OAuth2's token endpoint.
     AccessToken,
     /// The public keys.
@@ -149,6 +151,8 @@ pub(super) const STATUS: Run = Run::Status;
 pub(super) const ACTION: Run = Run::Page(Page::Action);
 pub(super) const LINK: Run = Run::Page(Page::Link);
 pub(super) const HANDLER: Run = Run::Page(Page::Handler);
+pub(super) const HANDLER_RETURN: Run = Run::ProviderForm;
+pub(super) const HANDLER_SCRIPT: Run = Run::Page(Page::HandlerScript);
 pub(super) const IFRAME: Run = Run::Page(Page::Iframe);
 pub(super) const GAPI: Run = Run::Page(Page::Gapi);
 pub(super) const OPENAPI: Run = Run::Page(Page::OpenApi);

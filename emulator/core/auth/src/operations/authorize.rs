@@ -14,6 +14,8 @@ use serde_json::Value;
 
 /// The longest address to come back to, in bytes.
 const LONGEST_URI: usize = 2048;
+/// The longest address of a page of the app, in bytes.
+const LONGEST_PAGE: usize = 16 * 1024;
 /// The most of an app's own parameters, and their longest, in bytes.
 const MOST_PARAMETERS: usize = 32;
 const LONGEST_PARAMETER: usize = 1024;
@@ -132,11 +134,31 @@ fn check_return(store: &(impl Accounts + ?Sized), call: &Call<'_>, uri: &str) ->
     if is_at_home(store, call, &parsed)? { Ok(()) } else { Err(Error::UnauthorizedDomain) }
 }
 
-/// Whether an address is a page of this server or on a host that the app is on (`authorizedDomains`).
-pub(super) fn is_at_home(store: &(impl Accounts + ?Sized), call: &Call<'_>, uri: &Uri) -> Result<bool, Error> {
+/// Whether a page at this address may be told who has signed in: one of the app (`authorizedDomains`) or of this server.
+///
+/// # Errors
+/// The store failed.
+pub fn may_be_told(store: &(impl Accounts + ?Sized), call: &Call<'_>, url: &str) -> Result<bool, Error> {
+    // Browsers leave out tabs and line ends, and so go elsewhere than it seems.
+    let is_plain = url.len() <= LONGEST_PAGE && url.bytes().all(|byte| byte.is_ascii_graphic());
+    match Uri::parse(url).filter(|_| is_plain) {
+        Some(uri) => is_at_home(store, call, &uri),
+        None => Ok(false),
+    }
+}
+
+/// The hosts of the app and of this server.
+///
+/// # Errors
+/// The store failed.
+pub fn hosts(store: &(impl Accounts + ?Sized), call: &Call<'_>) -> Result<Vec<String>, Error> {
+    let own = Uri::parse(call.origin).map(|own| own.host().to_owned());
+    Ok(own.into_iter().chain(store.config(&call.scope.project)?.domains()).collect())
+}
+
+fn is_at_home(store: &(impl Accounts + ?Sized), call: &Call<'_>, uri: &Uri) -> Result<bool, Error> {
     let is_web = ["http://", "https://"].iter().any(|scheme| uri.to_string().starts_with(scheme));
-    let is_own = Uri::parse(call.origin).is_some_and(|own| own.host() == uri.host());
-    Ok(is_web && (is_own || store.config(&call.scope.project)?.domains().iter().any(|domain| domain == uri.host())))
+    Ok(is_web && hosts(store, call)?.iter().any(|host| host == uri.host()))
 }
 
 /// The app's own parameters.

@@ -20,6 +20,8 @@ use serde_json::{Map, Value};
 
 /// The longest code, in bytes.
 const LONGEST: usize = 4096;
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 256;
 /// The longest word of a provider for why it refuses (RFC 6749, section 5.2).
 const LONGEST_REASON: usize = 64;
 
@@ -117,7 +119,11 @@ fn of_open_id(
     if let (Some(url), Some(token), false) = (&endpoints.userinfo, access_token, has_email) {
         claims = Some(with_userinfo(call, claims, url, token)?);
     }
-    let claims = claims.ok_or(Error::ProviderSilent)?;
+    let mut claims = claims.ok_or(Error::ProviderSilent)?;
+    // Apple tells a name the first time only, and by the browser. It is no more than what the user wants to be called.
+    if let (false, Some(name)) = (claims.contains_key("name"), brought.given("user").and_then(told_name)) {
+        claims.insert("name".to_owned(), name.into());
+    }
     // By it the client can show the ID token again, to link the account that has the email. It is worthless elsewhere.
     let nonce = tokens.id_token.is_some().then(|| session.nonce.clone());
     let Tokens { access_token, id_token, expires_in: lasts } = tokens;
@@ -206,6 +212,14 @@ fn with_userinfo(
     // What is signed counts.
     told.extend(claims);
     Ok(told)
+}
+
+/// The name in what Apple's form says of a user.
+fn told_name(user: &str) -> Option<String> {
+    let user: Value = serde_json::from_str(user).ok()?;
+    let part = |name: &str| user.pointer(&format!("/name/{name}"))?.as_str();
+    let name = [part("firstName"), part("lastName")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    Some(name.trim().to_owned()).filter(|name| (1..=LONGEST_NAME).contains(&name.len()))
 }
 
 /// A name or a secret as in a form (RFC 6749, section 2.3.1).

@@ -4,7 +4,7 @@
 //! paths, methods, JSON text, or who may call (the shell decides whether a call is privileged).
 
 pub mod access_token;
-mod authorize;
+pub mod authorize;
 mod blocking;
 pub mod bulk;
 pub mod config;
