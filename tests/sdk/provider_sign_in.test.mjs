@@ -218,23 +218,30 @@ test('an email that the provider does not vouch for is asked to be linked, and c
 
 test('pages of strangers get nothing, and a sign-in counts in its own window only', { timeout: 60_000 }, async () => {
   const context = await pages.browser.newContext();
-  // The same server by another name is another host, which nobody has authorised.
+  // The same pages by another name are another host's, which nobody has authorised.
   const stranger = await context.newPage();
-  await stranger.goto(pages.url);
+  const evil = pages.url.replace('127.0.0.1', 'stranger.localhost');
+  await stranger.goto(evil);
   const frame = `${api}/emulator/auth/iframe?apiKey=any&appName=%5BDEFAULT%5D`;
-  const shown = await stranger.evaluate(async (url) => {
+  const listen = async (url) => {
     const frame = document.createElement('iframe');
     frame.src = url;
     frame.name = 'hearth-gapi';
     const heard = [];
-    addEventListener('message', ({ data }) => heard.push(JSON.stringify(data)));
+    addEventListener('message', ({ data }) => heard.push(data));
     document.body.append(frame);
     await new Promise((loaded) => frame.addEventListener('load', loaded));
-    return heard;
-  }, frame);
-  assert.deepEqual(shown, [], 'the frame is not shown');
+    // Whatever the frame has said is there before what this page says now.
+    await new Promise((said) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = said;
+      port2.postMessage('now');
+    });
+    return heard.length;
+  };
+  assert.equal(await stranger.evaluate(listen, frame), 0, 'the frame is not shown');
   const asStranger = `${api}/emulator/auth/handler?apiKey=any&appName=x&authType=signInViaRedirect&providerId=oidc.test`
-    + `&redirectUrl=${encodeURIComponent(pages.url)}`;
+    + `&redirectUrl=${encodeURIComponent(evil)}`;
   assert.equal((await stranger.goto(asStranger)).status(), 400);
   // Somebody else's answer, led to by a link.
   await stranger.goto(`${api}/__/auth/handler?code=theirs&state=theirs`);

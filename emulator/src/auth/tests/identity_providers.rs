@@ -152,8 +152,7 @@ async fn only_providers_that_are_configured_count() {
                   facebook.com and OpenID Connect providers (oidc.*) only.";
     let no_token = "OPERATION_NOT_ALLOWED : This server accepts this provider's ID tokens, and codes of sign-ins that it \
                     has begun; an access token alone proves nothing.";
-    let no_session =
-        "INVALID_IDP_RESPONSE : A code counts only with the sessionId of accounts:createAuthUri.";
+    let no_session = "INVALID_IDP_RESPONSE : A code counts only with the sessionId of accounts:createAuthUri.";
     let somebody_else = "INVALID_IDP_RESPONSE : The ID token has been issued by somebody else.";
     let id_token = format!("id_token={token}");
     for (provider, credential, expected) in [
