@@ -96,11 +96,28 @@ mod tests {
         check("google.com", of(google, "org.app"), Err("INVALID_IDP_RESPONSE : The ID token has been issued for"));
         check("google.com", of(apple, "web"), Err("INVALID_IDP_RESPONSE : The ID token has been issued by"));
         check("apple.com", of(apple, "org.app"), Ok(apple));
+        let without = "OPERATION_NOT_ALLOWED : The configuration of microsoft.com has no addresses.issuer";
+        check("microsoft.com", of(google, "web"), Err(without));
         check(
             "apple.com",
             of("appleid.apple.com", "web"),
             Err("INVALID_IDP_RESPONSE : The ID token has been issued by"),
         );
+    }
+
+    #[test]
+    fn a_provider_may_be_elsewhere() {
+        let directory = "https://login.microsoftonline.com/1/v2.0";
+        let config = json!({"clientId": "c", "enabled": true, "addresses": {"issuer": directory}});
+        let of = |issuer: &str| json!({"iss": issuer, "aud": "c"});
+        check("microsoft.com", config.clone(), of(directory), "", Ok(directory));
+        check("google.com", config.clone(), of(directory), "", Ok(directory));
+        for other in ["accounts.google.com", "https://accounts.google.com", "https://login.microsoftonline.com/2/v2.0"]
+        {
+            let expected = Err("INVALID_IDP_RESPONSE : The ID token has been issued by");
+            check("google.com", config.clone(), of(other), "", expected);
+            check("microsoft.com", config.clone(), of(other), "", expected);
+        }
     }
 
     #[test]
