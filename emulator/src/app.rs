@@ -314,7 +314,12 @@ impl App {
 
         for (service, bound) in bound {
             if service == Service::Database {
-                tasks.spawn(connections::serve(bound, database.clone(), stop.clone()));
+                match database.prompt() {
+                    Some(prompt) => {
+                        tasks.spawn(connections::serve_promptly(bound, database.clone(), prompt, stop.clone()))
+                    }
+                    None => tasks.spawn(connections::serve(bound, database.clone(), stop.clone())),
+                };
             } else if let Some(router) = surfaces.remove(&service) {
                 if service == Service::PushStream {
                     let prompt = pubsub::prompt(Arc::clone(&pubsub));
