@@ -243,6 +243,13 @@ test('pages of strangers get nothing, and a sign-in counts in its own window onl
   const asStranger = `${api}/emulator/auth/handler?apiKey=any&appName=x&authType=signInViaRedirect&providerId=oidc.test`
     + `&redirectUrl=${encodeURIComponent(evil)}`;
   assert.equal((await stranger.goto(asStranger)).status(), 400);
+  const authorise = async (domains) => {
+    const path = `/identitytoolkit.googleapis.com/v2/projects/${server.project}/config?updateMask=authorizedDomains`;
+    const headers = { authorization: `Bearer ${await adminToken()}`, 'content-type': 'application/json' };
+    await fetch(api + path, { method: 'PATCH', headers, body: JSON.stringify({ authorizedDomains: domains }) });
+    return (await fetch(asStranger)).status;
+  };
+  assert.deepEqual([await authorise(['stranger.localhost']), await authorise([])], [200, 400]);
   // Somebody else's answer, led to by a link.
   await stranger.goto(`${api}/__/auth/handler?code=theirs&state=theirs`);
   await stranger.waitForFunction(() => document.getElementById('status').textContent.startsWith('This sign-in has not begun'));
