@@ -260,8 +260,19 @@ test('pages of strangers get nothing, and a sign-in counts in its own window onl
   await context.close();
 });
 
-test('secrets and codes are not in the log', () => {
-  for (const secret of [CLIENT.clientSecret, 'at-1', 'gho_', 'code=']) {
+test('secrets and codes are not in the log', { timeout: 60_000 }, async () => {
+  const context = await pages.browser.newContext();
+  const page = await open(context);
+  await popup(page, 'oidc.test', 'signInWithPopup');
+  await popup(page, 'github.com', 'signInWithPopup');
+  const token = github.give('another app');
+  const body = JSON.stringify({ requestUri: 'http://localhost', postBody: `providerId=github.com&access_token=${token}` });
+  const headers = { 'content-type': 'application/json' };
+  const path = '/identitytoolkit.googleapis.com/v1/accounts:signInWithIdp?key=any';
+  assert.equal((await fetch(api + path, { method: 'POST', headers, body })).status, 400);
+  assert.match(server.output(), /an identity provider refuses/);
+  for (const secret of [CLIENT.clientSecret, 'at-1', 'gho_', 'code=', 'state=']) {
     assert.ok(!server.output().includes(secret), `${secret}: ${server.output()}`);
   }
+  await context.close();
 });

@@ -64,6 +64,10 @@ pub(super) fn begin(
 ) -> Result<Answer, Error> {
     let continue_uri = continue_uri.ok_or(Error::MissingContinueUri)?;
     let provider = provider(store, call, provider_id)?;
+    // An app for Apple's devices alone has none.
+    if provider.client_id.is_empty() {
+        return Err(Error::UnsupportedProvider("The configuration of this identity provider has no clientId."));
+    }
     check_return(store, call, continue_uri)?;
     let session = SignInSession::begin(
         provider_id,
@@ -275,7 +279,10 @@ mod tests {
         let mut house = house();
         let google = json!({"idpId": "google.com", "clientId": "c", "enabled": true});
         house.call(true, idp_configs::create::<DefaultSupportedIdpConfig>, google).unwrap();
+        let apple = json!({"idpId": "apple.com", "appleSignInConfig": {"bundleIds": ["org.app"]}, "enabled": true});
+        house.call(true, idp_configs::create::<DefaultSupportedIdpConfig>, apple).unwrap();
         for (provider, expected) in [
+            ("apple.com", "OPERATION_NOT_ALLOWED : The configuration of this identity provider has no clientId."),
             ("oidc.unknown", "OPERATION_NOT_ALLOWED : The identity provider configuration is not found."),
             ("facebook.com", "OPERATION_NOT_ALLOWED : The identity provider configuration is not found."),
             ("google.com", "OPERATION_NOT_ALLOWED : The configuration of this identity provider has no clientSecret"),
