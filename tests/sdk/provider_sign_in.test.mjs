@@ -6,7 +6,7 @@ import { createSign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { startGithub, startOpenIdProvider } from './identity_providers.mjs';
+import { ADA, startGithub, startOpenIdProvider } from './identity_providers.mjs';
 import { startPages } from './pages.mjs';
 import { startServer } from './suite.mjs';
 
@@ -143,6 +143,7 @@ test('who changes their mind is told of as the SDK has it', { timeout: 60_000 },
 test('a redirect signs in', { timeout: 60_000 }, async () => {
   const context = await pages.browser.newContext();
   const page = await open(context);
+  const { uid } = await popup(page, 'oidc.test', 'signInWithPopup');
   const go = async (button) => {
     await page.evaluate(() => {
       const { sdk, auth } = window;
@@ -163,7 +164,7 @@ test('a redirect signs in', { timeout: 60_000 }, async () => {
   assert.equal(await go('#cancel'), 'auth/user-cancelled');
   const result = await go('#in');
   // The email is verified, so that it is the same person's account.
-  assert.deepEqual([result.email, result.providers, result.operationType], ['ada@example.org', ['google.com', 'oidc.test'], 'signIn']);
+  assert.deepEqual([result.uid, result.providers, result.operationType], [uid, ['google.com', 'oidc.test'], 'signIn']);
   assert.deepEqual(result.tokens, [true, 'at-1']);
   assert.match(oidc.asked.at(-1).scope, /^openid email profile$/);
   await context.close();
@@ -199,7 +200,16 @@ test('GitHub links to who is signed in, and then signs in', { timeout: 60_000 },
 test('an email that the provider does not vouch for is asked to be linked, and can be', { timeout: 60_000 }, async () => {
   const context = await pages.browser.newContext();
   const page = await open(context);
-  oidc.user = { sub: '8', email: 'grace@example.org', email_verified: false };
+  const [user, emails] = [github.user, github.emails];
+  const email = 'hopper@example.org';
+  github.user = { id: 43, login: 'hopper' };
+  github.emails = [{ email, primary: true, verified: true }];
+  oidc.user = { sub: '8', email, email_verified: false };
+  await page.evaluate(async (token) => {
+    const { sdk, auth } = window;
+    await sdk.signInWithCredential(auth, sdk.GithubAuthProvider.credential(token));
+    await sdk.signOut(auth);
+  }, github.give(CLIENT.clientId));
   const opened = page.waitForEvent('popup');
   const done = page.evaluate(async (token) => {
     const { sdk, auth } = window;
@@ -213,6 +223,7 @@ test('an email that the provider does not vouch for is asked to be linked, and c
   assert.deepEqual(await done, {
     code: 'auth/account-exists-with-different-credential', providers: ['github.com', 'oidc.test'],
   });
+  [github.user, github.emails, oidc.user] = [user, emails, ADA];
   await context.close();
 });
 
