@@ -9,6 +9,8 @@ mod issuer;
 mod keys;
 mod mail_server;
 mod provider_configs;
+mod provider_sign_in;
+mod provider_tokens;
 mod requests;
 mod self_host;
 mod sign_in;
