@@ -196,7 +196,11 @@ impl Node {
 
     /// The node at `a/b`, or null; nothing lies where the text is no path.
     pub fn find(&self, path: &str) -> &Self {
-        segments(path).fold(self, Self::child)
+        // Most paths are one key.
+        if path.is_empty() || path.bytes().any(|byte| byte == b'/') {
+            return segments(path).fold(self, Self::child);
+        }
+        self.child(path)
     }
 
     /// This node with `value` at `path`, whatever was there; null removes, and takes the branches along that are

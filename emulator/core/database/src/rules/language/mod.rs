@@ -2,7 +2,7 @@
 //! (firebase.google.com/docs/reference/security/database).
 //!
 //! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `parts` (its meaning, as
-//! `code`), `value`, `query`, `evaluate` (what it comes to), `trace` (who hears of that). Must not know: files of rules,
+//! `code`), `value`, `query`, `made`, `evaluate`, `places` (what it comes to), `trace` (who hears of that). Must not know: files of rules,
 //! the places that rules stand at.
 
 mod ast;
@@ -10,10 +10,12 @@ mod check;
 mod code;
 mod evaluate;
 mod lexer;
+mod made;
 mod methods;
 mod parser;
 mod parts;
 mod pattern;
+mod places;
 mod query;
 #[cfg(test)]
 mod tests;
