@@ -75,6 +75,9 @@ pub(in super::super) struct Facts<'e> {
     pub(in super::super) wildcards: &'e [&'e str],
 }
 
+// What is small and asked for by every expression is inlined into who asks; what is large is not, so that the functions
+// in between need no room for it.
+
 /// Whether an expression is true.
 pub(super) fn holds(code: &Code, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
     let texts = Texts::default();
@@ -89,6 +92,7 @@ pub(super) struct Evaluation<'e, T> {
 }
 
 impl<'e, T: Trace> Evaluation<'e, T> {
+    #[inline(always)]
     pub(super) fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
         let Op::Truth(truth) = &code.op else { return self.value(code)?.into_bool() };
         let found = self.truth(truth);
@@ -105,7 +109,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     }
 
     /// What most expressions consist of is looked at here, the rest is made.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
         let found = if let Op::Plain(plain) = &code.op {
             Ok(self.plain(plain))
@@ -120,7 +124,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         found
     }
 
-    #[inline]
+    #[inline(always)]
     fn plain(&self, plain: &'e Plain) -> Value<'e> {
         match plain {
             Plain::Null => Value::Null,
@@ -137,34 +141,51 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         Ok(match op {
             Op::Plain(plain) => self.plain(plain),
             Op::Truth(truth) => Value::Bool(self.truth(truth)?),
-            Op::Auth => self.facts.auth.map_or(Value::Null, Value::Auth),
+            Op::Auth => self.auth(),
             Op::Query(member) => query_member(self.facts.query, *member)
                 .unwrap_or_else(|| self.keep(deep_child(self.facts.query).unwrap_or_default())),
-            Op::Member(of, name) => self.value(of)?.member(name),
+            Op::Member(of, name) if !T::LISTENS && matches!(of.op, Op::Auth) => self.auth().member(name),
+            Op::Member(of, name) => self.value_of(of)?.member(name),
             Op::Element(parts) => self.element(parts)?,
             Op::Val(place) => Value::of_leaf(self.node(place)?.as_leaf()),
             Op::Priority(place) => Value::of_leaf(self.node(place)?.priority().map(Priority::leaf)),
             Op::Length(text) => length(self.text(text)?),
             Op::Replace(texts) => self.replace(texts)?,
-            Op::Case(case, text) => {
-                let text = self.text(text)?;
-                self.keep(match case {
-                    Case::Lower => text.to_lowercase(),
-                    Case::Upper => text.to_uppercase(),
-                })
-            }
-            Op::Negate(of) => Value::Number(-self.value(of)?.into_number()?),
-            Op::Join(parts) => {
-                let mut joined = Joined::default();
-                self.join(parts, &mut joined)?;
-                self.keep(joined.into_text())
-            }
+            Op::Case(case, text) => self.cased(*case, text)?,
+            Op::Negate(of) => Value::Number(-self.value_of(of)?.into_number()?),
+            Op::Join(parts) => self.joined(parts)?,
             Op::Arithmetic(arithmetic, parts) => self.arithmetic(*arithmetic, parts)?,
             Op::Choice(choice) => {
                 let (condition, yes, no) = &**choice;
-                self.value(if self.condition(condition)? { yes } else { no })?
+                self.value_of(if self.condition(condition)? { yes } else { no })?
             }
         })
+    }
+
+    /// As [`Self::value`], where a call costs nothing compared with what is done.
+    fn value_of(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
+        self.value(code)
+    }
+
+    #[inline]
+    fn auth(&self) -> Value<'e> {
+        self.facts.auth.map_or(Value::Null, Value::Auth)
+    }
+
+    #[inline(never)]
+    fn cased(&self, case: Case, text: &'e Code) -> Result<Value<'e>, Failure> {
+        let text = self.text(text)?;
+        Ok(self.keep(match case {
+            Case::Lower => text.to_lowercase(),
+            Case::Upper => text.to_uppercase(),
+        }))
+    }
+
+    #[inline(never)]
+    fn joined(&self, parts: &'e [Code; 2]) -> Result<Value<'e>, Failure> {
+        let mut joined = Joined::default();
+        self.join(parts, &mut joined)?;
+        Ok(self.keep(joined.into_text()))
     }
 
     /// A text that is there until the evaluation is over.
@@ -179,10 +200,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             Truth::Any(parts) => self.until(parts, true)?,
             Truth::Equal(parts) => self.equal(parts)?,
             Truth::Unequal(parts) => !self.equal(parts)?,
-            Truth::Ordered(relation, parts) => {
-                let (one, other) = self.both(parts)?;
-                one.order(other)?.is_some_and(|order| stands(order, *relation))
-            }
+            Truth::Ordered(relation, parts) => self.ordered(*relation, parts)?,
             Truth::Exists(place) => !self.node(place)?.is_null(),
             Truth::Is(sort, place) => is(*sort, self.node(place)?.as_leaf()),
             Truth::HasChild(sought) => {
@@ -194,15 +212,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
                 let (place, paths) = &**sought;
                 self.has_children(self.node(place)?, paths)?
             }
-            Truth::Finds(find, texts) => {
-                let [text, sought] = &**texts;
-                let (text, sought) = (self.text(text)?, self.text(sought)?);
-                match find {
-                    Find::Anywhere => text.contains(sought),
-                    Find::AtStart => text.starts_with(sought),
-                    Find::AtEnd => text.ends_with(sought),
-                }
-            }
+            Truth::Finds(find, texts) => self.finds(*find, texts)?,
             Truth::Matches(matching) => {
                 let (text, pattern) = &**matching;
                 let text = self.text(text)?;
@@ -214,7 +224,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     }
 
     /// Two values that are to be compared.
-    #[inline]
+    #[inline(always)]
     fn both(&self, codes: &'e [Code; 2]) -> Result<(Value<'e>, Value<'e>), Failure> {
         let [one, other] = codes;
         let (one, other) = (self.value(one)?, self.value(other)?);
@@ -222,9 +232,27 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         Ok((one, other))
     }
 
+    #[inline(never)]
     fn equal(&self, parts: &'e [Code; 2]) -> Result<bool, Failure> {
         let (one, other) = self.both(parts)?;
         Ok(one.equals(other))
+    }
+
+    #[inline(never)]
+    fn ordered(&self, relation: Relation, parts: &'e [Code; 2]) -> Result<bool, Failure> {
+        let (one, other) = self.both(parts)?;
+        Ok(one.order(other)?.is_some_and(|order| stands(order, relation)))
+    }
+
+    #[inline(never)]
+    fn finds(&self, find: Find, texts: &'e [Code; 2]) -> Result<bool, Failure> {
+        let [text, sought] = texts;
+        let (text, sought) = (self.text(text)?, self.text(sought)?);
+        Ok(match find {
+            Find::Anywhere => text.contains(sought),
+            Find::AtStart => text.starts_with(sought),
+            Find::AtEnd => text.ends_with(sought),
+        })
     }
 
     /// Evaluates one after the other until one is `decisive`.
@@ -237,9 +265,10 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         Ok(!decisive)
     }
 
+    #[inline(never)]
     fn element(&self, parts: &'e [Code; 2]) -> Result<Value<'e>, Failure> {
         let [of, key] = parts;
-        let (of, key) = (self.value(of)?, self.value(key)?);
+        let (of, key) = (self.value_of(of)?, self.value_of(key)?);
         self.meter.read(of.bytes().min(key.bytes()))?;
         match key {
             Value::Text(name) => Ok(of.member(name)),
@@ -248,6 +277,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         }
     }
 
+    #[inline(never)]
     fn has_children(&self, node: &'e Node, paths: &'e [Below]) -> Result<bool, Failure> {
         let mut all = true;
         // All names are evaluated, whatever is there.
@@ -265,18 +295,19 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             && !T::LISTENS
         {
             self.join(parts, joined)?;
-            joined.push(self.value(right)?)?;
+            joined.push(self.value_of(right)?)?;
         } else {
-            let (left, right) = (self.value(left)?, self.value(right)?);
+            let (left, right) = (self.value_of(left)?, self.value_of(right)?);
             joined.push(left)?;
             joined.push(right)?;
         }
         self.meter.read(joined.as_str().len())
     }
 
+    #[inline(never)]
     fn arithmetic(&self, arithmetic: Arithmetic, parts: &'e [Code; 2]) -> Result<Value<'e>, Failure> {
         let [left, right] = parts;
-        let (left, right) = (self.value(left)?, self.value(right)?);
+        let (left, right) = (self.value_of(left)?, self.value_of(right)?);
         // It shows only now whether there is a text to be joined.
         if arithmetic == Arithmetic::Add && matches!((left, right), (Value::Text(_), _) | (_, Value::Text(_))) {
             let mut joined = Joined::default();
@@ -298,6 +329,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         }))
     }
 
+    #[inline(never)]
     fn replace(&self, texts: &'e [Code; 3]) -> Result<Value<'e>, Failure> {
         let [text, sought, with] = texts;
         let (text, sought, with) = (self.text(text)?, self.text(sought)?, self.text(with)?);

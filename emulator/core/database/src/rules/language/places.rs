@@ -60,19 +60,23 @@ impl<'e, T: Trace> Evaluation<'e, T> {
                 self.meter.read(key.len())?;
                 Ok(node.child(key))
             }
-            Keys::Joined if !T::LISTENS => {
-                let Op::Join(parts) = &path.path.op else { return Err(Failure::NotText) };
-                let mut joined = Joined::default();
-                self.join(parts, &mut joined)?;
-                self.meter.read(joined.as_str().len())?;
-                Ok(node.find(joined.as_str()))
-            }
+            Keys::Joined if !T::LISTENS => self.below_joined(node, path),
             Keys::Literal(..) | Keys::Wildcard(_) | Keys::Joined | Keys::Computed => {
                 Ok(node.find(self.text(&path.path)?))
             }
         }
     }
 
+    #[inline(never)]
+    fn below_joined(&self, node: &'e Node, path: &'e Below) -> Result<&'e Node, Failure> {
+        let Op::Join(parts) = &path.path.op else { return Err(Failure::NotText) };
+        let mut joined = Joined::default();
+        self.join(parts, &mut joined)?;
+        self.meter.read(joined.as_str().len())?;
+        Ok(node.find(joined.as_str()))
+    }
+
+    #[inline(never)]
     fn spot(&self, place: &'e Place) -> Result<Spot<'e>, Failure> {
         self.meter.see_data();
         let told = |part, found: &Result<Spot<'e>, Failure>| {
