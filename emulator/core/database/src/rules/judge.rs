@@ -54,6 +54,11 @@ impl<'a> Trail<'a> {
         node
     }
 
+    /// Whether it has been followed to the end of `keys`.
+    fn is_at(&self, keys: &[&Key]) -> bool {
+        self.0.len() > keys.len()
+    }
+
     /// Adds the next node.
     fn go_on(&mut self, node: &'a Node) {
         // There is room for as many nodes as for keys, and one.
@@ -99,10 +104,10 @@ impl<'a, T: Trace> Walk<'a, T> {
 
     fn asks(&mut self, rule: &Rule) -> bool {
         let Sees { data, new_data } = rule.condition.sees();
-        if data {
+        if data && !self.before.is_at(&self.keys) {
             self.before.follow(&self.keys);
         }
-        if new_data {
+        if new_data && !self.after.is_at(&self.keys) {
             self.after.follow(&self.keys);
         }
         let Asking { auth, now, query } = self.asking;

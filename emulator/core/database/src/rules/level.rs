@@ -79,6 +79,7 @@ impl Named {
 
 impl Rule {
     /// Whether it is true. An expression that cannot be evaluated is not.
+    #[inline]
     pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> bool {
         trace.asks(self.id, facts.wildcards);
         let found = self.condition.comes_to(facts, meter, trace);

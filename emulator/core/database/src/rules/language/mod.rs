@@ -1,11 +1,12 @@
 //! The language of conditions: expressions over `auth`, `now`, `root`, `data`, `newData`, `query` and `$wildcards`
 //! (firebase.google.com/docs/reference/security/database).
 //!
-//! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `parts` (its meaning, as
+//! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `automaton`, `parts` (its meaning, as
 //! `code`), `value`, `query`, `made`, `evaluate`, `places` (what it comes to), `trace` (who hears of that). Must not know: files of rules,
 //! the places that rules stand at.
 
 mod ast;
+mod automaton;
 mod check;
 mod code;
 mod evaluate;

@@ -20,8 +20,24 @@ struct Spot<'e> {
 
 impl<'e, T: Trace> Evaluation<'e, T> {
     /// The node at a place.
-    #[inline]
+    #[inline(always)]
     pub(super) fn node(&self, place: &'e Place) -> Result<&'e Node, Failure> {
+        if T::LISTENS || !place.steps.is_empty() {
+            return self.far(place);
+        }
+        let node = match &place.start {
+            Start::Root => self.facts.before.first(),
+            Start::Data => self.facts.before.last(),
+            Start::NewData => self.facts.after.last(),
+            Start::Parent(_) | Start::Choice(_) => return self.far(place),
+        };
+        self.meter.see_data();
+        node.copied().ok_or(Failure::NoParent)
+    }
+
+    /// The node at a place to which one has to go.
+    #[inline(never)]
+    fn far(&self, place: &'e Place) -> Result<&'e Node, Failure> {
         let Facts { before, after, .. } = self.facts;
         let start = match &place.start {
             Start::Root => before.first(),
@@ -30,16 +46,13 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             Start::Parent(_) | Start::Choice(_) => None,
         };
         match start {
-            Some(node) if !T::LISTENS && place.steps.is_empty() => {
-                self.meter.see_data();
-                Ok(node)
-            }
             // Who may go up again has to know the way, and a trace hears of every part of it.
             Some(node) if !T::LISTENS && !place.remembers => self.down(node, place),
             Some(_) | None => self.spot(place).map(|spot| spot.node),
         }
     }
 
+    #[inline]
     fn down(&self, mut node: &'e Node, place: &'e Place) -> Result<&'e Node, Failure> {
         self.meter.see_data();
         for step in &place.steps {
