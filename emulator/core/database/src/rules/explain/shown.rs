@@ -24,6 +24,7 @@ impl Shown {
             Value::Bool(bool) => text.push(&bool.to_string()),
             Value::Number(number) => text.push(&number_text(*number)),
             Value::Text(content) => text.string(content),
+            Value::Branch(node) => text.node(node),
             Value::Object(claim) => text.json(claim),
             Value::Auth(members) => text.object(members),
         })

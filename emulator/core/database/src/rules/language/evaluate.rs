@@ -11,7 +11,7 @@ use super::query::{deep_child, query_member};
 use super::trace::Trace;
 use super::value::Value;
 use crate::query::Query;
-use crate::tree::{Leaf, MOST_STRING_BYTES, Node, Priority};
+use crate::tree::{Leaf, MOST_STRING_BYTES, Node, compare_text};
 use serde_json::{Map, Value as Claim};
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -94,8 +94,14 @@ pub(super) struct Evaluation<'e, T> {
 impl<'e, T: Trace> Evaluation<'e, T> {
     #[inline(always)]
     pub(super) fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
-        let Op::Truth(truth) = &code.op else { return self.value(code)?.into_bool() };
-        let found = self.truth(truth);
+        let Op::Truth(truth) = &code.op else { return self.value_of(code)?.into_bool() };
+        let found = if let Truth::Equal(parts) = truth {
+            self.equal(parts)
+        } else if let Truth::Unequal(parts) = truth {
+            self.equal(parts).map(|equal| !equal)
+        } else {
+            self.truth(truth)
+        };
         if T::LISTENS {
             self.trace.value(code.part, &found.map(Value::Bool));
         }
@@ -114,7 +120,14 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         let found = if let Op::Plain(plain) = &code.op {
             Ok(self.plain(plain))
         } else if let Op::Val(place) = &code.op {
-            self.node(place).map(|node| Value::of_leaf(node.as_leaf()))
+            self.node(place).map(Value::of_node)
+        } else if let Op::Auth = &code.op {
+            Ok(self.auth())
+        } else if let Op::Member(of, name) = &code.op
+            && !T::LISTENS
+            && matches!(of.op, Op::Auth)
+        {
+            Ok(self.auth().member(name))
         } else {
             self.made(&code.op)
         };
@@ -144,11 +157,12 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             Op::Auth => self.auth(),
             Op::Query(member) => query_member(self.facts.query, *member)
                 .unwrap_or_else(|| self.keep(deep_child(self.facts.query).unwrap_or_default())),
-            Op::Member(of, name) if !T::LISTENS && matches!(of.op, Op::Auth) => self.auth().member(name),
             Op::Member(of, name) => self.value_of(of)?.member(name),
             Op::Element(parts) => self.element(parts)?,
-            Op::Val(place) => Value::of_leaf(self.node(place)?.as_leaf()),
-            Op::Priority(place) => Value::of_leaf(self.node(place)?.priority().map(Priority::leaf)),
+            Op::Val(place) => Value::of_node(self.node(place)?),
+            Op::Priority(place) => {
+                self.node(place)?.priority().map_or(Value::Null, |priority| Value::of_leaf(priority.leaf()))
+            }
             Op::Length(text) => length(self.text(text)?),
             Op::Replace(texts) => self.replace(texts)?,
             Op::Case(case, text) => self.cased(*case, text)?,
@@ -238,10 +252,29 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         Ok(one.equals(other))
     }
 
+    /// `<` and its like: two numbers or two strings, in the order of UTF-16.
     #[inline(never)]
     fn ordered(&self, relation: Relation, parts: &'e [Code; 2]) -> Result<bool, Failure> {
-        let (one, other) = self.both(parts)?;
-        Ok(one.order(other)?.is_some_and(|order| stands(order, relation)))
+        match self.both(parts)? {
+            // Nothing is true of what is no number (NaN).
+            (Value::Number(one), Value::Number(other)) => Ok(match relation {
+                Relation::Less => one < other,
+                Relation::LessOrEqual => one <= other,
+                Relation::Greater => one > other,
+                Relation::GreaterOrEqual => one >= other,
+            }),
+            (Value::Text(one), Value::Text(other)) => Ok(stands(compare_text(one, other), relation)),
+            (
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Text(_)
+                | Value::Branch(_)
+                | Value::Object(_)
+                | Value::Auth(_),
+                _,
+            ) => Err(Failure::NotComparable),
+        }
     }
 
     #[inline(never)]
@@ -273,7 +306,9 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         match key {
             Value::Text(name) => Ok(of.member(name)),
             Value::Number(place) => Ok(of.element(place)),
-            Value::Null | Value::Bool(_) | Value::Object(_) | Value::Auth(_) => Err(Failure::NotText),
+            Value::Null | Value::Bool(_) | Value::Branch(_) | Value::Object(_) | Value::Auth(_) => {
+                Err(Failure::NotText)
+            }
         }
     }
 

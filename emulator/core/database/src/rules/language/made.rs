@@ -63,7 +63,9 @@ impl Joined {
         match value {
             Value::Text(text) => self.push_text(text),
             Value::Number(number) => self.push_text(&number_text(number)),
-            Value::Null | Value::Bool(_) | Value::Object(_) | Value::Auth(_) => Err(Failure::NotAddable),
+            Value::Null | Value::Bool(_) | Value::Branch(_) | Value::Object(_) | Value::Auth(_) => {
+                Err(Failure::NotAddable)
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 use super::code::QueryMember;
 use super::value::Value;
 use crate::query::{Bound, BoundKey, Limit, Order, Query};
+use crate::tree::Leaf;
 
 /// A member of `query`, unless it is the path of a [deep child](deep_child). Without a query the order is that of keys.
 #[inline]
@@ -50,7 +51,11 @@ fn count(most: usize) -> Value<'static> {
 }
 
 fn at(bound: Option<&Bound>) -> Value<'_> {
-    Value::of_leaf(bound.and_then(|bound| bound.value.as_ref()))
+    of_leaf(bound.and_then(|bound| bound.value.as_ref()))
+}
+
+fn of_leaf(leaf: Option<&Leaf>) -> Value<'_> {
+    leaf.map_or(Value::Null, Value::of_leaf)
 }
 
 /// Both ends of a range if they are the same value, which is how `equalTo` arrives.
@@ -58,5 +63,5 @@ fn equal_to(query: &Query) -> Value<'_> {
     let (Some(start), Some(end)) = (&query.start, &query.end) else { return Value::Null };
     let whole = matches!(start.key, None | Some(BoundKey::Min)) && matches!(end.key, None | Some(BoundKey::Max));
     let same = start.value == end.value && start.inclusive && end.inclusive;
-    if same && (whole || start.key == end.key) { Value::of_leaf(start.value.as_ref()) } else { Value::Null }
+    if same && (whole || start.key == end.key) { of_leaf(start.value.as_ref()) } else { Value::Null }
 }

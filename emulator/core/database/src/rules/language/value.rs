@@ -1,12 +1,11 @@
-//! What expressions come to while they are evaluated, and how such values are compared and joined.
+//! What expressions come to while they are evaluated.
 //!
 //! Values borrow what they are made of: the tree, the token, the rule, texts that the evaluation has made. Must not know:
 //! expressions.
 
 use super::Failure;
-use crate::tree::{Leaf, compare_text, json, same_text};
+use crate::tree::{Leaf, Node, json, same_text};
 use serde_json::Value as Claim;
-use std::cmp::Ordering;
 
 /// So many members are few.
 const FEW: usize = 16;
@@ -18,6 +17,8 @@ pub(in super::super) enum Value<'e> {
     Bool(bool),
     Number(f64),
     Text(&'e str),
+    /// What `val()` is of a node with children: not null, and nothing that could be compared or joined.
+    Branch(&'e Node),
     /// A part of `auth` that is an object or an array.
     Object(&'e Claim),
     /// `auth` itself.
@@ -25,14 +26,23 @@ pub(in super::super) enum Value<'e> {
 }
 
 impl<'e> Value<'e> {
-    /// What a snapshot's `val()` is: nothing for a branch.
+    /// What a snapshot's `val()` is. The documentation calls that of a branch a special sentinel value; rules ask whether
+    /// it is null to know whether there is anything (firebase.google.com/docs/reference/security/database).
     #[inline]
-    pub(super) fn of_leaf(leaf: Option<&'e Leaf>) -> Self {
+    pub(super) fn of_node(node: &'e Node) -> Self {
+        match node.as_leaf() {
+            Some(leaf) => Self::of_leaf(leaf),
+            None if node.is_null() => Self::Null,
+            None => Self::Branch(node),
+        }
+    }
+
+    #[inline]
+    pub(super) fn of_leaf(leaf: &'e Leaf) -> Self {
         match leaf {
-            None => Self::Null,
-            Some(Leaf::Bool(bool)) => Self::Bool(*bool),
-            Some(Leaf::Text(text)) => Self::Text(text),
-            Some(number @ (Leaf::Int(_) | Leaf::Double(_))) => number.as_f64().map_or(Self::Null, Self::Number),
+            Leaf::Bool(bool) => Self::Bool(*bool),
+            Leaf::Text(text) => Self::Text(text),
+            number @ (Leaf::Int(_) | Leaf::Double(_)) => number.as_f64().map_or(Self::Null, Self::Number),
         }
     }
 
@@ -56,7 +66,9 @@ impl<'e> Value<'e> {
             Self::Object(Claim::Array(elements)) => {
                 Self::of_claim(name.parse::<usize>().ok().and_then(|place| elements.get(place)))
             }
-            Self::Object(_) | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => Self::Null,
+            Self::Object(_) | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Branch(_) => {
+                Self::Null
+            }
         }
     }
 
@@ -67,30 +79,40 @@ impl<'e> Value<'e> {
             Self::Object(Claim::Array(elements)) if place >= 0.0 && place.fract() == 0.0 => {
                 Self::of_claim(elements.get(place as usize))
             }
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => {
-                self.member(&number_text(place))
-            }
+            Self::Null
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Text(_)
+            | Self::Branch(_)
+            | Self::Object(_)
+            | Self::Auth(_) => self.member(&number_text(place)),
         }
     }
 
     pub(super) fn into_bool(self) -> Result<bool, Failure> {
         match self {
             Self::Bool(bool) => Ok(bool),
-            Self::Null | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotBoolean),
+            Self::Null | Self::Number(_) | Self::Text(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => {
+                Err(Failure::NotBoolean)
+            }
         }
     }
 
     pub(super) fn into_number(self) -> Result<f64, Failure> {
         match self {
             Self::Number(number) => Ok(number),
-            Self::Null | Self::Bool(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotNumber),
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => {
+                Err(Failure::NotNumber)
+            }
         }
     }
 
     pub(super) fn into_text(self) -> Result<&'e str, Failure> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotText),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => {
+                Err(Failure::NotText)
+            }
         }
     }
 
@@ -99,11 +121,11 @@ impl<'e> Value<'e> {
     pub(super) fn bytes(self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => 0,
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => 0,
         }
     }
 
-    /// `==`: strict by type; an object is only ever equal to itself.
+    /// `==`: strict by type; an object is only ever equal to itself, and a branch to nothing, as nobody looks into it.
     #[inline]
     pub(super) fn equals(self, other: Self) -> bool {
         match (self, other) {
@@ -113,21 +135,16 @@ impl<'e> Value<'e> {
             (Self::Number(one), Self::Number(other)) => one == other,
             (Self::Text(one), Self::Text(other)) => same_text(one, other),
             (Self::Object(one), Self::Object(other)) => std::ptr::eq(one, other),
-            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
-                false
-            }
-        }
-    }
-
-    /// `<` and its like: two numbers or two strings, in the order of UTF-16; nothing if one is no number (NaN).
-    #[inline]
-    pub(super) fn order(self, other: Self) -> Result<Option<Ordering>, Failure> {
-        match (self, other) {
-            (Self::Number(one), Self::Number(other)) => Ok(one.partial_cmp(&other)),
-            (Self::Text(one), Self::Text(other)) => Ok(Some(compare_text(one, other))),
-            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
-                Err(Failure::NotComparable)
-            }
+            (
+                Self::Null
+                | Self::Bool(_)
+                | Self::Number(_)
+                | Self::Text(_)
+                | Self::Branch(_)
+                | Self::Object(_)
+                | Self::Auth(_),
+                _,
+            ) => false,
         }
     }
 }
