@@ -112,7 +112,7 @@ impl<'a, T: Trace> Walk<'a, T> {
         }
         let Asking { auth, now, query } = self.asking;
         let (before, after, wildcards) = (&self.before.0[..], &self.after.0[..], &self.wildcards[..]);
-        rule.holds(Facts { auth, now, query, before, after, wildcards }, self.meter, self.trace)
+        rule.holds(&Facts { auth, now, query, before, after, wildcards }, self.meter, self.trace)
     }
 
     /// Whether what is written here may be: nothing always may.

@@ -3,7 +3,7 @@
 //! Must not know: how rules are written, who asks.
 
 use super::language::{Expression, Facts, Failure, Meter, RuleId, Sees, Trace};
-use crate::tree::{Key, Path};
+use crate::tree::{Key, Path, same_text};
 use std::sync::Arc;
 
 /// So many names are looked through more quickly one after the other than by halves.
@@ -26,7 +26,11 @@ pub(super) struct Level {
 
 /// Levels by key, in the order of the keys' bytes.
 #[derive(Debug, Default)]
-pub(super) struct Named(Vec<(Key, Level)>);
+pub(super) struct Named {
+    levels: Vec<(Key, Level)>,
+    /// The keys again, side by side, where they are looked through.
+    names: Vec<Box<str>>,
+}
 
 /// A `.read`, `.write` or `.validate`.
 #[derive(Debug)]
@@ -53,34 +57,36 @@ pub(super) enum Index {
 impl From<Vec<(Key, Level)>> for Named {
     fn from(mut levels: Vec<(Key, Level)>) -> Self {
         levels.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
-        Self(levels)
+        let names = levels.iter().map(|(key, _)| key.as_str().into()).collect();
+        Self { levels, names }
     }
 }
 
 impl Named {
     pub(super) fn iter(&self) -> impl Iterator<Item = &(Key, Level)> {
-        self.0.iter()
+        self.levels.iter()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.levels.len()
     }
 
     #[inline]
     fn get(&self, key: &Key) -> Option<&Level> {
         let name = key.as_str();
-        if self.0.len() <= FEW {
-            return self.0.iter().find(|(known, _)| known.is(name)).map(|(_, level)| level);
-        }
-        let place = self.0.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
-        self.0.get(place).map(|(_, level)| level)
+        let place = if self.names.len() <= FEW {
+            self.names.iter().position(|known| same_text(known, name))?
+        } else {
+            self.names.binary_search_by(|known| (**known).cmp(name)).ok()?
+        };
+        self.levels.get(place).map(|(_, level)| level)
     }
 }
 
 impl Rule {
     /// Whether it is true. An expression that cannot be evaluated is not.
     #[inline]
-    pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> bool {
+    pub(super) fn holds(&self, facts: &Facts<'_>, meter: &Meter, trace: &impl Trace) -> bool {
         trace.asks(self.id, facts.wildcards);
         let found = self.condition.comes_to(facts, meter, trace);
         trace.answers(found);
@@ -97,7 +103,7 @@ impl Condition {
         }
     }
 
-    fn comes_to(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+    fn comes_to(&self, facts: &Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
         match self {
             Self::Constant(constant) => Ok(*constant),
             Self::Expression(expression) => expression.holds(facts, meter, trace),

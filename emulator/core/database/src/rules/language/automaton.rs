@@ -15,14 +15,15 @@ const MOST_ROWS: usize = 256;
 /// The library may take so many bytes while it makes what the table is made of.
 const MOST_BYTES: usize = 1 << 18;
 
-/// Where one is, at a place of the text: a row of the table.
-type Row = u8;
+/// A row has one element for each byte there is.
+const ROW: usize = 256;
 
 /// A pattern that is run by a table.
 #[derive(Debug)]
 pub(super) struct Automaton {
-    /// By row: where each byte leads.
-    rows: Box<[[Row; 256]]>,
+    /// Row by row: where each byte leads, as the place where that row begins. Looking at a byte waits for the byte before
+    /// it, so there is nothing to be calculated in between.
+    table: Box<[u16]>,
     /// By row: whether the pattern has been found if the text ends here.
     found: Box<[bool]>,
 }
@@ -38,44 +39,41 @@ impl Automaton {
         let dfa = dense::Builder::new().configure(config).syntax(syntax).build(pattern).ok()?;
         let first = dfa.start_state(&start::Config::new().anchored(Anchored::No)).ok()?;
         let (mut states, mut numbers) = (vec![first], HashMap::from([(first, 0)]));
-        let (mut rows, mut found) = (Vec::new(), Vec::new());
-        while let Some(&state) = states.get(rows.len()) {
+        let (mut table, mut found) = (Vec::new(), Vec::new());
+        while let Some(&state) = states.get(found.len()) {
             // What has been found stays found.
             let is_found = dfa.is_match_state(state);
             let mut number = |next: StateID| match numbers.get(&next) {
                 Some(number) => Some(*number),
                 None if states.len() == MOST_ROWS => None,
                 None => {
-                    let number = Row::try_from(states.len()).ok()?;
+                    let number = u16::try_from(states.len() * ROW).ok()?;
                     numbers.insert(next, number);
                     states.push(next);
                     Some(number)
                 }
             };
-            let mut row = [0; 256];
-            for (byte, to) in (0..=u8::MAX).zip(&mut row) {
-                *to = number(if is_found { state } else { dfa.next_state(state, byte) })?;
+            for byte in 0..=u8::MAX {
+                table.push(number(if is_found { state } else { dfa.next_state(state, byte) })?);
             }
-            rows.push(row);
             found.push(is_found || dfa.is_match_state(dfa.next_eoi_state(state)));
         }
-        Some(Self { rows: rows.into(), found: found.into() })
+        Some(Self { table: table.into(), found: found.into() })
     }
 
     /// How many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
-        self.rows.len() * 257
+        2 * self.table.len() + self.found.len()
     }
 
     /// Whether the pattern is found in a text.
     pub(super) fn is_in(&self, text: &str) -> bool {
-        let mut at = 0;
+        let mut row = 0;
         for byte in text.bytes() {
             // Every row that is named is there.
-            let row = self.rows.get(usize::from(at));
-            at = row.and_then(|row| row.get(usize::from(byte))).copied().unwrap_or_default();
+            row = self.table.get(usize::from(row) + usize::from(byte)).copied().unwrap_or_default();
         }
-        self.found.get(usize::from(at)).is_some_and(|found| *found)
+        self.found.get(usize::from(row) / ROW).is_some_and(|found| *found)
     }
 }
 

@@ -7,6 +7,7 @@
 use super::Failure;
 use super::code::{Arithmetic, Below, Case, Code, Find, Op, Plain, Relation, Sort, Truth};
 use super::made::{Joined, Keeper, Texts};
+use super::pattern::Pattern;
 use super::query::{deep_child, query_member};
 use super::trace::Trace;
 use super::value::Value;
@@ -79,13 +80,14 @@ pub(in super::super) struct Facts<'e> {
 // in between need no room for it.
 
 /// Whether an expression is true.
-pub(super) fn holds(code: &Code, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+#[inline]
+pub(super) fn holds(code: &Code, facts: &Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
     let texts = Texts::default();
     Evaluation { facts, meter, trace, made: Keeper::new(&texts) }.condition(code)
 }
 
 pub(super) struct Evaluation<'e, T> {
-    pub(super) facts: Facts<'e>,
+    pub(super) facts: &'e Facts<'e>,
     pub(super) meter: &'e Meter,
     pub(super) trace: &'e T,
     made: Keeper<'e>,
@@ -95,13 +97,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     #[inline(always)]
     pub(super) fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
         let Op::Truth(truth) = &code.op else { return self.value_of(code)?.into_bool() };
-        let found = if let Truth::Equal(parts) = truth {
-            self.equal(parts)
-        } else if let Truth::Unequal(parts) = truth {
-            self.equal(parts).map(|equal| !equal)
-        } else {
-            self.truth(truth)
-        };
+        let found = self.truth(truth);
         if T::LISTENS {
             self.trace.value(code.part, &found.map(Value::Bool));
         }
@@ -153,7 +149,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     fn made(&self, op: &'e Op) -> Result<Value<'e>, Failure> {
         Ok(match op {
             Op::Plain(plain) => self.plain(plain),
-            Op::Truth(truth) => Value::Bool(self.truth(truth)?),
+            Op::Truth(truth) => Value::Bool(self.truth_of(truth)?),
             Op::Auth => self.auth(),
             Op::Query(member) => query_member(self.facts.query, *member)
                 .unwrap_or_else(|| self.keep(deep_child(self.facts.query).unwrap_or_default())),
@@ -171,7 +167,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             Op::Arithmetic(arithmetic, parts) => self.arithmetic(*arithmetic, parts)?,
             Op::Choice(choice) => {
                 let (condition, yes, no) = &**choice;
-                self.value_of(if self.condition(condition)? { yes } else { no })?
+                self.value_of(if self.condition_of(condition)? { yes } else { no })?
             }
         })
     }
@@ -179,6 +175,15 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     /// As [`Self::value`], where a call costs nothing compared with what is done.
     fn value_of(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
         self.value(code)
+    }
+
+    pub(super) fn condition_of(&self, code: &'e Code) -> Result<bool, Failure> {
+        self.condition(code)
+    }
+
+    #[inline(never)]
+    fn truth_of(&self, truth: &'e Truth) -> Result<bool, Failure> {
+        self.truth(truth)
     }
 
     #[inline]
@@ -207,9 +212,10 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         Value::Text(self.made.keep(text))
     }
 
+    #[inline(always)]
     fn truth(&self, truth: &'e Truth) -> Result<bool, Failure> {
         Ok(match truth {
-            Truth::Not(of) => !self.condition(of)?,
+            Truth::Not(of) => !self.condition_of(of)?,
             Truth::All(parts) => self.until(parts, false)?,
             Truth::Any(parts) => self.until(parts, true)?,
             Truth::Equal(parts) => self.equal(parts)?,
@@ -229,19 +235,32 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             Truth::Finds(find, texts) => self.finds(*find, texts)?,
             Truth::Matches(matching) => {
                 let (text, pattern) = &**matching;
-                let text = self.text(text)?;
-                // Looking for a pattern is slower than copying.
-                self.meter.read(text.len() * BYTES_A_STEP)?;
-                pattern.is_in(text)
+                self.matches(text, pattern)?
             }
         })
+    }
+
+    #[inline(never)]
+    fn matches(&self, text: &'e Code, pattern: &'e Pattern) -> Result<bool, Failure> {
+        let text = self.text(text)?;
+        // Looking for a pattern is slower than copying.
+        self.meter.read(text.len() * BYTES_A_STEP)?;
+        Ok(pattern.is_in(text))
     }
 
     /// Two values that are to be compared.
     #[inline(always)]
     fn both(&self, codes: &'e [Code; 2]) -> Result<(Value<'e>, Value<'e>), Failure> {
         let [one, other] = codes;
-        let (one, other) = (self.value(one)?, self.value(other)?);
+        let one = self.value(one)?;
+        // What something is compared with is plain more often than not.
+        let other = if let Op::Plain(plain) = &other.op
+            && !T::LISTENS
+        {
+            self.plain(plain)
+        } else {
+            self.value_of(other)?
+        };
         self.meter.read(one.bytes().min(other.bytes()))?;
         Ok((one, other))
     }
@@ -289,6 +308,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     }
 
     /// Evaluates one after the other until one is `decisive`.
+    #[inline(never)]
     fn until(&self, parts: &'e [Code], decisive: bool) -> Result<bool, Failure> {
         for part in parts {
             if self.condition(part)? == decisive {

@@ -112,7 +112,7 @@ impl Expression {
     }
 
     /// Whether it is true.
-    pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+    pub(super) fn holds(&self, facts: &Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
         meter.spend(self.parts)?;
         evaluate::holds(&self.code, facts, meter, trace)
     }

@@ -38,7 +38,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     /// The node at a place to which one has to go.
     #[inline(never)]
     fn far(&self, place: &'e Place) -> Result<&'e Node, Failure> {
-        let Facts { before, after, .. } = self.facts;
+        let Facts { before, after, .. } = *self.facts;
         let start = match &place.start {
             Start::Root => before.first(),
             Start::Data => before.last(),
@@ -105,7 +105,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     }
 
     fn start(&self, start: &'e Start) -> Result<Spot<'e>, Failure> {
-        let Facts { before, after, .. } = self.facts;
+        let Facts { before, after, .. } = *self.facts;
         match start {
             Start::Root => at_end(before.get(..1)),
             Start::Data => at_end(Some(before)),
@@ -121,7 +121,7 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             }
             Start::Choice(choice) => {
                 let (condition, yes, no) = &**choice;
-                self.spot(if self.condition(condition)? { yes } else { no })
+                self.spot(if self.condition_of(condition)? { yes } else { no })
             }
         }
     }
