@@ -123,7 +123,11 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             && !T::LISTENS
             && matches!(of.op, Op::Auth)
         {
-            Ok(self.auth().member(name))
+            Ok(self.claim(name))
+        } else if let Op::Query(member) = &code.op
+            && let Some(value) = query_member(self.facts.query, *member)
+        {
+            Ok(value)
         } else {
             self.made(&code.op)
         };
@@ -189,6 +193,12 @@ impl<'e, T: Trace> Evaluation<'e, T> {
     #[inline]
     fn auth(&self) -> Value<'e> {
         self.facts.auth.map_or(Value::Null, Value::Auth)
+    }
+
+    /// A member of `auth` itself.
+    #[inline(never)]
+    fn claim(&self, name: &str) -> Value<'e> {
+        self.facts.auth.map_or(Value::Null, |auth| Value::of_member(auth, name))
     }
 
     #[inline(never)]

@@ -8,7 +8,6 @@ use crate::query::{Bound, BoundKey, Limit, Order, Query};
 use crate::tree::Leaf;
 
 /// A member of `query`, unless it is the path of a [deep child](deep_child). Without a query the order is that of keys.
-#[inline]
 pub(super) fn query_member(query: Option<&Query>, member: QueryMember) -> Option<Value<'_>> {
     // Who asks for all of a node, in no order, has no query.
     let query =
