@@ -146,6 +146,14 @@ impl Databases {
             .unwrap_or(Err(DatabaseUnavailable::Closed))
     }
 
+    /// As [`Self::find`], if it is open by now.
+    pub(super) fn find_open(&self, namespace: Option<&str>) -> Option<Arc<DatabaseService>> {
+        if self.means_default(namespace) {
+            return self.all_open().is_some().then(|| self.default_database());
+        }
+        self.opened(&resolve(&self.project, namespace).ok()?).ok()?
+    }
+
     /// A database that is somebody's own: opened, or made, whatever the settings say, and closed to all but admins
     /// unless rules are given for it.
     ///

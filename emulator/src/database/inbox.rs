@@ -1,6 +1,7 @@
 //! What waits for a database's writer: bounded in number and in bytes, taken in batches.
 //!
-//! Must not know: what it holds.
+//! One works at a time: the taker, or, while nothing waits and the taker sleeps, whoever brings the next item. Must not
+//! know: what it holds.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -47,6 +48,31 @@ struct State<T> {
     wake_at: usize,
     /// How many the last batch had.
     last: usize,
+    /// Somebody has a turn, so the taker may not begin.
+    lent: bool,
+}
+
+/// What became of an item that was brought by somebody who can work on it himself.
+pub(super) enum Brought<'i, T> {
+    /// It waits for the taker.
+    Waits,
+    /// Its bringer works on it now, and nobody else works until the turn is dropped.
+    Turn(T, Turn<'i, T>),
+}
+
+/// The right to work, while it is held.
+pub(super) struct Turn<'i, T>(&'i Inbox<T>);
+
+impl<T> Drop for Turn<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.lent = false;
+        if !state.waiting.is_empty() || state.closed {
+            state.wake_at = 0;
+            drop(state);
+            self.0.arrived.notify_one();
+        }
+    }
 }
 
 impl<T> fmt::Debug for Inbox<T> {
@@ -57,7 +83,7 @@ impl<T> fmt::Debug for Inbox<T> {
 
 impl<T> Inbox<T> {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, wake_at: 0, last: 0 };
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, wake_at: 0, last: 0, lent: false };
         Self { bounds, state: Mutex::new(state), arrived: Condvar::new() }
     }
 
@@ -75,6 +101,21 @@ impl<T> Inbox<T> {
         Ok(())
     }
 
+    /// As [`Self::push`]; but if nothing waits, nobody works and the last batch was no larger, the bringer gets the item
+    /// back, and a turn to work on it himself.
+    pub(super) fn bring(&self, item: T, bytes: u64) -> Result<Brought<'_, T>, Refused> {
+        let mut state = self.state();
+        let alone = state.waiting.is_empty() && state.wake_at == 1 && state.last <= 1 && !state.lent;
+        if !alone || state.closed {
+            drop(state);
+            return self.push(item, bytes).map(|()| Brought::Waits);
+        }
+        state.lent = true;
+        state.last = 1;
+        drop(state);
+        Ok(Brought::Turn(item, Turn(self)))
+    }
+
     /// Leaves an item whatever waits already: for the few whose number is bounded otherwise.
     pub(super) fn push_anyway(&self, item: T, bytes: u64) -> Result<(), Refused> {
         let state = self.state();
@@ -88,7 +129,8 @@ impl<T> Inbox<T> {
     fn add(&self, mut state: MutexGuard<'_, State<T>>, item: T, bytes: u64) {
         state.waiting.push_back((item, bytes));
         state.bytes += bytes;
-        if state.wake_at > 0 && state.waiting.len() >= state.wake_at {
+        // Who has a turn wakes the taker at its end.
+        if !state.lent && state.wake_at > 0 && state.waiting.len() >= state.wake_at {
             state.wake_at = 0;
             drop(state);
             self.arrived.notify_one();
@@ -99,8 +141,8 @@ impl<T> Inbox<T> {
     /// inbox is closed and empty.
     pub(super) fn take(&self, batch: &mut Vec<T>) -> bool {
         let mut state = self.state();
-        while state.waiting.is_empty() {
-            if state.closed {
+        while state.waiting.is_empty() || state.lent {
+            if state.closed && !state.lent {
                 return false;
             }
             state.wake_at = 1;
@@ -153,6 +195,7 @@ impl<T> Inbox<T> {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     const BOUNDS: Bounds = Bounds { items: 4, bytes: 10, batch_items: 3, batch_bytes: 6 };
 
@@ -193,6 +236,72 @@ mod tests {
         inbox.close();
         assert_eq!(inbox.push(2, 1), Err(Refused::Closed));
         assert_eq!((take(&inbox), take(&inbox)), (Some(vec![1]), None));
+    }
+
+    #[test]
+    fn one_who_comes_alone_works_himself_and_others_wait_for_him() {
+        let inbox = Arc::new(Inbox::new(BOUNDS));
+        // Nobody can know that the taker sleeps, which is when it has let go of the lock that it takes first.
+        let taker = std::thread::spawn({
+            let inbox = Arc::clone(&inbox);
+            move || std::iter::from_fn(|| take(&inbox)).collect::<Vec<_>>()
+        });
+        let (item, turn) = loop {
+            match inbox.bring(1, 1) {
+                Ok(Brought::Turn(item, turn)) => break (item, turn),
+                Ok(Brought::Waits) | Err(_) => std::thread::yield_now(),
+            }
+        };
+        assert_eq!(item, 1);
+        assert!(matches!(inbox.bring(2, 1), Ok(Brought::Waits)));
+        assert_eq!(inbox.push(3, 1), Ok(()));
+        inbox.close();
+        assert!(inbox.bring(4, 1).is_err());
+        // The taker hands nothing out and does not end while the turn lasts.
+        assert_eq!(inbox.state().waiting.len(), 2);
+        drop(turn);
+        let taken = taker.join().unwrap();
+        assert_eq!(taken.last(), Some(&vec![2, 3]));
+    }
+
+    #[test]
+    fn nobody_works_beside_another() {
+        let inbox = Arc::new(Inbox::new(Bounds { items: 1000, bytes: 1000, batch_items: 3, batch_bytes: 100 }));
+        let working = Arc::new(AtomicBool::new(false));
+        let work = |working: &AtomicBool| {
+            assert!(!working.swap(true, Ordering::SeqCst));
+            std::thread::yield_now();
+            working.store(false, Ordering::SeqCst);
+        };
+        let taker = std::thread::spawn({
+            let (inbox, working) = (Arc::clone(&inbox), Arc::clone(&working));
+            move || {
+                let mut taken = 0;
+                while let Some(batch) = take(&inbox) {
+                    work(&working);
+                    taken += batch.len();
+                }
+                taken
+            }
+        });
+        let bringers: Vec<_> = (0..3)
+            .map(|_| {
+                let (inbox, working) = (Arc::clone(&inbox), Arc::clone(&working));
+                std::thread::spawn(move || {
+                    let mut done = 0;
+                    for item in 0..200 {
+                        if let Brought::Turn(_, _turn) = inbox.bring(item, 0).unwrap_or(Brought::Waits) {
+                            work(&working);
+                            done += 1;
+                        }
+                    }
+                    done
+                })
+            })
+            .collect();
+        let done: usize = bringers.into_iter().map(|bringer| bringer.join().unwrap()).sum();
+        inbox.close();
+        assert_eq!(taker.join().unwrap() + done, 600);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Reading order: `rest` (requests), `write_size` (how much a write may change), `stream` (news for those who stay),
 //! `websocket` and `long_poll` (connections), `sessions` (who is connected), `sign_in` (who that is), `outbox` (what
 //! each is told), `databases` (which database), `rules_files` (files of rules that change), `options` (what is set of
-//! it), `service` (its thread), `inspection` (what its rules deny, and why), `store` (its file), `errors` (what each
+//! it), `service` (what it does for others), `writer` (its thread), `inbox` (what waits for that), `inspection` (what its rules deny, and why), `store` (its file), `errors` (what each
 //! error looks like). The tree, the rules and the engine are `hearth_database`.
 
 mod databases;
@@ -24,6 +24,7 @@ mod store;
 mod stream;
 mod websocket;
 mod write_size;
+mod writer;
 
 pub use databases::{DatabaseUnavailable, Databases, NotDropped};
 pub use rules_files::watch_rules;
@@ -33,12 +34,13 @@ pub use stream::Streams;
 
 use crate::server::body::Bodies;
 use crate::server::credentials::Credentials;
+use crate::server::prompt::Prompt;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
 use http::Request;
-use rest::Rest;
+use rest::{Reads, Rest};
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -49,6 +51,7 @@ use std::task::{Context, Poll};
 pub struct Port {
     rest: Arc<Rest>,
     connections: Router,
+    reads: Option<Arc<dyn Prompt>>,
 }
 
 impl Port {
@@ -60,9 +63,15 @@ impl Port {
         credentials: Credentials,
         bodies: Bodies,
     ) -> Self {
+        let reads = Reads::of(&databases).map(|reads| Arc::new(reads) as Arc<dyn Prompt>);
         let rest = Arc::new(Rest::new(databases, streams, credentials, bodies));
         let connections = websocket::router(Arc::clone(&sessions)).merge(long_poll::router(sessions));
-        Self { rest, connections }
+        Self { rest, connections, reads }
+    }
+
+    /// What answers plain reads at once, where they are.
+    pub fn prompt(&self) -> Option<Arc<dyn Prompt>> {
+        self.reads.clone()
     }
 }
 

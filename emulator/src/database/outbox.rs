@@ -113,6 +113,11 @@ impl Outbox {
         Poll::Pending
     }
 
+    /// The transport is awake, and asks again before it sleeps: until then nothing need wake it.
+    pub(super) fn attend(&self) {
+        self.lock().reader = None;
+    }
+
     fn remember(queue: &mut Queue, context: &Context<'_>) {
         match &mut queue.reader {
             Some(reader) => reader.clone_from(context.waker()),
@@ -206,6 +211,11 @@ mod tests {
         let outbox = Outbox::new(1000);
         assert!(outbox.poll_take(&mut Context::from_waker(&waker)).is_pending());
         (0..3).for_each(|_| outbox.tell(text(1)));
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        drain(&outbox);
+        assert!(outbox.poll_take(&mut Context::from_waker(&waker)).is_pending());
+        outbox.attend();
+        outbox.tell(text(1));
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         drain(&outbox);
         assert!(outbox.poll_closing(&mut Context::from_waker(&waker)).is_pending());

@@ -1,22 +1,23 @@
-//! One database: its inbox, its writer's thread, and the state that everyone reads.
+//! One database, as all others see it: what asks it to change something, and the state that everyone reads.
 //!
-//! inbox → engine → journal → publish → reply. Reads take the published state and never wait for the writer. Must not
-//! know: HTTP, SQLite, other databases.
+//! Reads take the published state and never wait for the writer. Must not know: HTTP, SQLite, other databases.
 
-use super::inbox::{Bounds, Inbox, Refused};
+use super::inbox::{Brought, Refused};
 use super::inspection::Inspection;
+use super::writer::{Reply, Writer};
 use crate::clock::{Clock, Entropy};
 use hearth_database::{
     Answer, Caller, Command, CommandError, Engine, Journal, Location, Node, Path, Snapshot, Transaction,
     TransactionError, Write,
 };
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
-const BOUNDS: Bounds =
-    Bounds { items: 16 * 1024, bytes: 256 * 1024 * 1024, batch_items: 1024, batch_bytes: 16 * 1024 * 1024 };
+/// A change that is no larger may be made where it is asked for.
+const MOST_PROMPT_BYTES: u64 = 64 * 1024;
 
 /// Why a database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -32,16 +33,21 @@ pub enum ServiceError {
     Closed,
 }
 
-/// Called on the writer, so it must not wait for anything. Dropped uncalled when the database has closed.
-type Reply = Box<dyn FnOnce(Result<Answer, CommandError>) + Send>;
+impl From<Refused> for ServiceError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::Busy,
+            Refused::Closed => Self::Closed,
+        }
+    }
+}
 
 /// A database, open.
 #[derive(Debug)]
 pub struct DatabaseService {
     name: String,
-    inbox: Arc<Inbox<(Command, Reply)>>,
-    published: Arc<RwLock<Snapshot>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Arc<Writer>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     /// What rules come to and deny is seen here, if it is seen at all.
     inspection: Option<Arc<Inspection>>,
 }
@@ -55,13 +61,12 @@ impl DatabaseService {
         entropy: Entropy,
     ) -> std::io::Result<Self> {
         engine.execute([], clock.now(), &mut |bytes| entropy.fill(bytes), |_| ());
-        let inbox = Arc::new(Inbox::new(BOUNDS));
-        let published = Arc::new(RwLock::new(engine.snapshot().clone()));
-        let writer = std::thread::Builder::new().name(format!("database {name}")).spawn({
-            let (inbox, published) = (Arc::clone(&inbox), Arc::clone(&published));
-            move || write(engine, &inbox, &published, &clock, &entropy)
+        let writer = Arc::new(Writer::new(engine, clock, entropy));
+        let thread = std::thread::Builder::new().name(format!("database {name}")).spawn({
+            let writer = Arc::clone(&writer);
+            move || writer.run()
         })?;
-        Ok(Self { name: name.to_owned(), inbox, published, writer: Mutex::new(Some(writer)), inspection: None })
+        Ok(Self { name: name.to_owned(), writer, thread: Mutex::new(Some(thread)), inspection: None })
     }
 
     /// The same with a view of what its rules come to and deny. The rules it has by now are watched already.
@@ -90,7 +95,7 @@ impl DatabaseService {
 
     /// The state that the last acknowledged change made, or a later one.
     pub fn snapshot(&self) -> Snapshot {
-        self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.writer.snapshot()
     }
 
     /// What `location` holds, if `caller` may know at `now`, in milliseconds since the epoch.
@@ -115,7 +120,9 @@ impl DatabaseService {
     /// # Errors
     /// See [`ServiceError`]; nothing was written, unless the process ends before it can answer.
     pub async fn write(&self, write: Write) -> Result<Answer, ServiceError> {
-        self.ask(Command::Write(write)).await
+        let (reply, answer) = oneshot::channel();
+        self.submit_promptly(Command::Write(write), move |found| drop(reply.send(found)))?;
+        Ok(answer.await.map_err(|_| ServiceError::Closed)??)
     }
 
     /// Runs `body` alone on the writer, with an admin's rights, and hands out what it returns once what it set is
@@ -163,10 +170,32 @@ impl DatabaseService {
         reply: impl FnOnce(Result<Answer, CommandError>) + Send + 'static,
     ) -> Result<(), ServiceError> {
         let (bytes, command) = (command.weight(), self.watched(command));
-        self.inbox.push((command, Box::new(reply) as Reply), bytes).map_err(|refused| match refused {
-            Refused::Full => ServiceError::Busy,
-            Refused::Closed => ServiceError::Closed,
-        })
+        Ok(self.writer.inbox().push((command, Box::new(reply) as Reply), bytes)?)
+    }
+
+    /// As [`Self::submit`]. But a small write that comes while the database has nothing to do is carried out, and
+    /// answered, before this returns: that saves it the way to the writer's thread and back. The caller must hold no
+    /// lock that `reply` or a listener takes.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub(super) fn submit_promptly(
+        &self,
+        command: Command,
+        reply: impl FnOnce(Result<Answer, CommandError>) + Send + 'static,
+    ) -> Result<(), ServiceError> {
+        let small = matches!(command, Command::Write(_)) && command.weight() <= MOST_PROMPT_BYTES;
+        // Elsewhere than on a runtime of several threads nobody could go on while this one waits for the disk.
+        let several = Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if !small || !several {
+            return self.submit(command, reply);
+        }
+        let bytes = command.weight();
+        match self.writer.inbox().bring((command, Box::new(reply) as Reply), bytes)? {
+            Brought::Waits => {}
+            Brought::Turn(job, turn) => tokio::task::block_in_place(|| self.writer.carry_out_one(job, turn)),
+        }
+        Ok(())
     }
 
     /// As [`Self::submit`], however much waits already: for what ends something that had its own bound.
@@ -179,18 +208,18 @@ impl DatabaseService {
         reply: impl FnOnce(Result<Answer, CommandError>) + Send + 'static,
     ) -> Result<(), ServiceError> {
         let (bytes, command) = (command.weight(), self.watched(command));
-        self.inbox.push_anyway((command, Box::new(reply) as Reply), bytes).map_err(|_| ServiceError::Closed)
+        Ok(self.writer.inbox().push_anyway((command, Box::new(reply) as Reply), bytes)?)
     }
 
     /// Takes no more changes. Those that wait are still made.
     pub(super) fn close(&self) {
-        self.inbox.close();
+        self.writer.inbox().close();
     }
 
     /// Waits until the writer has ended and its file is closed. Blocks.
     pub(super) fn join(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if writer.is_some_and(|writer| writer.join().is_err()) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!(database = self.name, "the writer panicked");
         }
     }
@@ -199,44 +228,6 @@ impl DatabaseService {
 impl Drop for DatabaseService {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// Closes the inbox however the writer ends, so that nobody waits for an answer that cannot come.
-struct Leaving<'i>(&'i Inbox<(Command, Reply)>);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
-
-fn write<J: Journal>(
-    mut engine: Engine<J>,
-    inbox: &Inbox<(Command, Reply)>,
-    published: &RwLock<Snapshot>,
-    clock: &Clock,
-    entropy: &Entropy,
-) {
-    let _leaving = Leaving(inbox);
-    let mut batch = Vec::new();
-    let mut replies = Vec::new();
-    while inbox.take(&mut batch) {
-        let commands = batch.drain(..).map(|(command, reply)| {
-            replies.push(reply);
-            command
-        });
-        let publish = |snapshot: &Snapshot| {
-            let mut place = published.write().unwrap_or_else(PoisonError::into_inner);
-            let old = std::mem::replace(&mut *place, snapshot.clone());
-            // The old tree may be large; nobody shall wait while it is taken down.
-            drop(place);
-            drop(old);
-        };
-        let answers = engine.execute(commands, clock.now(), &mut |bytes| entropy.fill(bytes), publish);
-        for (reply, answer) in replies.drain(..).zip(answers) {
-            reply(answer);
-        }
     }
 }
 

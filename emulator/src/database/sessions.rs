@@ -347,7 +347,7 @@ impl Live {
         };
         let changes_caller = matches!(command, Command::Become(..));
         let waiting = Waiting { asked: Some(asked), outbox: Arc::clone(&self.outbox) };
-        if self.database.submit(command, move |found| waiting.answer(found)).is_err() && changes_caller {
+        if self.database.submit_promptly(command, move |found| waiting.answer(found)).is_err() && changes_caller {
             // What listens would go on listening on behalf of someone else.
             self.outbox.close(Closing::Overloaded);
         }

@@ -211,6 +211,7 @@ impl Connection {
                 Next::Tell(outgoing) => live.frames(outgoing, &mut self.socket).await,
                 Next::Received(text) => {
                     self.hear();
+                    live.outbox().attend();
                     live.receive(text).await;
                 }
                 Next::Alive => self.hear(),

@@ -67,7 +67,7 @@ impl Publishers {
         };
         let mut infos = self.service.publish_at_once(&ids, &publication, settings.store_messages)?.ok()?;
         if !settings.channel_info_on_publish {
-            answers.ok(None, lines, "");
+            answers.ok(None, lines, b"");
             return Some(());
         }
         let report = match infos.len() {
@@ -75,7 +75,7 @@ impl Publishers {
             _ => self.service.report(infos)?,
         };
         let format = Format::from_accept(request.field(&ACCEPT).unwrap_or_default());
-        answers.ok(Some((CONTENT_TYPE.as_str(), format.content_type())), lines, &report.render(format));
+        answers.ok(Some((CONTENT_TYPE.as_str(), format.content_type())), lines, report.render(format).as_bytes());
         Some(())
     }
 }

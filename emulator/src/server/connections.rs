@@ -97,16 +97,8 @@ impl<S> Surface for S where
 
 /// Serves `surface` on all sockets of `bound` until `stop`; returns once every connection has ended, at most a grace
 /// period later. Streams have to watch `stop` themselves and end their bodies, so that they are closed properly.
-pub async fn serve(bound: Bound, surface: impl Surface, stop: CancellationToken) {
-    serve_all(bound, surface, None, stop).await;
-}
-
-/// The same where `prompt` answers requests at once, as long as a connection has no others.
-pub async fn serve_promptly(bound: Bound, surface: impl Surface, prompt: Arc<dyn Prompt>, stop: CancellationToken) {
-    serve_all(bound, surface, Some(prompt), stop).await;
-}
-
-async fn serve_all(bound: Bound, surface: impl Surface, prompt: Option<Arc<dyn Prompt>>, stop: CancellationToken) {
+/// As long as a connection has no other requests, `prompt` answers them at once.
+pub async fn serve(bound: Bound, surface: impl Surface, prompt: Option<Arc<dyn Prompt>>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     let accepting: Vec<_> = bound
         .listeners

@@ -1,9 +1,16 @@
 //! Ports, taken before anything is promised.
 
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 use tokio::net::{TcpListener, lookup_host};
+
+/// A connection whose peer acknowledges nothing of what it was sent, or has room for nothing, ends after this long. The
+/// system alone would try for a quarter of an hour, in which who has vanished would still be there.
+pub const VANISHED: Duration = Duration::from_secs(120);
 
 /// A port that is ours, on every address that was asked for.
 #[derive(Debug)]
@@ -29,6 +36,16 @@ impl Bound {
     }
 }
 
+/// The port of these sockets, whose connections inherit what is set here.
+fn bound(address: SocketAddr, listeners: Vec<TcpListener>) -> Bound {
+    // Where it cannot be set the system's own patience remains.
+    #[cfg(target_os = "linux")]
+    for listener in &listeners {
+        let _ = setsockopt(listener, TcpUserTimeout, &u32::try_from(VANISHED.as_millis()).unwrap_or(u32::MAX));
+    }
+    Bound { address, listeners }
+}
+
 /// A port that another process has listened on until now.
 ///
 /// # Errors
@@ -41,7 +58,7 @@ pub fn inherit(sockets: Vec<std::net::TcpListener>) -> io::Result<Bound> {
     }
     let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let address = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-    Ok(Bound { address: *address.ok_or(io::ErrorKind::NotFound)?, listeners })
+    Ok(bound(*address.ok_or(io::ErrorKind::NotFound)?, listeners))
 }
 
 /// Takes `port` (0: any free one) on `host`. `localhost` means both loopback addresses: clients differ in which of the
@@ -73,7 +90,7 @@ pub async fn bind(host: &str, port: u16) -> io::Result<Bound> {
                 Err(_) => {}
             }
         }
-        return Ok(Bound { address, listeners });
+        return Ok(bound(address, listeners));
     }
 }
 
@@ -91,6 +108,20 @@ async fn resolve(host: &str) -> io::Result<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::TcpStream;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn connections_whose_peer_has_vanished_end() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        for bound in [bind("localhost", 0).await.unwrap(), inherit(vec![listener]).unwrap()] {
+            for (listener, address) in bound.listeners.iter().zip(bound.addresses()) {
+                let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+                let (accepted, _) = accepted.unwrap();
+                assert_eq!(nix::sys::socket::getsockopt(&accepted, TcpUserTimeout).unwrap(), 120_000);
+            }
+        }
+    }
 
     #[tokio::test]
     async fn port_zero_is_a_free_one_on_both_loopbacks() {

@@ -1,8 +1,8 @@
 //! Requests that are answered at once, on the socket itself.
 //!
 //! An HTTP library is ready for everything: bodies that come in pieces, answers that do, requests in any form. Most
-//! requests of a publisher have come whole when they are read, and are answered before anything else happens. Those are
-//! read where they lie, and the answer is written once. The first request that is not like that goes to the library,
+//! requests of publishers and readers have come whole when they are read, and are answered before anything else happens.
+//! Those are read where they lie, and the answer is written once. The first request that is not like that goes to the library,
 //! with its connection and with all that has been read of it, and nobody can tell the difference. Must not know: what
 //! is asked, and what is answered.
 
@@ -46,6 +46,12 @@ impl<'r> Whole<'r> {
         let field = self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name.as_str()));
         field.map(|field| field.value)
     }
+
+    /// All fields of this name.
+    pub fn fields(&self, name: &HeaderName) -> impl Iterator<Item = &'r [u8]> {
+        let named = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name.as_str()));
+        named.map(|field| field.value)
+    }
 }
 
 /// What answers requests at once.
@@ -67,8 +73,8 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Adds an answer with the status 200: a field of its own, those in `lines`, and a text.
-    pub fn ok(&mut self, field: Option<(&str, &str)>, lines: &Lines, body: &str) {
+    /// Adds an answer with the status 200: a field of its own, those in `lines`, and a body.
+    pub fn ok(&mut self, field: Option<(&str, &str)>, lines: &Lines, body: &[u8]) {
         self.bytes.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         if let Some((name, value)) = field {
             push_line(&mut self.bytes, name, value.as_bytes());
@@ -82,7 +88,7 @@ impl Answers {
         push_line(&mut self.bytes, "content-length", itoa::Buffer::new().format(body.len()).as_bytes());
         push_line(&mut self.bytes, "date", self.date.as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
-        self.bytes.extend_from_slice(body.as_bytes());
+        self.bytes.extend_from_slice(body);
     }
 }
 

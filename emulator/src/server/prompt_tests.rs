@@ -17,8 +17,7 @@ impl Prompt for Echo {
     fn answer(&self, request: &Whole<'_>, answers: &mut Answers) -> bool {
         let answers_it = self.awaits(request);
         if answers_it {
-            let text = str::from_utf8(request.body).unwrap();
-            answers.ok(Some(("x-own", "1")), &Lines(b"x-all: 2\r\n".to_vec()), text);
+            answers.ok(Some(("x-own", "1")), &Lines(b"x-all: 2\r\n".to_vec()), request.body);
         }
         answers_it
     }
@@ -89,7 +88,7 @@ async fn requests_are_answered_in_whatever_pieces_they_come() {
 #[tokio::test]
 async fn answers_have_a_date() {
     let mut answers = Answers::default();
-    answers.ok(None, &Lines(Vec::new()), "x");
+    answers.ok(None, &Lines(Vec::new()), b"x");
     let text = String::from_utf8(answers.bytes).unwrap();
     let date = text.strip_prefix("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ndate: ").unwrap();
     let date = httpdate::parse_http_date(date.strip_suffix("\r\n\r\nx").unwrap()).unwrap();

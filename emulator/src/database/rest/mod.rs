@@ -2,17 +2,20 @@
 //!
 //! Reading order: `request` (what is asked), `query` (its filters), `access` (who asks), this file (what is done),
 //! `settings` (what is not data), `inspect` and `coverage` (why the rules forbid something), `response` (what is
-//! answered). Must not know: how data is stored.
+//! answered), `prompt` (plain reads, at once). Must not know: how data is stored.
 
 mod access;
 mod coverage;
 mod inspect;
+mod prompt;
 mod query;
 mod request;
 mod response;
 mod settings;
 #[cfg(test)]
 mod tests;
+
+pub(super) use prompt::Reads;
 
 use super::databases::Databases;
 use super::errors::Failure;

@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::time::Duration;
 
-const FIREBASE_ETAG: HeaderName = HeaderName::from_static("x-firebase-etag");
+pub(super) const FIREBASE_ETAG: HeaderName = HeaderName::from_static("x-firebase-etag");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 /// A read may ask for a time limit of so much at most.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(15 * 60);

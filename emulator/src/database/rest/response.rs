@@ -41,7 +41,8 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; s
 const EXPLANATION: HeaderName = HeaderName::from_static("x-hearth-rules-explanation");
 const MOST_EXPLANATION_BYTES: usize = 1024;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS");
-const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+pub(super) const REQUEST_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 /// Encoded data and its tag, if one was asked for.

@@ -1,6 +1,7 @@
 //! The REST API: requests in, status, headers and body out.
 
 mod access;
+mod at_once;
 mod inspect;
 mod queries;
 mod settings;

@@ -112,7 +112,7 @@ impl House {
         let port = Port::new(Arc::clone(&service) as _, Bodies::default(), trust, &tasks, stop.clone());
         let bound = bind("127.0.0.1", 0).await.unwrap();
         let address = bound.addresses()[0];
-        tasks.spawn(connections::serve(bound, port.router(), stop.clone()));
+        tasks.spawn(connections::serve(bound, port.router(), None, stop.clone()));
         tasks.close();
         Self { service, address, stop, tasks }
     }

@@ -16,6 +16,7 @@ use super::settings::{
     Deployment, Mode, PaddingRule, PublisherSettings, PubsubSettings, Role, SubscriberSettings, TicketSettings,
     hostname,
 };
+use crate::server::ports::VANISHED;
 use access::read_ticket_key;
 use hearth_pubsub::framing::Padding;
 use hearth_pubsub::path::ChannelId;
@@ -367,7 +368,11 @@ fn read_subscriber(
     set(&mut settings.body_limit, section.size("client_max_body_size").map(Into::into));
     set(&mut settings.server_event_ids, section.flag("server_event_ids"));
     set(&mut settings.unread_limit, section.size("unread_limit").map(Into::into));
-    set(&mut settings.unread_time, section.duration("unread_time"));
+    let unread_time = section.duration("unread_time");
+    if unread_time.is_some_and(|time| u128::from(time.get()) > VANISHED.as_millis()) {
+        section.note("unread_time", "above two minutes, after which the system ends such a connection");
+    }
+    set(&mut settings.unread_time, unread_time);
     settings.access = access::read(section);
     let anyone = section.flag("anyone_may_publish").unwrap_or(false);
     let publishes = settings.mode == Mode::WebSocket && settings.websocket_allow_publish;

@@ -15,7 +15,7 @@ pub(super) async fn open(house: &House) -> (SocketAddr, JoinHandle<()>) {
     let bound = bind("127.0.0.1", 0).await.unwrap();
     let address = bound.address;
     let prompt = crate::pubsub::prompt(Arc::clone(&house.service));
-    (address, tokio::spawn(connections::serve_promptly(bound, house.router.clone(), prompt, house.stop.clone())))
+    (address, tokio::spawn(connections::serve(bound, house.router.clone(), Some(prompt), house.stop.clone())))
 }
 
 /// A listener's end of a connection.
