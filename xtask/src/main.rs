@@ -1,7 +1,9 @@
-//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `soak`, `crash`, `fuzz`.
+//! Everything that is longer than one cargo command: `cargo xtask test`, `bench`, `soak`, `crash`, `fuzz`,
+//! `rules-differential`.
 
 mod bench;
 mod browser;
+mod differential;
 mod fuzz;
 mod process;
 mod test;
@@ -39,6 +41,8 @@ enum Task {
     Listeners(bench::ListenersArguments),
     /// Let clients come and go for long, and see that the server's memory stays where it is.
     Soak(bench::SoakArguments),
+    /// Put random expressions of security rules to us and to targaryen, and explain where the answers differ.
+    RulesDifferential(differential::DifferentialArguments),
     /// Give what reads bytes of strangers bytes at random.
     Fuzz(fuzz::FuzzArguments),
     /// Kill the server in the middle of writes, cut the power under the store, many times, and look for what was
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Task::Stub { stub } => bench::serve_stub(stub),
         Task::Listeners(arguments) => bench::listen(arguments),
         Task::Soak(arguments) => bench::soak(&arguments),
+        Task::RulesDifferential(arguments) => differential::differential(&arguments),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Crash { rounds } => test::crash(rounds),
     };

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests, and before them what they need.
 
 use crate::process::{Failure, cargo, command, root, run};
-use crate::{bench, browser, fuzz};
+use crate::{bench, browser, differential, fuzz};
 use std::ffi::OsStr;
 
 /// A part of the tests, in the order in which they run.
@@ -11,6 +11,8 @@ pub(crate) enum Part {
     Rust,
     /// The official SDKs and a browser against the binary.
     Sdk,
+    /// Random security rules, beside targaryen.
+    Rules,
     /// A short round of every benchmark, with the debug binary.
     Bench,
     /// A short round of every fuzz target.
@@ -19,7 +21,7 @@ pub(crate) enum Part {
 
 /// Runs everything that has to pass.
 pub(crate) fn all() -> Result<(), Failure> {
-    [Part::Rust, Part::Sdk, Part::Bench, Part::Fuzz].into_iter().try_for_each(one)
+    [Part::Rust, Part::Sdk, Part::Rules, Part::Bench, Part::Fuzz].into_iter().try_for_each(one)
 }
 
 /// Runs one part, and builds what it needs.
@@ -32,6 +34,7 @@ pub(crate) fn one(part: Part) -> Result<(), Failure> {
             cargo(&["test", "--workspace"])
         }
         Part::Sdk => build().and_then(|()| sdks()),
+        Part::Rules => differential::short_round(),
         Part::Bench => build().and_then(|()| bench::short_round()),
         Part::Fuzz => fuzz::short_round(),
     }

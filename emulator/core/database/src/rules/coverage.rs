@@ -137,7 +137,9 @@ impl Trace for Counting<'_> {
                     Ok(Value::Bool(true)) => Sort::True,
                     Ok(Value::Bool(false)) => Sort::False,
                     Ok(Value::Null) => Sort::Null,
-                    Ok(Value::Number(_) | Value::Text(_) | Value::Object(_) | Value::Auth(_)) => Sort::Other,
+                    Ok(Value::Number(_) | Value::Text(_) | Value::Branch(_) | Value::Object(_) | Value::Auth(_)) => {
+                        Sort::Other
+                    }
                     Err(_) => Sort::Error,
                 },
             );

@@ -121,6 +121,7 @@ impl Check {
         let mut names = BTreeSet::new();
         let twice: Vec<bool> = members.iter().map(|member| !names.insert(member.name.as_str())).collect();
         let mut wildcard: Option<String> = None;
+        let mut children = Vec::new();
         for (Member { at, name, value }, twice) in members.into_iter().zip(twice) {
             if twice {
                 self.wrong(at, format!("\"{name}\" is there twice"));
@@ -137,14 +138,13 @@ impl Check {
                 level.wildcard = Some(Box::new(below));
                 wildcard = Some(name);
             } else {
-                if let Err(error) = Key::new(&name) {
-                    self.wrong(at, error.to_string());
-                }
+                let key = Key::new(&name).map_err(|error| self.wrong(at, error.to_string()));
                 let below = self.below(&name, |check| check.level(value, &name));
                 level.validates |= below.validates;
-                level.children.insert(name, below);
+                children.extend(key.ok().map(|key| (key, below)));
             }
         }
+        level.children = children.into();
         level.validates |= level.validate.is_some();
         level
     }

@@ -49,10 +49,20 @@ impl<'a> Trail<'a> {
         let mut node = self.0.last().copied().unwrap_or(&Node::NULL);
         for key in keys.get(self.0.len().saturating_sub(1)..).unwrap_or_default() {
             node = node.child(key.as_str());
-            // There is room for as many nodes as for keys, and one.
-            let _ = self.0.try_push(node);
+            self.go_on(node);
         }
         node
+    }
+
+    /// Whether it has been followed to the end of `keys`.
+    fn is_at(&self, keys: &[&Key]) -> bool {
+        self.0.len() > keys.len()
+    }
+
+    /// Adds the next node.
+    fn go_on(&mut self, node: &'a Node) {
+        // There is room for as many nodes as for keys, and one.
+        let _ = self.0.try_push(node);
     }
 
     /// Forgets what is below a node of so many keys.
@@ -87,28 +97,35 @@ impl<'a, T: Trace> Walk<'a, T> {
         }
     }
 
+    #[inline]
     fn holds(&mut self, rule: Option<&Rule>) -> bool {
-        let Some(rule) = rule else { return false };
+        rule.is_some_and(|rule| self.asks(rule))
+    }
+
+    fn asks(&mut self, rule: &Rule) -> bool {
         let Sees { data, new_data } = rule.condition.sees();
-        if data {
+        if data && !self.before.is_at(&self.keys) {
             self.before.follow(&self.keys);
         }
-        if new_data {
+        if new_data && !self.after.is_at(&self.keys) {
             self.after.follow(&self.keys);
         }
         let Asking { auth, now, query } = self.asking;
         let (before, after, wildcards) = (&self.before.0[..], &self.after.0[..], &self.wildcards[..]);
-        rule.holds(Facts { auth, now, query, before, after, wildcards }, self.meter, self.trace)
+        rule.holds(&Facts { auth, now, query, before, after, wildcards }, self.meter, self.trace)
     }
 
     /// Whether what is written here may be: nothing always may.
+    #[inline]
     fn is_valid(&mut self, level: &Level) -> bool {
-        level.validate.is_none() || self.after().is_null() || self.holds(level.validate.as_ref())
+        match &level.validate {
+            None => true,
+            Some(rule) => self.after().is_null() || self.asks(rule),
+        }
     }
 
-    /// The same of all that is written here and below.
-    fn is_valid_throughout(&mut self, level: &'a Level) -> bool {
-        let node = self.after();
+    /// The same of all that is written here and below. `node` is what is there then.
+    fn is_valid_throughout(&mut self, level: &'a Level, node: &'a Node) -> bool {
         if node.is_null() || !level.validates {
             return true;
         }
@@ -116,30 +133,37 @@ impl<'a, T: Trace> Walk<'a, T> {
             self.trace.exhausted();
             return false;
         }
-        if !self.is_valid(level) {
+        if level.validate.as_ref().is_some_and(|rule| !self.asks(rule)) {
             return false;
+        }
+        if node.is_empty() {
+            return true;
         }
         let wildcard = level.wildcard.as_deref().filter(|wildcard| wildcard.validates);
         if wildcard.is_none() && level.children.len() < node.len() {
             // There are fewer rules than children.
-            return level.children.iter().filter(|(_, child)| child.validates).all(|(name, child)| {
-                // Only a child that there is has a key to be entered by.
-                node.children_range(std::ops::Bound::Included(name), std::ops::Bound::Included(name))
-                    .next()
-                    .is_none_or(|(key, _)| self.is_valid_below(key, child, false))
-            });
+            return level
+                .children
+                .iter()
+                .filter(|(_, child)| child.validates)
+                .all(|(key, child)| self.is_valid_below(key, node.child(key.as_str()), child, false));
         }
-        node.children().all(|(key, _)| match level.child(key) {
-            Some((child, wild)) => self.is_valid_below(key, child, wild),
+        node.children().all(|(key, below)| match level.child(key) {
+            Some((child, wild)) => self.is_valid_below(key, below, child, wild),
             None => true,
         })
     }
 
-    fn is_valid_below(&mut self, key: &'a Key, level: &'a Level, wild: bool) -> bool {
+    /// The same of a child of the place that has been gone to.
+    fn is_valid_below(&mut self, key: &'a Key, node: &'a Node, level: &'a Level, wild: bool) -> bool {
+        if node.is_null() || !level.validates {
+            return true;
+        }
         if !self.enter(key, wild) {
             return false;
         }
-        let valid = self.is_valid_throughout(level);
+        self.after.go_on(node);
+        let valid = self.is_valid_throughout(level, node);
         self.leave(wild);
         valid
     }
@@ -187,7 +211,10 @@ pub(super) fn may_write(
     let mut may = false;
     loop {
         may = may || walk.holds(level.write.as_ref());
-        let Some(key) = keys.next() else { return may && walk.is_valid_throughout(level) };
+        let Some(key) = keys.next() else {
+            let node = walk.after();
+            return may && walk.is_valid_throughout(level, node);
+        };
         // Further down nothing could allow it any more, or forbid it.
         if !walk.is_valid(level) {
             return false;

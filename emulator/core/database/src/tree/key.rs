@@ -57,8 +57,15 @@ impl Key {
     }
 
     /// The key's text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether this is its text.
+    #[inline]
+    pub(crate) fn is(&self, name: &str) -> bool {
+        same_text(&self.0, name)
     }
 
     /// The index of an array's element, if this is the one way to write it: no sign, no leading zeros.
@@ -142,6 +149,28 @@ pub(crate) fn compare_text(one: &str, other: &str) -> Ordering {
     first_difference(rest.0, rest.1).unwrap_or_else(|| one.len().cmp(&other.len()))
 }
 
+/// Whether two texts are the same. For the few bytes that keys have it takes less than calling someone who can do it
+/// with many.
+#[inline]
+pub(crate) fn same_text(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    match one.len() {
+        len if len != other.len() => false,
+        0 => true,
+        1 => one.first() == other.first(),
+        2..4 => same_ends::<2>(one, other),
+        4..8 => same_ends::<4>(one, other),
+        8..=16 => same_ends::<8>(one, other),
+        _ => one == other,
+    }
+}
+
+/// Whether the first and the last bytes are the same.
+#[inline]
+fn same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk::<N>() && one.last_chunk::<N>() == other.last_chunk::<N>()
+}
+
 /// The order that the first bytes make that differ, if some do.
 #[inline]
 fn first_difference(one: &[u8], other: &[u8]) -> Option<Ordering> {
@@ -180,6 +209,19 @@ mod tests {
             for (j, other) in sorted.iter().enumerate() {
                 assert_eq!(one.cmp(other), i.cmp(&j), "{one} {other}");
                 assert_eq!(Sought::new(one.as_str()).compare(other), i.cmp(&j), "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_the_same_only_if_every_byte_is() {
+        for len in 0..40 {
+            let text = "x".repeat(len);
+            assert!(same_text(&text, &text.clone()) && !same_text(&text, &"x".repeat(len + 1)));
+            for at in 0..len {
+                let mut other = text.clone();
+                other.replace_range(at..=at, "y");
+                assert!(!same_text(&text, &other) && !same_text(&other, &text), "{at} of {len}");
             }
         }
     }

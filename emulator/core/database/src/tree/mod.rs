@@ -15,7 +15,7 @@ mod server_values;
 pub mod json;
 
 pub use key::{Key, KeyError, MOST_KEY_BYTES};
-pub(crate) use key::{compare as compare_keys, compare_text};
+pub(crate) use key::{compare as compare_keys, compare_text, same_text};
 pub use leaf::{Leaf, MOST_STRING_BYTES, NotFinite, Priority};
 pub use node::{Children, Node};
 pub use path::{Location, MOST_DEPTH, Path, PathError};

@@ -24,6 +24,7 @@ impl Shown {
             Value::Bool(bool) => text.push(&bool.to_string()),
             Value::Number(number) => text.push(&number_text(*number)),
             Value::Text(content) => text.string(content),
+            Value::Branch(node) => text.node(node),
             Value::Object(claim) => text.json(claim),
             Value::Auth(members) => text.object(members),
         })
@@ -191,7 +192,7 @@ mod tests {
     fn what_is_whole_is_itself_as_json() {
         assert_eq!(Shown::value(&Value::Number(1.5)).to_json(), Json::from(1.5));
         assert_eq!(Shown::value(&Value::Number(f64::NAN)).to_json(), Json::from("NaN"));
-        let long = Shown::value(&Value::Text("x".repeat(300).into())).to_json();
+        let long = Shown::value(&Value::Text(&"x".repeat(300))).to_json();
         assert!(long.as_str().unwrap().ends_with('…'));
     }
 }

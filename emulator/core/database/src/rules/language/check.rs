@@ -4,7 +4,7 @@
 //! What cannot be known before evaluation (data, tokens) is left to it. Must not know: files of rules.
 
 use super::ast::{Binary, Expr, Kind, Span, Unary};
-use super::code::{Arithmetic, Code, Op, Place, Plain, QueryMember, Relation, Truth, Way};
+use super::code::{Arithmetic, Code, Op, Place, Plain, QueryMember, Relation, Start, Truth};
 use super::parts::{Part, Parts};
 use super::pattern::{Pattern, Patterns};
 use super::types::Type;
@@ -50,8 +50,8 @@ impl Made {
         Self::Value(Code::from(op.into()), kind)
     }
 
-    pub(super) fn snapshot(way: Way) -> Self {
-        Self::Snapshot(way.into())
+    pub(super) fn snapshot(start: Start) -> Self {
+        Self::Snapshot(start.into())
     }
 
     pub(super) fn kind(&self) -> Type {
@@ -119,7 +119,7 @@ impl Checker<'_> {
         let part = self.parts.enter(expr);
         let made = match self.made(expr) {
             Made::Value(code, kind) => Made::Value(Code { part, ..code }, kind),
-            Made::Snapshot(place) => Made::Snapshot(Place { part, ..place }),
+            Made::Snapshot(place) => Made::Snapshot(place.made_of(part)),
             made @ (Made::Query | Made::Array(_) | Made::Pattern(_)) => made,
         };
         self.parts.leave(part, matches!(made, Made::Value(..) | Made::Snapshot(_)));
@@ -177,14 +177,14 @@ impl Checker<'_> {
         match name {
             "auth" => Made::value(Op::Auth, Type::CLAIM),
             "now" => Made::value(Plain::Now, Type::NUMBER),
-            "root" => Made::snapshot(Way::Root),
+            "root" => Made::snapshot(Start::Root),
             "data" => {
                 self.sees.data = true;
-                Made::snapshot(Way::Data)
+                Made::snapshot(Start::Data)
             }
             "newData" if self.scope.writes => {
                 self.sees.new_data = true;
-                Made::snapshot(Way::NewData)
+                Made::snapshot(Start::NewData)
             }
             "newData" => self.wrong(span, "there is no newData in .read: use data"),
             "query" => Made::Query,
@@ -294,9 +294,10 @@ impl Checker<'_> {
         let (left_made, right_made) = (self.part(left), self.part(right));
         let (left, left_kind) = self.value(left_made, &left.span);
         let (right, right_kind) = self.value(right_made, &right.span);
-        let kind = if left_kind == Type::TEXT || right_kind == Type::TEXT {
-            Type::TEXT
-        } else if left_kind == Type::NUMBER && right_kind == Type::NUMBER {
+        if left_kind == Type::TEXT || right_kind == Type::TEXT {
+            return Made::value(Op::Join(Box::new([left, right])), Type::TEXT);
+        }
+        let kind = if left_kind == Type::NUMBER && right_kind == Type::NUMBER {
             Type::NUMBER
         } else {
             Type::NUMBER | Type::TEXT
@@ -308,7 +309,7 @@ impl Checker<'_> {
         let [condition, yes, no] = parts;
         let condition = self.operand(condition, Type::BOOL, "the condition before ?");
         match (self.part(yes), self.part(no)) {
-            (Made::Snapshot(yes), Made::Snapshot(no)) => Made::snapshot(Way::Choice(Box::new((condition, yes, no)))),
+            (Made::Snapshot(yes), Made::Snapshot(no)) => Made::snapshot(Start::Choice(Box::new((condition, yes, no)))),
             (yes_made, no_made) => {
                 let (yes, yes_kind) = self.value(yes_made, &yes.span);
                 let (no, no_kind) = self.value(no_made, &no.span);

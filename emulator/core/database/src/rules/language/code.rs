@@ -29,6 +29,8 @@ pub(super) enum Op {
     Replace(Box<[Code; 3]>),
     Case(Case, Box<Code>),
     Negate(Box<Code>),
+    /// `+` with a side that is a text for certain.
+    Join(Box<[Code; 2]>),
     Arithmetic(Arithmetic, Box<[Code; 2]>),
     Choice(Box<(Code, Code, Code)>),
 }
@@ -57,38 +59,63 @@ pub(super) enum Truth {
     Exists(Box<Place>),
     /// `isNumber()` and its like.
     Is(Sort, Box<Place>),
-    HasChild(Box<Place>, Box<Code>),
+    HasChild(Box<(Place, Below)>),
     /// Any child.
     HasAnyChild(Box<Place>),
     /// All of these.
-    HasChildren(Box<Place>, Box<[Code]>),
+    HasChildren(Box<(Place, Box<[Below]>)>),
     /// `contains()` and its like: a text, and what is looked for.
     Finds(Find, Box<[Code; 2]>),
     /// Boxed, so that all other parts need less room.
     Matches(Box<(Code, Pattern)>),
 }
 
-/// Something that is a snapshot, and which part of the expression it was made of.
+/// Something that is a snapshot: where it begins, and the way down from there.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    pub(super) way: Way,
-    pub(super) part: PartId,
+    pub(super) start: Start,
+    /// Which part of the expression the start was made of.
+    part: PartId,
+    pub(super) steps: Vec<Step>,
+    /// Whether somebody asks for its parent.
+    pub(super) remembers: bool,
 }
 
-/// How a snapshot is come to.
+/// Where a snapshot begins.
 #[derive(Clone, Debug)]
-pub(super) enum Way {
+pub(super) enum Start {
     Root,
     Data,
     NewData,
-    Child {
-        of: Box<Place>,
-        path: Box<Code>,
-        /// Whether somebody asks for its parent.
-        remembers: bool,
-    },
     Parent(Box<Place>),
     Choice(Box<(Code, Place, Place)>),
+}
+
+/// `child()`, and which part of the expression it was made of.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) to: Below,
+    pub(super) part: PartId,
+}
+
+/// What is named below a snapshot.
+#[derive(Clone, Debug)]
+pub(super) struct Below {
+    /// Comes to the path.
+    pub(super) path: Code,
+    pub(super) keys: Keys,
+}
+
+/// What is known of a path before it is evaluated.
+#[derive(Clone, Debug)]
+pub(super) enum Keys {
+    /// All of it, and how many bytes it has.
+    Literal(Box<[Box<str>]>, usize),
+    /// It is the one key that the wildcard stands for, counted from the root.
+    Wildcard(usize),
+    /// It is joined of texts, so that it need not outlive a look.
+    Joined,
+    Computed,
 }
 
 impl Code {
@@ -114,28 +141,60 @@ impl From<Op> for Code {
     }
 }
 
-impl From<Way> for Place {
+impl From<Start> for Place {
     /// The check says later which part it is made of.
-    fn from(way: Way) -> Self {
-        Self { way, part: PartId::WHOLE }
+    fn from(start: Start) -> Self {
+        Self { start, part: PartId::WHOLE, steps: Vec::new(), remembers: false }
     }
 }
 
 impl Place {
+    /// Goes on to what is below it.
+    pub(super) fn child(mut self, to: Below) -> Self {
+        self.steps.push(Step { to, part: PartId::WHOLE });
+        self
+    }
+
+    /// The same with what was done last made of this part.
+    pub(super) fn made_of(mut self, part: PartId) -> Self {
+        match self.steps.last_mut() {
+            Some(step) => step.part = part,
+            None => self.part = part,
+        }
+        self
+    }
+
+    /// Which part of the expression its start was made of.
+    pub(super) fn start_part(&self) -> PartId {
+        self.part
+    }
+
     /// Has it remember what its parents are.
     pub(super) fn remember(&mut self) {
-        match &mut self.way {
-            Way::Root | Way::Data | Way::NewData => {}
-            Way::Child { of, remembers, .. } => {
-                *remembers = true;
-                of.remember();
-            }
-            Way::Parent(of) => of.remember(),
-            Way::Choice(choice) => {
+        self.remembers = true;
+        match &mut self.start {
+            Start::Root | Start::Data | Start::NewData => {}
+            Start::Parent(of) => of.remember(),
+            Start::Choice(choice) => {
                 choice.1.remember();
                 choice.2.remember();
             }
         }
+    }
+}
+
+impl Below {
+    pub(super) fn new(path: Code) -> Self {
+        let keys = if let Op::Plain(Plain::Text(text)) = &path.op {
+            Keys::Literal(text.split('/').filter(|key| !key.is_empty()).map(Box::from).collect(), text.len())
+        } else if let Op::Plain(Plain::Wildcard(place)) = &path.op {
+            Keys::Wildcard(*place)
+        } else if let Op::Join(_) = &path.op {
+            Keys::Joined
+        } else {
+            Keys::Computed
+        };
+        Self { path, keys }
     }
 }
 
@@ -185,7 +244,7 @@ pub(super) enum Relation {
     GreaterOrEqual,
 }
 
-/// What is done with numbers; addition joins strings as well.
+/// What is done with numbers; addition may turn out to join strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arithmetic {
     Add,

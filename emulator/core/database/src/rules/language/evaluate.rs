@@ -5,14 +5,15 @@
 //! from their being true.
 
 use super::Failure;
-use super::code::{Arithmetic, Case, Code, Find, Op, Place, Plain, Relation, Sort, Truth, Way};
+use super::code::{Arithmetic, Below, Case, Code, Find, Op, Plain, Relation, Sort, Truth};
+use super::made::{Joined, Keeper, Texts};
+use super::pattern::Pattern;
 use super::query::{deep_child, query_member};
 use super::trace::Trace;
-use super::value::{Glance, Value};
+use super::value::Value;
 use crate::query::Query;
-use crate::tree::{Leaf, MOST_STRING_BYTES, Node, Priority};
+use crate::tree::{Leaf, MOST_STRING_BYTES, Node, compare_text};
 use serde_json::{Map, Value as Claim};
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::cmp::Ordering;
 
@@ -38,14 +39,21 @@ impl Meter {
         self.saw_data.get()
     }
 
+    #[inline]
     pub(in super::super) fn spend(&self, steps: u64) -> Result<(), Failure> {
         let left = self.left.get().checked_sub(steps).ok_or(Failure::Exhausted)?;
         self.left.set(left);
         Ok(())
     }
 
+    /// Something in the tree is looked at.
     #[inline]
-    fn read(&self, bytes: usize) -> Result<(), Failure> {
+    pub(super) fn see_data(&self) {
+        self.saw_data.set(true);
+    }
+
+    #[inline]
+    pub(super) fn read(&self, bytes: usize) -> Result<(), Failure> {
         if bytes < BYTES_A_STEP { Ok(()) } else { self.spend((bytes / BYTES_A_STEP) as u64) }
     }
 }
@@ -68,29 +76,27 @@ pub(in super::super) struct Facts<'e> {
     pub(in super::super) wildcards: &'e [&'e str],
 }
 
+// What is small and asked for by every expression is inlined into who asks; what is large is not, so that the functions
+// in between need no room for it.
+
 /// Whether an expression is true.
-pub(super) fn holds(code: &Code, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
-    Evaluation { facts, meter, trace }.condition(code)
+#[inline]
+pub(super) fn holds(code: &Code, facts: &Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+    let texts = Texts::default();
+    Evaluation { facts, meter, trace, made: Keeper::new(&texts) }.condition(code)
 }
 
-/// A place in a tree, from which one may go down and, where that was foreseen, up.
-struct Spot<'e> {
-    node: &'e Node,
-    /// The nodes from the root down to where it began.
-    trail: &'e [&'e Node],
-    /// Those between there and the node itself, if they were to be remembered.
-    below: Vec<&'e Node>,
-}
-
-struct Evaluation<'e, T> {
-    facts: Facts<'e>,
-    meter: &'e Meter,
-    trace: &'e T,
+pub(super) struct Evaluation<'e, T> {
+    pub(super) facts: &'e Facts<'e>,
+    pub(super) meter: &'e Meter,
+    pub(super) trace: &'e T,
+    made: Keeper<'e>,
 }
 
 impl<'e, T: Trace> Evaluation<'e, T> {
-    fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
-        let Op::Truth(truth) = &code.op else { return self.value(code)?.into_bool() };
+    #[inline(always)]
+    pub(super) fn condition(&self, code: &'e Code) -> Result<bool, Failure> {
+        let Op::Truth(truth) = &code.op else { return self.value_of(code)?.into_bool() };
         let found = self.truth(truth);
         if T::LISTENS {
             self.trace.value(code.part, &found.map(Value::Bool));
@@ -98,122 +104,128 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         found
     }
 
-    fn text(&self, code: &'e Code) -> Result<Cow<'e, str>, Failure> {
-        let text = match self.glance(code)? {
-            Some(Glance::Text(text)) => Cow::Borrowed(text),
-            Some(other) => Value::from(other).into_text()?,
-            None => self.value(code)?.into_text()?,
-        };
+    pub(super) fn text(&self, code: &'e Code) -> Result<&'e str, Failure> {
+        let text = self.value(code)?.into_text()?;
         self.meter.read(text.len())?;
         Ok(text)
     }
 
-    /// Has `look` look at two values.
-    #[inline]
-    fn both<R>(
-        &self,
-        codes: &'e [Code; 2],
-        look: impl FnOnce(Glance<'_>, Glance<'_>) -> Result<R, Failure>,
-    ) -> Result<R, Failure> {
-        let [one, other] = codes;
-        let look = |one: Glance<'_>, other: Glance<'_>| {
-            self.meter.read(one.bytes().min(other.bytes()))?;
-            look(one, other)
+    /// What most expressions consist of is looked at here, the rest is made.
+    #[inline(always)]
+    pub(super) fn value(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
+        let found = if let Op::Plain(plain) = &code.op {
+            Ok(self.plain(plain))
+        } else if let Op::Val(place) = &code.op {
+            self.node(place).map(Value::of_node)
+        } else if let Op::Auth = &code.op {
+            Ok(self.auth())
+        } else if let Op::Member(of, name) = &code.op
+            && !T::LISTENS
+            && matches!(of.op, Op::Auth)
+        {
+            Ok(self.claim(name))
+        } else if let Op::Query(member) = &code.op
+            && let Some(value) = query_member(self.facts.query, *member)
+        {
+            Ok(value)
+        } else {
+            self.made(&code.op)
         };
-        match (self.glance(one)?, self.glance(other)?) {
-            (Some(one), Some(other)) => look(one, other),
-            (Some(one), None) => look(one, Glance::from(&self.value(other)?)),
-            (None, Some(other)) => look(Glance::from(&self.value(one)?), other),
-            (None, None) => look(Glance::from(&self.value(one)?), Glance::from(&self.value(other)?)),
-        }
-    }
-
-    /// The value, if nothing has to be made for it. Never if a trace listens, which wants to hear of every part.
-    #[inline]
-    fn glance(&self, code: &'e Code) -> Result<Option<Glance<'e>>, Failure> {
         if T::LISTENS {
-            return Ok(None);
+            self.trace.value(code.part, &found);
         }
-        let glance = match &code.op {
-            Op::Plain(plain) => self.plain(plain),
-            Op::Auth => self.auth(),
-            Op::Member(of, name) if matches!(of.op, Op::Auth) => self.auth().member(name),
-            Op::Val(place) => Glance::of_leaf(self.node(place)?.as_leaf()),
-            Op::Query(member) => match query_member(self.facts.query, *member) {
-                Some(glance) => glance,
-                None => return Ok(None),
-            },
-            Op::Truth(_)
-            | Op::Member(..)
-            | Op::Element(_)
-            | Op::Priority(_)
-            | Op::Length(_)
-            | Op::Replace(_)
-            | Op::Case(..)
-            | Op::Negate(_)
-            | Op::Arithmetic(..)
-            | Op::Choice(_) => return Ok(None),
-        };
-        Ok(Some(glance))
-    }
-
-    #[inline]
-    fn plain(&self, plain: &'e Plain) -> Glance<'e> {
-        match plain {
-            Plain::Null => Glance::Null,
-            Plain::Bool(bool) => Glance::Bool(*bool),
-            Plain::Number(number) => Glance::Number(*number),
-            Plain::Text(text) => Glance::Text(text),
-            #[expect(clippy::cast_precision_loss, reason = "exact for another 285,000 years")]
-            Plain::Now => Glance::Number(self.facts.now as f64),
-            Plain::Wildcard(place) => self.facts.wildcards.get(*place).map_or(Glance::Null, |key| Glance::Text(key)),
-        }
-    }
-
-    #[inline]
-    fn auth(&self) -> Glance<'e> {
-        self.facts.auth.map_or(Glance::Null, Glance::Auth)
-    }
-
-    fn value(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
-        let found = self.operation(&code.op);
-        self.trace.value(code.part, &found);
         found
     }
 
-    fn operation(&self, op: &'e Op) -> Result<Value<'e>, Failure> {
+    #[inline(always)]
+    fn plain(&self, plain: &'e Plain) -> Value<'e> {
+        match plain {
+            Plain::Null => Value::Null,
+            Plain::Bool(bool) => Value::Bool(*bool),
+            Plain::Number(number) => Value::Number(*number),
+            Plain::Text(text) => Value::Text(text),
+            #[expect(clippy::cast_precision_loss, reason = "exact for another 285,000 years")]
+            Plain::Now => Value::Number(self.facts.now as f64),
+            Plain::Wildcard(place) => self.facts.wildcards.get(*place).map_or(Value::Null, |key| Value::Text(key)),
+        }
+    }
+
+    fn made(&self, op: &'e Op) -> Result<Value<'e>, Failure> {
         Ok(match op {
-            Op::Plain(plain) => self.plain(plain).into(),
-            Op::Truth(truth) => Value::Bool(self.truth(truth)?),
-            Op::Auth => self.auth().into(),
+            Op::Plain(plain) => self.plain(plain),
+            Op::Truth(truth) => Value::Bool(self.truth_of(truth)?),
+            Op::Auth => self.auth(),
             Op::Query(member) => query_member(self.facts.query, *member)
-                .map_or_else(|| Value::Text(Cow::Owned(deep_child(self.facts.query).unwrap_or_default())), Value::from),
-            Op::Member(of, name) => self.value(of)?.member(name),
+                .unwrap_or_else(|| self.keep(deep_child(self.facts.query).unwrap_or_default())),
+            Op::Member(of, name) => self.value_of(of)?.member(name),
             Op::Element(parts) => self.element(parts)?,
-            Op::Val(place) => Value::of_leaf(self.node(place)?.as_leaf()),
-            Op::Priority(place) => Value::of_leaf(self.node(place)?.priority().map(Priority::leaf)),
-            #[expect(clippy::cast_precision_loss, reason = "texts are shorter than 2^53")]
-            Op::Length(text) => Value::Number(self.text(text)?.encode_utf16().count() as f64),
-            Op::Replace(texts) => Value::Text(self.replace(texts)?),
-            Op::Case(case, text) => {
-                let text = self.text(text)?;
-                Value::Text(Cow::Owned(match case {
-                    Case::Lower => text.to_lowercase(),
-                    Case::Upper => text.to_uppercase(),
-                }))
+            Op::Val(place) => Value::of_node(self.node(place)?),
+            Op::Priority(place) => {
+                self.node(place)?.priority().map_or(Value::Null, |priority| Value::of_leaf(priority.leaf()))
             }
-            Op::Negate(of) => Value::Number(-self.value(of)?.into_number()?),
+            Op::Length(text) => length(self.text(text)?),
+            Op::Replace(texts) => self.replace(texts)?,
+            Op::Case(case, text) => self.cased(*case, text)?,
+            Op::Negate(of) => Value::Number(-self.value_of(of)?.into_number()?),
+            Op::Join(parts) => self.joined(parts)?,
             Op::Arithmetic(arithmetic, parts) => self.arithmetic(*arithmetic, parts)?,
             Op::Choice(choice) => {
                 let (condition, yes, no) = &**choice;
-                self.value(if self.condition(condition)? { yes } else { no })?
+                self.value_of(if self.condition_of(condition)? { yes } else { no })?
             }
         })
     }
 
+    /// As [`Self::value`], where a call costs nothing compared with what is done.
+    fn value_of(&self, code: &'e Code) -> Result<Value<'e>, Failure> {
+        self.value(code)
+    }
+
+    pub(super) fn condition_of(&self, code: &'e Code) -> Result<bool, Failure> {
+        self.condition(code)
+    }
+
+    #[inline(never)]
+    fn truth_of(&self, truth: &'e Truth) -> Result<bool, Failure> {
+        self.truth(truth)
+    }
+
+    #[inline]
+    fn auth(&self) -> Value<'e> {
+        self.facts.auth.map_or(Value::Null, Value::Auth)
+    }
+
+    /// A member of `auth` itself.
+    #[inline(never)]
+    fn claim(&self, name: &str) -> Value<'e> {
+        self.facts.auth.map_or(Value::Null, |auth| Value::of_member(auth, name))
+    }
+
+    #[inline(never)]
+    fn cased(&self, case: Case, text: &'e Code) -> Result<Value<'e>, Failure> {
+        let text = self.text(text)?;
+        Ok(self.keep(match case {
+            Case::Lower => text.to_lowercase(),
+            Case::Upper => text.to_uppercase(),
+        }))
+    }
+
+    #[inline(never)]
+    fn joined(&self, parts: &'e [Code; 2]) -> Result<Value<'e>, Failure> {
+        let mut joined = Joined::default();
+        self.join(parts, &mut joined)?;
+        Ok(self.keep(joined.into_text()))
+    }
+
+    /// A text that is there until the evaluation is over.
+    fn keep(&self, text: String) -> Value<'e> {
+        Value::Text(self.made.keep(text))
+    }
+
+    #[inline(always)]
     fn truth(&self, truth: &'e Truth) -> Result<bool, Failure> {
         Ok(match truth {
-            Truth::Not(of) => !self.condition(of)?,
+            Truth::Not(of) => !self.condition_of(of)?,
             Truth::All(parts) => self.until(parts, false)?,
             Truth::Any(parts) => self.until(parts, true)?,
             Truth::Equal(parts) => self.equal(parts)?,
@@ -221,40 +233,92 @@ impl<'e, T: Trace> Evaluation<'e, T> {
             Truth::Ordered(relation, parts) => self.ordered(*relation, parts)?,
             Truth::Exists(place) => !self.node(place)?.is_null(),
             Truth::Is(sort, place) => is(*sort, self.node(place)?.as_leaf()),
-            Truth::HasChild(place, path) => {
-                let node = self.node(place)?;
-                !node.find(&self.text(path)?).is_null()
+            Truth::HasChild(sought) => {
+                let (place, below) = &**sought;
+                !self.below(self.node(place)?, below)?.is_null()
             }
             Truth::HasAnyChild(place) => !self.node(place)?.is_empty(),
-            Truth::HasChildren(place, paths) => self.has_children(self.node(place)?, paths)?,
-            Truth::Finds(find, texts) => {
-                let [text, sought] = &**texts;
-                let (text, sought) = (self.text(text)?, self.text(sought)?);
-                match find {
-                    Find::Anywhere => text.contains(&*sought),
-                    Find::AtStart => text.starts_with(&*sought),
-                    Find::AtEnd => text.ends_with(&*sought),
-                }
+            Truth::HasChildren(sought) => {
+                let (place, paths) = &**sought;
+                self.has_children(self.node(place)?, paths)?
             }
+            Truth::Finds(find, texts) => self.finds(*find, texts)?,
             Truth::Matches(matching) => {
                 let (text, pattern) = &**matching;
-                let text = self.text(text)?;
-                // Looking for a pattern is slower than copying.
-                self.meter.read(text.len() * BYTES_A_STEP)?;
-                pattern.is_in(&text)
+                self.matches(text, pattern)?
             }
         })
     }
 
-    fn equal(&self, parts: &'e [Code; 2]) -> Result<bool, Failure> {
-        self.both(parts, |one, other| Ok(one.equals(other)))
+    #[inline(never)]
+    fn matches(&self, text: &'e Code, pattern: &'e Pattern) -> Result<bool, Failure> {
+        let text = self.text(text)?;
+        // Looking for a pattern is slower than copying.
+        self.meter.read(text.len() * BYTES_A_STEP)?;
+        Ok(pattern.is_in(text))
     }
 
+    /// Two values that are to be compared.
+    #[inline(always)]
+    fn both(&self, codes: &'e [Code; 2]) -> Result<(Value<'e>, Value<'e>), Failure> {
+        let [one, other] = codes;
+        let one = self.value(one)?;
+        // What something is compared with is plain more often than not.
+        let other = if let Op::Plain(plain) = &other.op
+            && !T::LISTENS
+        {
+            self.plain(plain)
+        } else {
+            self.value_of(other)?
+        };
+        self.meter.read(one.bytes().min(other.bytes()))?;
+        Ok((one, other))
+    }
+
+    #[inline(never)]
+    fn equal(&self, parts: &'e [Code; 2]) -> Result<bool, Failure> {
+        let (one, other) = self.both(parts)?;
+        Ok(one.equals(other))
+    }
+
+    /// `<` and its like: two numbers or two strings, in the order of UTF-16.
+    #[inline(never)]
     fn ordered(&self, relation: Relation, parts: &'e [Code; 2]) -> Result<bool, Failure> {
-        self.both(parts, |one, other| Ok(one.order(other)?.is_some_and(|order| stands(order, relation))))
+        match self.both(parts)? {
+            // Nothing is true of what is no number (NaN).
+            (Value::Number(one), Value::Number(other)) => Ok(match relation {
+                Relation::Less => one < other,
+                Relation::LessOrEqual => one <= other,
+                Relation::Greater => one > other,
+                Relation::GreaterOrEqual => one >= other,
+            }),
+            (Value::Text(one), Value::Text(other)) => Ok(stands(compare_text(one, other), relation)),
+            (
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Text(_)
+                | Value::Branch(_)
+                | Value::Object(_)
+                | Value::Auth(_),
+                _,
+            ) => Err(Failure::NotComparable),
+        }
+    }
+
+    #[inline(never)]
+    fn finds(&self, find: Find, texts: &'e [Code; 2]) -> Result<bool, Failure> {
+        let [text, sought] = texts;
+        let (text, sought) = (self.text(text)?, self.text(sought)?);
+        Ok(match find {
+            Find::Anywhere => text.contains(sought),
+            Find::AtStart => text.starts_with(sought),
+            Find::AtEnd => text.ends_with(sought),
+        })
     }
 
     /// Evaluates one after the other until one is `decisive`.
+    #[inline(never)]
     fn until(&self, parts: &'e [Code], decisive: bool) -> Result<bool, Failure> {
         for part in parts {
             if self.condition(part)? == decisive {
@@ -264,38 +328,61 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         Ok(!decisive)
     }
 
+    #[inline(never)]
     fn element(&self, parts: &'e [Code; 2]) -> Result<Value<'e>, Failure> {
         let [of, key] = parts;
-        let (of, key) = (self.value(of)?, self.value(key)?);
+        let (of, key) = (self.value_of(of)?, self.value_of(key)?);
         self.meter.read(of.bytes().min(key.bytes()))?;
         match key {
-            Value::Text(name) => Ok(of.member(&name)),
+            Value::Text(name) => Ok(of.member(name)),
             Value::Number(place) => Ok(of.element(place)),
-            Value::Null | Value::Bool(_) | Value::Object(_) | Value::Auth(_) => Err(Failure::NotText),
+            Value::Null | Value::Bool(_) | Value::Branch(_) | Value::Object(_) | Value::Auth(_) => {
+                Err(Failure::NotText)
+            }
         }
     }
 
-    fn has_children(&self, node: &'e Node, paths: &'e [Code]) -> Result<bool, Failure> {
+    #[inline(never)]
+    fn has_children(&self, node: &'e Node, paths: &'e [Below]) -> Result<bool, Failure> {
         let mut all = true;
         // All names are evaluated, whatever is there.
         for path in paths {
-            all &= !node.find(&self.text(path)?).is_null();
+            all &= !self.below(node, path)?.is_null();
         }
         Ok(all)
     }
 
+    /// Appends what two texts come to, one of which may be a number.
+    pub(super) fn join(&self, parts: &'e [Code; 2], joined: &mut Joined) -> Result<(), Failure> {
+        let [left, right] = parts;
+        // A trace hears of each of the parts, and so each of them has to be there.
+        if let Op::Join(parts) = &left.op
+            && !T::LISTENS
+        {
+            self.join(parts, joined)?;
+            joined.push(self.value_of(right)?)?;
+        } else {
+            let (left, right) = (self.value_of(left)?, self.value_of(right)?);
+            joined.push(left)?;
+            joined.push(right)?;
+        }
+        self.meter.read(joined.as_str().len())
+    }
+
+    #[inline(never)]
     fn arithmetic(&self, arithmetic: Arithmetic, parts: &'e [Code; 2]) -> Result<Value<'e>, Failure> {
         let [left, right] = parts;
-        let (left, right) = (self.value(left)?, self.value(right)?);
-        if arithmetic == Arithmetic::Add {
-            let bytes = left.bytes() + right.bytes();
-            if bytes > MOST_STRING_BYTES {
-                return Err(Failure::TooLong);
-            }
-            self.meter.read(bytes)?;
-            return left.plus(right);
+        let (left, right) = (self.value_of(left)?, self.value_of(right)?);
+        // It shows only now whether there is a text to be joined.
+        if arithmetic == Arithmetic::Add && matches!((left, right), (Value::Text(_), _) | (_, Value::Text(_))) {
+            let mut joined = Joined::default();
+            joined.push(left)?;
+            joined.push(right)?;
+            self.meter.read(joined.as_str().len())?;
+            return Ok(self.keep(joined.into_text()));
         }
-        let (left, right) = (left.into_number()?, right.into_number()?);
+        let wrong = |_| if arithmetic == Arithmetic::Add { Failure::NotAddable } else { Failure::NotNumber };
+        let (left, right) = (left.into_number().map_err(wrong)?, right.into_number().map_err(wrong)?);
         Ok(Value::Number(match arithmetic {
             Arithmetic::Add => left + right,
             Arithmetic::Subtract => left - right,
@@ -307,91 +394,29 @@ impl<'e, T: Trace> Evaluation<'e, T> {
         }))
     }
 
-    fn replace(&self, texts: &'e [Code; 3]) -> Result<Cow<'e, str>, Failure> {
+    #[inline(never)]
+    fn replace(&self, texts: &'e [Code; 3]) -> Result<Value<'e>, Failure> {
         let [text, sought, with] = texts;
         let (text, sought, with) = (self.text(text)?, self.text(sought)?, self.text(with)?);
-        let times = text.matches(&*sought).count();
+        let times = text.matches(sought).count();
         if times == 0 {
-            return Ok(text);
+            return Ok(Value::Text(text));
         }
         if text.len().saturating_add(times.saturating_mul(with.len())) > MOST_STRING_BYTES {
             return Err(Failure::TooLong);
         }
         self.meter.read(text.len() + times * with.len())?;
-        Ok(Cow::Owned(text.replace(&*sought, &with)))
-    }
-
-    /// The node at a place.
-    fn node(&self, place: &'e Place) -> Result<&'e Node, Failure> {
-        let Facts { before, after, .. } = self.facts;
-        let node = match &place.way {
-            Way::Root if !T::LISTENS => before.first(),
-            Way::Data if !T::LISTENS => before.last(),
-            Way::NewData if !T::LISTENS => after.last(),
-            Way::Child { of, path, remembers: false } if !T::LISTENS => {
-                let node = self.node(of)?;
-                return Ok(node.find(&self.text(path)?));
-            }
-            // Whoever may go up again has to know the way, and a trace hears of every part of it.
-            Way::Root | Way::Data | Way::NewData | Way::Child { .. } | Way::Parent(_) | Way::Choice(_) => {
-                return self.spot(place).map(|spot| spot.node);
-            }
-        };
-        self.meter.saw_data.set(true);
-        node.copied().ok_or(Failure::NoParent)
-    }
-
-    fn spot(&self, place: &'e Place) -> Result<Spot<'e>, Failure> {
-        self.meter.saw_data.set(true);
-        let found = self.way(&place.way);
-        self.trace.snapshot(place.part, found.as_ref().map(|spot| spot.node).map_err(|failure| *failure));
-        found
-    }
-
-    #[inline]
-    fn way(&self, way: &'e Way) -> Result<Spot<'e>, Failure> {
-        let Facts { before, after, .. } = self.facts;
-        match way {
-            Way::Root => at_end(before.get(..1)),
-            Way::Data => at_end(Some(before)),
-            Way::NewData => at_end(Some(after)),
-            Way::Child { of, path, remembers } => {
-                let mut spot = self.spot(of)?;
-                let path = self.text(path)?;
-                if *remembers {
-                    for key in path.split('/').filter(|key| !key.is_empty()) {
-                        spot.below.push(spot.node);
-                        spot.node = spot.node.child(key);
-                    }
-                } else {
-                    spot.node = spot.node.find(&path);
-                }
-                Ok(spot)
-            }
-            Way::Parent(of) => {
-                let mut spot = self.spot(of)?;
-                if let Some(node) = spot.below.pop() {
-                    spot.node = node;
-                    return Ok(spot);
-                }
-                let (_, above) = spot.trail.split_last().ok_or(Failure::NoParent)?;
-                at_end(Some(above))
-            }
-            Way::Choice(choice) => {
-                let (condition, yes, no) = &**choice;
-                self.spot(if self.condition(condition)? { yes } else { no })
-            }
-        }
+        Ok(self.keep(text.replace(sought, with)))
     }
 }
 
-/// The place that a trail leads to.
-fn at_end<'e>(trail: Option<&'e [&'e Node]>) -> Result<Spot<'e>, Failure> {
-    let trail = trail.unwrap_or_default();
-    let node = trail.last().ok_or(Failure::NoParent)?;
-    Ok(Spot { node, trail, below: Vec::new() })
+/// In UTF-16, as JavaScript counts.
+#[expect(clippy::cast_precision_loss, reason = "texts are shorter than 2^53")]
+fn length(text: &str) -> Value<'static> {
+    Value::Number(if text.is_ascii() { text.len() } else { text.encode_utf16().count() } as f64)
 }
 
+#[inline]
 fn is(sort: Sort, leaf: Option<&Leaf>) -> bool {
     match leaf {
         None => false,
@@ -401,6 +426,7 @@ fn is(sort: Sort, leaf: Option<&Leaf>) -> bool {
     }
 }
 
+#[inline]
 fn stands(order: Ordering, relation: Relation) -> bool {
     match relation {
         Relation::Less => order.is_lt(),

@@ -4,7 +4,7 @@
 
 use super::ast::{Expr, Kind, Span};
 use super::check::{Checker, Made};
-use super::code::{Case, Code, Find, Op, Place, Sort, Truth, Way};
+use super::code::{Below, Case, Code, Find, Op, Place, Sort, Start, Truth};
 use super::types::Type;
 
 const SNAPSHOT_METHODS: [&str; 10] =
@@ -91,15 +91,15 @@ impl Checker<'_> {
             ("isBoolean", _) => is(Sort::Bool, place),
             ("parent", _) => {
                 place.remember();
-                Made::snapshot(Way::Parent(Box::new(place)))
+                Made::snapshot(Start::Parent(Box::new(place)))
             }
             ("child", [path]) => {
-                let path = Box::new(self.text_argument(name, path));
-                Made::snapshot(Way::Child { of: Box::new(place), path, remembers: false })
+                let path = self.text_argument(name, path);
+                Made::Snapshot(place.child(Below::new(path)))
             }
             ("hasChild", [path]) => {
-                let path = Box::new(self.text_argument(name, path));
-                Made::value(Truth::HasChild(Box::new(place), path), Type::BOOL)
+                let path = self.text_argument(name, path);
+                Made::value(Truth::HasChild(Box::new((place, Below::new(path)))), Type::BOOL)
             }
             ("hasChildren", []) => Made::value(Truth::HasAnyChild(Box::new(place)), Type::BOOL),
             ("hasChildren", [names]) => self.has_children(place, names),
@@ -121,8 +121,8 @@ impl Checker<'_> {
                 self.wrong(span, format!("the name of a child has to be a string, this is {kind}"));
             }
         }
-        let names = elements.into_iter().map(|(code, ..)| code).collect();
-        Made::value(Truth::HasChildren(Box::new(place), names), Type::BOOL)
+        let names = elements.into_iter().map(|(code, ..)| Below::new(code)).collect();
+        Made::value(Truth::HasChildren(Box::new((place, names))), Type::BOOL)
     }
 
     fn text_method(&mut self, of: (Code, Type), name: &str, at: &Span, arguments: &[Expr], span: &Span) -> Made {

@@ -1,19 +1,22 @@
 //! The language of conditions: expressions over `auth`, `now`, `root`, `data`, `newData`, `query` and `$wildcards`
 //! (firebase.google.com/docs/reference/security/database).
 //!
-//! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `parts` (its meaning, as
-//! `code`), `value`, `query`, `evaluate` (what it comes to), `trace` (who hears of that). Must not know: files of rules,
+//! Reading order: `lexer`, `ast`, `parser` (its form), `types`, `check`, `methods`, `pattern`, `automaton`, `parts` (its meaning, as
+//! `code`), `value`, `query`, `made`, `evaluate`, `places` (what it comes to), `trace` (who hears of that). Must not know: files of rules,
 //! the places that rules stand at.
 
 mod ast;
+mod automaton;
 mod check;
 mod code;
 mod evaluate;
 mod lexer;
+mod made;
 mod methods;
 mod parser;
 mod parts;
 mod pattern;
+mod places;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -109,7 +112,7 @@ impl Expression {
     }
 
     /// Whether it is true.
-    pub(super) fn holds(&self, facts: Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
+    pub(super) fn holds(&self, facts: &Facts<'_>, meter: &Meter, trace: &impl Trace) -> Result<bool, Failure> {
         meter.spend(self.parts)?;
         evaluate::holds(&self.code, facts, meter, trace)
     }

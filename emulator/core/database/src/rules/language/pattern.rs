@@ -6,11 +6,13 @@
 //! last, for all alternatives. Letters, digits and spaces are those of ASCII. Must not know: expressions.
 
 use super::Wrong;
-use std::cell::RefCell;
+use super::automaton::Automaton;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::CharIndices;
+use std::sync::Arc;
 
 /// Groups nest at most so deep.
 const MOST_GROUPS: usize = 32;
@@ -19,47 +21,90 @@ const MOST_REPEATS: u32 = 1000;
 /// A pattern takes at most so many bytes once compiled.
 const MOST_BYTES: usize = 1 << 20;
 
+/// The tables of one file's patterns take at most so many bytes.
+const MOST_TABLES: usize = 4 << 20;
+/// Trying to make a table of a pattern that is too large counts like so many bytes.
+const FAILED_TABLE: usize = 1 << 16;
+
 /// A pattern that can be looked for.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(regex::Regex);
+pub(super) enum Pattern {
+    /// Most are small.
+    Table(Arc<Automaton>),
+    Regex(regex::Regex),
+}
 
 /// The patterns of one file of rules: the same one is compiled once, which takes longer than all else that is done with
 /// a rule, and kept once.
 #[derive(Debug, Default)]
-pub(in super::super) struct Patterns(RefCell<BTreeMap<(String, String), Pattern>>);
+pub(in super::super) struct Patterns {
+    known: RefCell<BTreeMap<(String, String), Pattern>>,
+    /// How much their tables have taken.
+    tables: Cell<usize>,
+}
 
 impl Patterns {
-    /// As [`Pattern::new`].
+    /// Reads what stands between the slashes, and the flags after them. What is wrong is placed relative to `pattern`.
     pub(super) fn get(&self, pattern: &str, flags: &str) -> Result<Pattern, Wrong> {
         let name = (pattern.to_owned(), flags.to_owned());
-        if let Some(known) = self.0.borrow().get(&name) {
+        if let Some(known) = self.known.borrow().get(&name) {
             return Ok(known.clone());
         }
-        let made = Pattern::new(pattern, flags)?;
-        self.0.borrow_mut().insert(name, made.clone());
+        let made = self.make(pattern, flags)?;
+        self.known.borrow_mut().insert(name, made.clone());
         Ok(made)
+    }
+
+    fn make(&self, pattern: &str, flags: &str) -> Result<Pattern, Wrong> {
+        let translated = Translated::new(pattern, flags)?;
+        let regex = translated.regex()?;
+        let used = self.tables.get();
+        if used >= MOST_TABLES {
+            return Ok(Pattern::Regex(regex));
+        }
+        let table = translated.table();
+        self.tables.set(used + table.as_ref().map_or(FAILED_TABLE, Automaton::bytes));
+        Ok(table.map_or(Pattern::Regex(regex), |table| Pattern::Table(Arc::new(table))))
     }
 }
 
 impl Pattern {
+    /// Whether it is found in `text`.
+    #[inline]
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        match self {
+            Self::Table(table) => table.is_in(text),
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// A pattern in the library's dialect.
+struct Translated<'p> {
+    pattern: &'p str,
+    text: String,
+    case_insensitive: bool,
+}
+
+impl<'p> Translated<'p> {
     /// Reads what stands between the slashes, and the flags after them. What is wrong is placed relative to `pattern`.
-    pub(super) fn new(pattern: &str, flags: &str) -> Result<Self, Wrong> {
+    fn new(pattern: &'p str, flags: &str) -> Result<Self, Wrong> {
         if !matches!(flags, "" | "i") {
             let end = pattern.len() + 1 + flags.len();
             return Err(Wrong::new(pattern.len() + 1..end, "the only flag of a pattern is i"));
         }
-        let translated = Translator::new(pattern).pattern()?;
-        let mut builder = regex::RegexBuilder::new(&translated);
-        builder.case_insensitive(flags == "i").size_limit(MOST_BYTES).nest_limit(4 * MOST_GROUPS as u32);
-        match builder.build() {
-            Ok(compiled) => Ok(Self(compiled)),
-            Err(_) => Err(Wrong::new(0..pattern.len().max(1), "the pattern is too large: repeat less in it")),
-        }
+        Ok(Self { pattern, text: Translator::new(pattern).pattern()?, case_insensitive: flags == "i" })
     }
 
-    /// Whether it is found in `text`.
-    pub(super) fn is_in(&self, text: &str) -> bool {
-        self.0.is_match(text)
+    fn regex(&self) -> Result<regex::Regex, Wrong> {
+        let mut builder = regex::RegexBuilder::new(&self.text);
+        builder.case_insensitive(self.case_insensitive).size_limit(MOST_BYTES).nest_limit(4 * MOST_GROUPS as u32);
+        let too_large = |_| Wrong::new(0..self.pattern.len().max(1), "the pattern is too large: repeat less in it");
+        builder.build().map_err(too_large)
+    }
+
+    fn table(&self) -> Option<Automaton> {
+        Automaton::new(&self.text, self.case_insensitive)
     }
 }
 

@@ -156,7 +156,7 @@ fn auth(value: Value) -> Map<String, Value> {
 fn holds(expression: &Expression, auth: Option<&Map<String, Value>>, root: &Node) -> Result<bool, Failure> {
     let (before, after) = ([root, root.child("a")], [root, root.child("b")]);
     let facts = Facts { auth, now: 7, query: None, before: &before, after: &after, wildcards: &["a"] };
-    expression.holds(facts, &Meter::new(), &Untraced)
+    expression.holds(&facts, &Meter::new(), &Untraced)
 }
 
 #[test]

@@ -1,51 +1,48 @@
-//! What expressions come to while they are evaluated, and how such values are compared and joined.
+//! What expressions come to while they are evaluated.
 //!
-//! Values borrow what they are made of: the tree, the token, the rule. Must not know: expressions.
+//! Values borrow what they are made of: the tree, the token, the rule, texts that the evaluation has made. Must not know:
+//! expressions.
 
 use super::Failure;
-use crate::tree::{Leaf, compare_text, json};
+use crate::tree::{Leaf, Node, json, same_text};
 use serde_json::Value as Claim;
-use std::borrow::Cow;
-use std::cmp::Ordering;
 
 /// So many members are few.
 const FEW: usize = 16;
 
 /// A value. Snapshots are none: they are only asked for values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(in super::super) enum Value<'e> {
     Null,
     Bool(bool),
     Number(f64),
-    Text(Cow<'e, str>),
-    /// A part of `auth` that is an object or an array.
-    Object(&'e Claim),
-    /// `auth` itself.
-    Auth(&'e serde_json::Map<String, Claim>),
-}
-
-/// A value that is borrowed whole, and so can be copied.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Glance<'e> {
-    Null,
-    Bool(bool),
-    Number(f64),
     Text(&'e str),
+    /// What `val()` is of a node with children: not null, and nothing that could be compared or joined.
+    Branch(&'e Node),
     /// A part of `auth` that is an object or an array.
     Object(&'e Claim),
     /// `auth` itself.
     Auth(&'e serde_json::Map<String, Claim>),
 }
 
-impl<'e> Glance<'e> {
-    /// What a snapshot's `val()` is: nothing for a branch.
+impl<'e> Value<'e> {
+    /// What a snapshot's `val()` is. The documentation calls that of a branch a special sentinel value; rules ask whether
+    /// it is null to know whether there is anything (firebase.google.com/docs/reference/security/database).
     #[inline]
-    pub(super) fn of_leaf(leaf: Option<&'e Leaf>) -> Self {
+    pub(super) fn of_node(node: &'e Node) -> Self {
+        match node.as_leaf() {
+            Some(leaf) => Self::of_leaf(leaf),
+            None if node.is_null() => Self::Null,
+            None => Self::Branch(node),
+        }
+    }
+
+    #[inline]
+    pub(super) fn of_leaf(leaf: &'e Leaf) -> Self {
         match leaf {
-            None => Self::Null,
-            Some(Leaf::Bool(bool)) => Self::Bool(*bool),
-            Some(Leaf::Text(text)) => Self::Text(text),
-            Some(number @ (Leaf::Int(_) | Leaf::Double(_))) => number.as_f64().map_or(Self::Null, Self::Number),
+            Leaf::Bool(bool) => Self::Bool(*bool),
+            Leaf::Text(text) => Self::Text(text),
+            number @ (Leaf::Int(_) | Leaf::Double(_)) => number.as_f64().map_or(Self::Null, Self::Number),
         }
     }
 
@@ -61,16 +58,65 @@ impl<'e> Glance<'e> {
         }
     }
 
-    /// The member called `name`; what is no object has none, and that is null.
     #[inline]
+    pub(super) fn of_member(members: &'e serde_json::Map<String, Claim>, name: &str) -> Self {
+        Self::of_claim(member(members, name))
+    }
+
+    /// The member called `name`; what is no object has none, and that is null.
     pub(super) fn member(self, name: &str) -> Self {
         match self {
-            Self::Auth(auth) => Self::of_claim(member(auth, name)),
-            Self::Object(Claim::Object(members)) => Self::of_claim(member(members, name)),
+            Self::Auth(members) | Self::Object(Claim::Object(members)) => Self::of_member(members, name),
             Self::Object(Claim::Array(elements)) => {
                 Self::of_claim(name.parse::<usize>().ok().and_then(|place| elements.get(place)))
             }
-            Self::Object(_) | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => Self::Null,
+            Self::Object(_) | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Branch(_) => {
+                Self::Null
+            }
+        }
+    }
+
+    /// The element at a number.
+    pub(super) fn element(self, place: f64) -> Self {
+        match self {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and not negative")]
+            Self::Object(Claim::Array(elements)) if place >= 0.0 && place.fract() == 0.0 => {
+                Self::of_claim(elements.get(place as usize))
+            }
+            Self::Null
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Text(_)
+            | Self::Branch(_)
+            | Self::Object(_)
+            | Self::Auth(_) => self.member(&number_text(place)),
+        }
+    }
+
+    pub(super) fn into_bool(self) -> Result<bool, Failure> {
+        match self {
+            Self::Bool(bool) => Ok(bool),
+            Self::Null | Self::Number(_) | Self::Text(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => {
+                Err(Failure::NotBoolean)
+            }
+        }
+    }
+
+    pub(super) fn into_number(self) -> Result<f64, Failure> {
+        match self {
+            Self::Number(number) => Ok(number),
+            Self::Null | Self::Bool(_) | Self::Text(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => {
+                Err(Failure::NotNumber)
+            }
+        }
+    }
+
+    pub(super) fn into_text(self) -> Result<&'e str, Failure> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => {
+                Err(Failure::NotText)
+            }
         }
     }
 
@@ -79,11 +125,11 @@ impl<'e> Glance<'e> {
     pub(super) fn bytes(self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => 0,
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Branch(_) | Self::Object(_) | Self::Auth(_) => 0,
         }
     }
 
-    /// `==`: strict by type; an object is only ever equal to itself.
+    /// `==`: strict by type; an object is only ever equal to itself, and a branch to nothing, as nobody looks into it.
     #[inline]
     pub(super) fn equals(self, other: Self) -> bool {
         match (self, other) {
@@ -91,146 +137,29 @@ impl<'e> Glance<'e> {
             (Self::Bool(one), Self::Bool(other)) => one == other,
             #[expect(clippy::float_cmp, reason = "this is what the rules ask for")]
             (Self::Number(one), Self::Number(other)) => one == other,
-            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::Text(one), Self::Text(other)) => same_text(one, other),
             (Self::Object(one), Self::Object(other)) => std::ptr::eq(one, other),
-            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
-                false
-            }
+            (
+                Self::Null
+                | Self::Bool(_)
+                | Self::Number(_)
+                | Self::Text(_)
+                | Self::Branch(_)
+                | Self::Object(_)
+                | Self::Auth(_),
+                _,
+            ) => false,
         }
-    }
-
-    /// `<` and its like: two numbers or two strings, in the order of UTF-16; nothing if one is no number (NaN).
-    #[inline]
-    pub(super) fn order(self, other: Self) -> Result<Option<Ordering>, Failure> {
-        match (self, other) {
-            (Self::Number(one), Self::Number(other)) => Ok(one.partial_cmp(&other)),
-            (Self::Text(one), Self::Text(other)) => Ok(Some(compare_text(one, other))),
-            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
-                Err(Failure::NotComparable)
-            }
-        }
-    }
-}
-
-impl<'e> From<Glance<'e>> for Value<'e> {
-    #[inline]
-    fn from(glance: Glance<'e>) -> Self {
-        match glance {
-            Glance::Null => Self::Null,
-            Glance::Bool(bool) => Self::Bool(bool),
-            Glance::Number(number) => Self::Number(number),
-            Glance::Text(text) => Self::text(text),
-            Glance::Object(object) => Self::Object(object),
-            Glance::Auth(auth) => Self::Auth(auth),
-        }
-    }
-}
-
-impl<'v> From<&'v Value<'_>> for Glance<'v> {
-    #[inline]
-    fn from(value: &'v Value<'_>) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(bool) => Self::Bool(*bool),
-            Value::Number(number) => Self::Number(*number),
-            Value::Text(text) => Self::Text(text),
-            Value::Object(object) => Self::Object(object),
-            Value::Auth(auth) => Self::Auth(auth),
-        }
-    }
-}
-
-impl<'e> Value<'e> {
-    pub(super) fn text(text: &'e str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-
-    /// What a snapshot's `val()` is: nothing for a branch.
-    pub(super) fn of_leaf(leaf: Option<&'e Leaf>) -> Self {
-        Glance::of_leaf(leaf).into()
-    }
-
-    /// A part of `auth`.
-    pub(super) fn of_claim(claim: Option<&'e Claim>) -> Self {
-        Glance::of_claim(claim).into()
-    }
-
-    /// The member called `name`; what is no object has none, and that is null.
-    pub(super) fn member(&self, name: &str) -> Self {
-        match self {
-            Self::Auth(auth) => Glance::Auth(auth).member(name).into(),
-            Self::Object(object) => Glance::Object(object).member(name).into(),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => Self::Null,
-        }
-    }
-
-    /// The element at a number.
-    pub(super) fn element(&self, place: f64) -> Self {
-        match self {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and not negative")]
-            Self::Object(Claim::Array(elements)) if place >= 0.0 && place.fract() == 0.0 => {
-                Self::of_claim(elements.get(place as usize))
-            }
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => {
-                self.member(&number_text(place))
-            }
-        }
-    }
-
-    pub(super) fn into_bool(self) -> Result<bool, Failure> {
-        match self {
-            Self::Bool(bool) => Ok(bool),
-            Self::Null | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotBoolean),
-        }
-    }
-
-    pub(super) fn into_number(self) -> Result<f64, Failure> {
-        match self {
-            Self::Number(number) => Ok(number),
-            Self::Null | Self::Bool(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotNumber),
-        }
-    }
-
-    pub(super) fn into_text(self) -> Result<Cow<'e, str>, Failure> {
-        match self {
-            Self::Text(text) => Ok(text),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => Err(Failure::NotText),
-        }
-    }
-
-    /// How many bytes looking at it takes.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Object(_) | Self::Auth(_) => 0,
-        }
-    }
-
-    /// `+`: the sum of two numbers, or a string and a string or number, joined.
-    pub(super) fn plus(self, other: Self) -> Result<Self, Failure> {
-        let text = match (self, other) {
-            (Self::Number(one), Self::Number(other)) => return Ok(Self::Number(one + other)),
-            (Self::Text(one), Self::Text(other)) => {
-                let mut joined = one.into_owned();
-                joined.push_str(&other);
-                joined
-            }
-            (Self::Text(one), Self::Number(other)) => one.into_owned() + &number_text(other),
-            (Self::Number(one), Self::Text(other)) => number_text(one) + &other,
-            (Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) | Self::Object(_) | Self::Auth(_), _) => {
-                return Err(Failure::NotAddable);
-            }
-        };
-        Ok(Self::Text(Cow::Owned(text)))
     }
 }
 
 /// The member called `name`. Few are looked through more quickly than a name is hashed.
+#[inline]
 fn member<'c>(members: &'c serde_json::Map<String, Claim>, name: &str) -> Option<&'c Claim> {
     if members.len() > FEW {
         return members.get(name);
     }
-    members.iter().find_map(|(known, claim)| (known == name).then_some(claim))
+    members.iter().find_map(|(known, claim)| same_text(known, name).then_some(claim))
 }
 
 /// A number as part of a string, as JavaScript writes it.

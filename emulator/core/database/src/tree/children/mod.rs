@@ -74,17 +74,12 @@ impl ChildMap {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Node> {
-        let sought = Sought::new(name);
-        let mut part = &self.0;
-        loop {
-            match part {
-                Part::Slice(slice) => {
-                    // One after the other: the processor fetches them ahead, which it cannot do for halves.
-                    return slice.iter().find(|(key, _)| key.as_str() == name).map(|(_, node)| node);
-                }
-                Part::Parts(parts) => part = &parts.get(way(parts, &sought))?.part,
-            }
-        }
+        let slice = match &self.0 {
+            Part::Slice(slice) => slice,
+            Part::Parts(_) => self.0.slice(&Sought::new(name))?,
+        };
+        // One after the other: the processor fetches them ahead, which it cannot do for halves.
+        slice.iter().find(|(key, _)| key.is(name)).map(|(_, node)| node)
     }
 
     pub(super) fn last_key(&self) -> Option<&Key> {
@@ -203,6 +198,17 @@ impl Part {
         match self {
             Self::Slice(slice) => slice.len(),
             Self::Parts(parts) => parts.iter().map(|entry| entry.len).sum(),
+        }
+    }
+
+    /// The slice that a child would be in.
+    fn slice(&self, sought: &Sought<'_>) -> Option<&Slice> {
+        let mut part = self;
+        loop {
+            match part {
+                Self::Slice(slice) => return Some(slice),
+                Self::Parts(parts) => part = &parts.get(way(parts, sought))?.part,
+            }
         }
     }
 

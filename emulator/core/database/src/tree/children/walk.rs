@@ -28,6 +28,7 @@ impl<'a> Iter<'a> {
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a Key, &'a Node);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.start == self.end {
             return None;
@@ -96,7 +97,15 @@ impl<'a> Way<'a> {
         }
     }
 
+    #[inline]
     fn next(&mut self) -> Option<(&'a Key, &'a Node)> {
+        match self.slice.next() {
+            Some((key, node)) => Some((key, node)),
+            None => self.next_slice(),
+        }
+    }
+
+    fn next_slice(&mut self) -> Option<(&'a Key, &'a Node)> {
         loop {
             if let Some((key, node)) = self.slice.next() {
                 return Some((key, node));
