@@ -13,6 +13,7 @@ pub mod idp_config;
 pub mod mail;
 pub mod oidc;
 pub mod operations;
+pub mod passkey;
 pub mod password;
 pub mod schema;
 pub mod settings;
