@@ -316,9 +316,16 @@ pub(super) const START_PASSKEY_SIGN_IN: Run =
     Run::Operation(&reading(Source::Json, passkeys::SCHEMA, |store, call, body| {
         passkeys::start_sign_in(store, call, typed(body)?)
     }));
-pub(super) const FINALIZE_PASSKEY_SIGN_IN: Run =
-    Run::Operation(&writing(Source::Json, passkeys::SCHEMA, |store, call, body| {
-        passkeys::finalize_sign_in(store, call, typed(body)?)
+pub(super) const FINALIZE_PASSKEY_SIGN_IN: Run = Run::Operation(
+    &writing(Source::Json, passkeys::SCHEMA, |store, call, body| passkeys::finalize_sign_in(store, call, typed(body)?))
+        .counted(Action::ShowCode),
+);
+pub(super) const GET_PASSKEY_CONFIG: Run = Run::Operation(&reading(Source::Nothing, &[], |store, call, body| {
+    passkeys::config::get(store, call, typed(body)?)
+}));
+pub(super) const UPDATE_PASSKEY_CONFIG: Run =
+    Run::Operation(&writing(MASKED, passkeys::config::SCHEMA, |store, call, body| {
+        passkeys::config::update(store, call, body.clone())
     }));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));

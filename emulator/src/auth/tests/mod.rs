@@ -8,6 +8,7 @@ mod identity_providers;
 mod issuer;
 mod keys;
 mod mail_server;
+mod passkeys;
 mod provider_configs;
 mod requests;
 mod self_host;

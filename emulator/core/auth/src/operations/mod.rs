@@ -42,6 +42,8 @@ use crate::code::OobCode;
 use crate::entropy::Entropy;
 use crate::errand::Passwords;
 use crate::errors::Error;
+use crate::passkey::RelyingParty;
+use crate::passkey::challenge::Challenges;
 use crate::store::{Accounts, Scope, Store};
 use crate::token::refresh::{RefreshToken, SecondFactor};
 use crate::token::{LIFETIME, Purpose, Tokens, claims, session};
@@ -74,6 +76,17 @@ pub struct Call<'a> {
     pub delivers: Delivers,
     /// Who is told of users that come and go; nobody, and then nothing is written of it.
     pub receivers: &'a [String],
+    /// How passkeys are asked for.
+    pub passkeys: Passkeys<'a>,
+}
+
+/// How passkeys are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Passkeys<'a> {
+    /// Makes challenges and knows them again.
+    pub challenges: &'a Challenges,
+    /// For whom passkeys are, unless admins have settled otherwise; nobody, and then there are none.
+    pub relying_party: Option<&'a RelyingParty>,
 }
 
 /// What can be sent to users.
@@ -245,6 +258,8 @@ mod tests {
         pub(super) emulator: bool,
         pub(super) delivers: Delivers,
         pub(super) receivers: Vec<String>,
+        pub(super) relying_party: Option<RelyingParty>,
+        challenges: Challenges,
         entropy: Counting,
         tokens: Tokens,
     }
@@ -258,6 +273,8 @@ mod tests {
                 emulator: true,
                 delivers: Delivers { emails: true, texts: true },
                 receivers: Vec::new(),
+                relying_party: None,
+                challenges: Challenges::new([7; 32]),
                 entropy: Counting::default(),
                 tokens: Tokens::Unsigned,
             }
@@ -282,12 +299,25 @@ mod tests {
 
         /// Does something as a client.
         pub(super) fn with_call<T>(&mut self, run: impl FnOnce(&mut dyn Store, &Call<'_>) -> T) -> T {
-            let Self { store, scope, now, emulator, delivers, receivers, entropy, tokens } = self;
+            let Self { store, scope, now, emulator, delivers, receivers, relying_party, challenges, entropy, tokens } =
+                self;
+            let passkeys = Passkeys { challenges, relying_party: relying_party.as_ref() };
             let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
             let origin = "http://127.0.0.1:9099";
             let (privileged, now, emulator, delivers) = (false, *now, *emulator, *delivers);
-            let call =
-                Call { scope, privileged, emulator, now, entropy, tokens, passwords, origin, delivers, receivers };
+            let call = Call {
+                scope,
+                privileged,
+                emulator,
+                now,
+                entropy,
+                tokens,
+                passwords,
+                origin,
+                delivers,
+                receivers,
+                passkeys,
+            };
             run(store, &call)
         }
 
