@@ -199,7 +199,7 @@ impl Refusal {
                 | Error::PasswordRequirements(_)
                 | Error::WeakPassword => (StatusCode::BAD_REQUEST, None, INVALID),
                 Error::ConfigurationNotFound => (StatusCode::NOT_FOUND, None, Reason::Global("notFound")),
-                Error::ProviderUnavailable => unavailable,
+                Error::ProviderUnavailable | Error::ProviderSilent => unavailable,
                 Error::InvalidPayload(_) | Error::QuotaExceeded(_) => {
                     (StatusCode::BAD_REQUEST, Some("INVALID_ARGUMENT"), INVALID)
                 }
@@ -209,6 +209,7 @@ impl Refusal {
                 Error::BlockingFunctionFailed(_)
                 | Error::NoUnusedId
                 | Error::Signing(_)
+                | Error::Sealing
                 | Error::Hashing(_)
                 | Error::Errands(_)
                 | Error::Kept(_)

@@ -12,6 +12,8 @@ mod hashing_pool;
 mod key_file;
 mod migrations;
 mod outbound;
+mod provider_client;
+mod provider_inquiries;
 mod provider_keys;
 mod rerun;
 mod rotation;

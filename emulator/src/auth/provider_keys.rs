@@ -1,38 +1,31 @@
-//! Fetches the public keys of identity providers and keeps them while they are good. Must not know: what they verify.
+//! Fetches the public keys of identity providers, with what they say of themselves, and keeps them while they are good.
+//! Must not know: what they verify.
 //!
 //! An issuer is asked by one task at a time; who wants its keys meanwhile waits for that answer. The task goes on when
-//! the client that wanted them first goes away. Redirects are not followed: an issuer says itself where its keys are.
+//! the client that wanted them first goes away.
 
+use super::provider_client::{NoAnswer, ProviderClient};
 use crate::clock::{Clock, Millis};
 use bytes::Bytes;
 use hearth_auth::errand::KeysWanted;
-use hearth_auth::oidc::{Issuer, KnownKeys, ProviderKeys, Step, UnusableKeys, max_age};
+use hearth_auth::oidc::{Endpoints, Issuer, KnownKeys, ProviderKeys, Step, UnusableKeys, max_age};
 use http::header::{ACCEPT, AGE, CACHE_CONTROL};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http_body_util::Full;
 use std::collections::HashMap;
-use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as TaskMutex;
 
 /// An issuer has so long to describe itself and to show its keys, both together.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest answer, in bytes.
-const LONGEST_ANSWER: usize = 256 * 1024;
 /// So many issuers are remembered; with one more all are forgotten and asked anew. Only admins name issuers.
 const MOST_ISSUERS: usize = 1024;
-
-type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
 /// The keys of identity providers.
 #[derive(Debug)]
 pub(super) struct ProviderKeyring {
-    client: HttpClient,
+    client: ProviderClient,
     clock: Clock,
     issuers: Mutex<HashMap<Issuer, Arc<TaskMutex<KnownKeys>>>>,
 }
@@ -42,12 +35,10 @@ pub(super) struct ProviderKeyring {
 enum Unavailable {
     #[error("{0} cannot be a URL")]
     Url(String),
-    #[error("{url} cannot be fetched: {cause}")]
-    Connection { url: String, cause: String },
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
     #[error("{0} answered {1}")]
     Status(String, StatusCode),
-    #[error("{0} answers with more than {LONGEST_ANSWER} bytes")]
-    TooLong(String),
     #[error("{0} does not name the issuer and a place of its keys that may be asked")]
     Description(String),
     #[error("{0}: {1}")]
@@ -58,14 +49,7 @@ enum Unavailable {
 
 impl ProviderKeyring {
     /// One that knows no keys yet.
-    pub(super) fn new(clock: Clock) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        // Whether plain HTTP may be spoken is settled by the issuer.
-        connector.enforce_http(false);
-        let connector =
-            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+    pub(super) fn new(client: ProviderClient, clock: Clock) -> Self {
         Self { client, clock, issuers: Mutex::default() }
     }
 
@@ -101,7 +85,7 @@ fn usable(step: Step) -> Option<Arc<ProviderKeys>> {
     }
 }
 
-async fn renew(known: &mut KnownKeys, client: &HttpClient, issuer: &Issuer, clock: &Clock) {
+async fn renew(known: &mut KnownKeys, client: &ProviderClient, issuer: &Issuer, clock: &Clock) {
     let fetched = tokio::time::timeout(PATIENCE, fetch(client, issuer)).await;
     let now: Millis = clock.now();
     match fetched.unwrap_or(Err(Unavailable::TimedOut)) {
@@ -113,35 +97,22 @@ async fn renew(known: &mut KnownKeys, client: &HttpClient, issuer: &Issuer, cloc
     }
 }
 
-async fn fetch(client: &HttpClient, issuer: &Issuer) -> Result<(ProviderKeys, Option<u64>), Unavailable> {
+async fn fetch(client: &ProviderClient, issuer: &Issuer) -> Result<(ProviderKeys, Option<u64>), Unavailable> {
     let description_url = issuer.discovery_url();
     let (_, description) = get(client, &description_url).await?;
     let url = issuer.keys_url(&description).ok_or(Unavailable::Description(description_url))?;
     let (headers, keys) = get(client, &url).await?;
     let keys = ProviderKeys::parse(&keys).map_err(|error| Unavailable::Keys(url, error))?;
+    let keys = keys.with(Endpoints::read(issuer, &description));
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     Ok((keys, text(CACHE_CONTROL).and_then(|control| max_age(control, text(AGE)))))
 }
 
-async fn get(client: &HttpClient, url: &str) -> Result<(HeaderMap, Bytes), Unavailable> {
-    let request = Request::get(url).header(ACCEPT, "application/json").body(Empty::new());
+async fn get(client: &ProviderClient, url: &str) -> Result<(HeaderMap, Bytes), Unavailable> {
+    let request = Request::get(url).header(ACCEPT, "application/json").body(Full::default());
     let request = request.map_err(|_| Unavailable::Url(url.to_owned()))?;
-    let failed =
-        |error: &(dyn StdError + 'static)| Unavailable::Connection { url: url.to_owned(), cause: chain(error) };
-    let (head, body) = client.request(request).await.map_err(|error| failed(&error))?.into_parts();
-    if head.status != StatusCode::OK {
-        return Err(Unavailable::Status(url.to_owned(), head.status));
+    match client.send(request).await? {
+        (StatusCode::OK, headers, body) => Ok((headers, body)),
+        (status, ..) => Err(Unavailable::Status(url.to_owned(), status)),
     }
-    let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { Unavailable::TooLong(url.to_owned()) } else { failed(error.as_ref()) }
-    })?;
-    Ok((head.headers, body.to_bytes()))
-}
-
-/// An error with what caused it: the client's own says little.
-fn chain(error: &dyn StdError) -> String {
-    std::iter::successors(Some(error), |error| (*error).source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }

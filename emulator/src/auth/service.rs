@@ -2,6 +2,7 @@
 //!
 //! Stands between the routes and the store. Must not know: HTTP.
 
+mod runs;
 mod told;
 
 use super::blocking_functions::BlockingFunctions;
@@ -11,19 +12,20 @@ use super::guard::{Guard, Taken};
 use super::hashing_pool::HashingPool;
 use super::migrations::MIGRATIONS;
 use super::outbound::{CarrierError, Outbound};
+use super::provider_client::ProviderClient;
+use super::provider_inquiries::ProviderInquiries;
 use super::provider_keys::ProviderKeyring;
-use super::rerun::Rerun;
 use super::signing_keys;
 use super::store::SqliteStore;
 use super::verified::Verified;
-use super::writer::{self, Job, Message};
+use super::writer::{self, Message};
 use crate::clock::{Clock, Entropy, Millis};
 use crate::config::settings::AuthSettings;
 use crate::server::credentials::{IdToken, IdTokens, TokenRefused};
 use crate::storage::{Readers, Storage, StorageError};
 use futures_util::future::BoxFuture;
 use hearth_auth::Error;
-use hearth_auth::errand::{Errand, Outcome, Outcomes, Passwords};
+use hearth_auth::errand::{Outcomes, Passwords};
 use hearth_auth::errors::StoreError;
 use hearth_auth::operations::bulk;
 use hearth_auth::operations::guard::{self, Action};
@@ -32,7 +34,8 @@ use hearth_auth::operations::{self, Answer, Call, Passkeys};
 use hearth_auth::passkey::RelyingParty;
 use hearth_auth::passkey::challenge::Challenges;
 use hearth_auth::password::Hashing;
-use hearth_auth::store::{Accounts, Scope, Standing, Store};
+use hearth_auth::sign_in_session::SessionKey;
+use hearth_auth::store::{Accounts, Scope, Standing};
 use hearth_auth::token::{Purpose, Refused, Tokens};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -46,8 +49,6 @@ use told::Told;
 const LONGEST_QUEUE: usize = 4096;
 /// About so much memory is spent on tokens that need not be verified again: some 8,000 of them.
 const MOST_VERIFIED_BYTES: usize = 32 * 1024 * 1024;
-/// An operation is run so often at most: each time it may want something else done first.
-const MOST_RUNS: usize = 8;
 /// So many accounts are purged in one step; others may write between two steps.
 const PURGE_STEP: usize = 500;
 
@@ -69,8 +70,8 @@ pub enum OpenError {
     /// A signing key is there but is none.
     #[error("a signing key in the accounts' file is damaged")]
     UnreadableKey,
-    /// No signing key can be made.
-    #[error("no signing key can be made")]
+    /// No key can be made.
+    #[error("no key can be made")]
     NoKey,
     /// The writer's thread cannot be started.
     #[error("the accounts' thread cannot be started: {0}")]
@@ -111,13 +112,6 @@ impl Asked {
     }
 }
 
-/// An operation that may have to be run again.
-struct Attempt<F> {
-    asked: Asked,
-    operation: F,
-    rerun: Rerun,
-}
-
 /// What every call needs, but for the time.
 struct House {
     project: String,
@@ -133,6 +127,8 @@ struct House {
     challenges: Challenges,
     /// For whom passkeys are, unless admins settle otherwise.
     relying_party: Option<RelyingParty>,
+    /// Of this process: who is at an identity provider while it ends begins anew.
+    sessions: SessionKey,
     /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
     verified: Verified,
     /// Who is told of users that come and go, over HTTP.
@@ -150,6 +146,7 @@ pub struct AuthService {
     hashing: HashingPool,
     functions: BlockingFunctions,
     provider_keys: ProviderKeyring,
+    provider_inquiries: ProviderInquiries,
     inbox: mpsc::Sender<Message>,
     /// When keys change.
     next_turn: AtomicU64,
@@ -201,7 +198,12 @@ impl AuthService {
         let writer = Mutex::new(Some((thread.map_err(OpenError::Thread)?, end)));
         let hashing = HashingPool::start().map_err(OpenError::Thread)?;
         let verified = Verified::new(MOST_VERIFIED_BYTES);
-        let provider_keys = ProviderKeyring::new(clock.clone());
+        let client = ProviderClient::new();
+        let provider_keys = ProviderKeyring::new(client.clone(), clock.clone());
+        let provider_inquiries = ProviderInquiries::new(client, clock.clone());
+        // Whatever the seed: nobody may guess it.
+        let mut key = [0; 32];
+        Entropy::from_system().map_err(|_| OpenError::NoKey)?.fill(&mut key);
         let outbound = match settings.emulator {
             true => Outbound::Log,
             false => Outbound::carried(&settings.delivery, project, clock.clone())?,
@@ -217,6 +219,7 @@ impl AuthService {
             public_url: settings.public_url,
             challenges,
             relying_party: settings.passkeys,
+            sessions: SessionKey::new(&key).map_err(|_| OpenError::NoKey)?,
             verified,
             remote,
             told,
@@ -230,6 +233,7 @@ impl AuthService {
             hashing,
             functions: BlockingFunctions::default(),
             provider_keys,
+            provider_inquiries,
             inbox,
             next_turn,
             writer,
@@ -407,85 +411,6 @@ impl AuthService {
     pub(super) fn put_turn_off(&self, until: Millis) {
         self.next_turn.store(until, Ordering::Relaxed);
     }
-
-    /// Runs an operation that writes, and answers once it is durable. What it wants done first is done beside the
-    /// writer; then it is run again.
-    pub(super) async fn write<T, F>(&self, asked: Asked, operation: F) -> Result<T, ServiceError>
-    where
-        T: Send + 'static,
-        F: Fn(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + Sync + 'static,
-    {
-        let attempt = Arc::new(Attempt { asked, operation, rerun: Rerun::default() });
-        for _ in 0..MOST_RUNS {
-            match self.write_once(Arc::clone(&attempt)).await {
-                Err(ServiceError::Refused(Error::Errands(errands))) => {
-                    self.run_errands(errands, &attempt.rerun).await?
-                }
-                result => return result,
-            }
-        }
-        Err(Error::Errands(Vec::new()).into())
-    }
-
-    async fn write_once<T, F>(&self, attempt: Arc<Attempt<F>>) -> Result<T, ServiceError>
-    where
-        T: Send + 'static,
-        F: Fn(&mut dyn Store, &Call<'_>) -> Result<T, Error> + Send + Sync + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let house = Arc::clone(&self.house);
-        let body = move |store: &mut dyn Store| {
-            let tokens = house.tokens();
-            attempt.rerun.run(&house.clock, &house.entropy, |now, entropy, outcomes| {
-                (attempt.operation)(store, &house.call(&attempt.asked, &tokens, now, entropy, outcomes))
-            })
-        };
-        let job = Task { body: Some(body), result: None, reply };
-        self.inbox.try_send(Message::Run(Box::new(job))).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
-            mpsc::error::TrySendError::Closed(_) => ServiceError::Stopped,
-        })?;
-        Ok(answer.await.map_err(|_| ServiceError::Stopped)??)
-    }
-
-    /// Does what an operation cannot do by itself.
-    async fn run_errands(&self, errands: Vec<Errand>, rerun: &Rerun) -> Result<(), ServiceError> {
-        for errand in errands {
-            let outcome = match &errand {
-                Errand::Ask(question) => Outcome::Replied(self.functions.ask(question).await),
-                Errand::ProviderKeys(wanted) => Outcome::ProviderKeys(self.provider_keys.get(wanted).await),
-                Errand::Hash(_) | Errand::Verify(..) => {
-                    self.hashing.run(errand.clone(), self.house.hashing, self.house.entropy.clone()).await?
-                }
-            };
-            rerun.learn(errand, outcome);
-        }
-        Ok(())
-    }
-
-    /// Runs an operation that reads a row or two: right here, for it takes no longer than to have it done elsewhere.
-    pub(super) fn glance<T>(
-        &self,
-        asked: &Asked,
-        operation: impl FnOnce(&dyn Accounts, &Call<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let (tokens, outcomes) = (self.tokens(), Outcomes::default());
-        self.look(|store, now| operation(store, &self.house.call(asked, &tokens, now, &self.house.entropy, &outcomes)))
-    }
-
-    /// Runs an operation that only reads, beside the writer.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        asked: Asked,
-        operation: impl FnOnce(&dyn Accounts, &Call<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        let house = Arc::clone(&self.house);
-        let read = move || {
-            let (tokens, now, outcomes) = (house.tokens(), house.clock.now(), Outcomes::default());
-            house.look(|store| operation(store, &house.call(&asked, &tokens, now, &house.entropy, &outcomes)))
-        };
-        Ok(tokio::task::spawn_blocking(read).await.map_err(|_| ServiceError::Stopped)??)
-    }
 }
 
 impl House {
@@ -505,6 +430,7 @@ impl House {
             entropy,
             tokens,
             passwords: Passwords { hashing: self.hashing, outcomes },
+            sessions: &self.sessions,
             origin: &asked.origin,
             delivers: self.outbound.delivers(),
             receivers: self.told.names(),
@@ -590,38 +516,5 @@ impl From<Refused> for TokenRefused {
             Refused::Project => Self::Project,
             Refused::Expired => Self::Expired,
         }
-    }
-}
-
-/// An operation on its way to the writer.
-struct Task<F, T> {
-    body: Option<F>,
-    result: Option<Result<T, Error>>,
-    reply: oneshot::Sender<Result<T, Error>>,
-}
-
-impl<F, T> Job for Task<F, T>
-where
-    F: FnOnce(&mut dyn Store) -> Result<T, Error> + Send,
-    T: Send,
-{
-    fn run(&mut self, store: &mut dyn Store) -> bool {
-        self.result = self.body.take().map(|body| body(store));
-        match &self.result {
-            Some(Ok(_)) => true,
-            Some(Err(error)) => error.keeps_what_was_written(),
-            None => false,
-        }
-    }
-
-    fn reply(self: Box<Self>, outcome: Result<(), String>) {
-        let result = match (self.result, outcome) {
-            (Some(result), Ok(())) => result.map_err(Error::into_inner),
-            // A refusal doesn't stand either: it may have been for what another operation wrote, which isn't kept.
-            (_, Err(error)) => Err(StoreError(error).into()),
-            (None, Ok(())) => Err(StoreError("the operation did not run".to_owned()).into()),
-        };
-        // Whoever asked may have gone.
-        let _ = self.reply.send(result);
     }
 }

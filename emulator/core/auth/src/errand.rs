@@ -6,6 +6,7 @@
 
 use crate::entropy::Entropy;
 use crate::errors::Error;
+use crate::inquiry::{Inquired, Inquiry};
 use crate::oidc::{Issuer, ProviderKeys};
 use crate::password::{Hashing, Password, Secret, Verdict};
 use std::sync::Arc;
@@ -19,8 +20,10 @@ pub enum Errand {
     Verify(Password, Secret),
     /// To ask a function of the app.
     Ask(Question),
-    /// To have the keys of an identity provider.
+    /// To have the keys of an identity provider, and what it says of itself.
     ProviderKeys(KeysWanted),
+    /// To ask an identity provider.
+    Inquire(Inquiry),
 }
 
 /// Which keys of an identity provider are wanted.
@@ -68,6 +71,8 @@ pub enum Outcome {
     Replied(Reply),
     /// Of [`Errand::ProviderKeys`]; nothing if they cannot be had. The wanted one need not be among them.
     ProviderKeys(Option<Arc<ProviderKeys>>),
+    /// Of [`Errand::Inquire`].
+    Inquired(Inquired),
 }
 
 /// What is known of an operation's errands.
@@ -88,9 +93,8 @@ impl Outcomes {
         let errand = Errand::Ask(question);
         match self.of(&errand) {
             Some(Outcome::Replied(reply)) => Ok(reply.clone()),
-            Some(Outcome::Hashed(_) | Outcome::Verified(_) | Outcome::ProviderKeys(_)) | None => {
-                Err(Error::Errands(vec![errand]))
-            }
+            Some(Outcome::Hashed(_) | Outcome::Verified(_) | Outcome::ProviderKeys(_) | Outcome::Inquired(_))
+            | None => Err(Error::Errands(vec![errand])),
         }
     }
 
@@ -102,10 +106,28 @@ impl Outcomes {
         let errand = Errand::ProviderKeys(wanted);
         match self.of(&errand) {
             Some(Outcome::ProviderKeys(keys)) => keys.clone().ok_or(Error::ProviderUnavailable),
-            Some(Outcome::Hashed(_) | Outcome::Verified(_) | Outcome::Replied(_)) | None => {
+            Some(Outcome::Hashed(_) | Outcome::Verified(_) | Outcome::Replied(_) | Outcome::Inquired(_)) | None => {
                 Err(Error::Errands(vec![errand]))
             }
         }
+    }
+
+    /// What identity providers answer to inquiries, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Errands`] with all that have to be asked first.
+    pub fn inquire<const N: usize>(&self, inquiries: [Inquiry; N]) -> Result<[Inquired; N], Error> {
+        let errands = inquiries.map(Errand::Inquire);
+        let done = errands.each_ref().map(|errand| match self.of(errand) {
+            Some(Outcome::Inquired(inquired)) => Some(inquired.clone()),
+            Some(Outcome::Hashed(_) | Outcome::Verified(_) | Outcome::Replied(_) | Outcome::ProviderKeys(_)) | None => {
+                None
+            }
+        });
+        if done.iter().all(Option::is_some) {
+            return Ok(done.map(Option::unwrap_or_default));
+        }
+        Err(Error::Errands(errands.into()))
     }
 
     fn of(&self, wanted: &Errand) -> Option<&Outcome> {
@@ -134,7 +156,8 @@ impl Passwords<'_> {
         let errands: Vec<_> = passwords.into_iter().map(Errand::Hash).collect();
         let done = errands.iter().filter_map(|errand| match self.outcomes.of(errand) {
             Some(Outcome::Hashed(secret)) => Some(secret.clone()),
-            Some(Outcome::Verified(_) | Outcome::Replied(_) | Outcome::ProviderKeys(_)) | None => None,
+            Some(Outcome::Verified(_) | Outcome::Replied(_) | Outcome::ProviderKeys(_) | Outcome::Inquired(_))
+            | None => None,
         });
         let done: Vec<_> = done.collect();
         if done.len() == errands.len() { Ok(done) } else { Err(Error::Errands(errands)) }
@@ -159,7 +182,7 @@ impl Passwords<'_> {
         let errand = Errand::Verify(password, secret);
         match self.outcomes.of(&errand) {
             Some(Outcome::Verified(verdict)) => Ok(*verdict),
-            Some(Outcome::Hashed(_) | Outcome::Replied(_) | Outcome::ProviderKeys(_)) | None => {
+            Some(Outcome::Hashed(_) | Outcome::Replied(_) | Outcome::ProviderKeys(_) | Outcome::Inquired(_)) | None => {
                 Err(Error::Errands(vec![errand]))
             }
         }
@@ -177,6 +200,7 @@ pub fn run(errand: &Errand, hashing: Hashing, entropy: &dyn Entropy) -> Result<O
         // These need a network.
         Errand::Ask(_) => Outcome::Replied(Reply::Failed),
         Errand::ProviderKeys(_) => Outcome::ProviderKeys(None),
+        Errand::Inquire(_) => Outcome::Inquired(Inquired::Silent),
     })
 }
 

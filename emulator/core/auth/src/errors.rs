@@ -206,6 +206,9 @@ pub enum Error {
     /// The keys of an identity provider cannot be had.
     #[error("UNAVAILABLE : The identity provider cannot be asked for its keys. Try again later.")]
     ProviderUnavailable,
+    /// An identity provider does not answer, or not as it should.
+    #[error("UNAVAILABLE : The identity provider does not answer as it should. Try again later.")]
+    ProviderSilent,
     /// There is a configuration with this id.
     #[error("CONFIGURATION_EXISTS")]
     ConfigurationExists,
@@ -407,6 +410,9 @@ pub enum Error {
     /// An ID token could not be signed. The cause is for the log.
     #[error("INTERNAL_ERROR : The ID token cannot be signed")]
     Signing(String),
+    /// A sign-in session could not be sealed.
+    #[error("INTERNAL_ERROR : The sign-in cannot be remembered")]
+    Sealing,
     /// A password could not be hashed. The cause is for the log.
     #[error("INTERNAL_ERROR : The password cannot be hashed")]
     Hashing(String),

@@ -271,6 +271,24 @@ pub struct DefaultSupportedIdpConfig {
     /// What Apple knows the app by, besides.
     #[serde(skip_serializing_if = "is_default")]
     pub apple_sign_in_config: AppleSignInConfig,
+    /// Where the provider is, if it is not where everybody knows it to be. Ours.
+    #[serde(skip_serializing_if = "is_default")]
+    pub addresses: ProviderAddresses,
+}
+
+/// Where a provider is that is run by somebody else than usual: a company's own, or a test's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProviderAddresses {
+    /// Of a provider with ID tokens: the issuer.
+    #[serde(skip_serializing_if = "is_default")]
+    pub issuer: String,
+    /// Of GitHub and Facebook: what people open (`https://github.com`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub web: String,
+    /// Of GitHub and Facebook: what programs ask (`https://api.github.com`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub api: String,
 }
 
 impl fmt::Debug for DefaultSupportedIdpConfig {
@@ -327,6 +345,11 @@ impl IdpConfig for DefaultSupportedIdpConfig {
         let others = &self.additional_client_ids;
         if others.len() > MOST_LISTED || !others.iter().all(|id| is_client_id(id)) {
             return Err(Error::InvalidOauthClientId);
+        }
+        let ProviderAddresses { issuer, web, api } = &self.addresses;
+        if [issuer, web, api].into_iter().any(|url| !url.is_empty() && Issuer::parse(url).is_none()) {
+            let why = "addresses must be https URLs without query and fragment (http only on this machine)";
+            return Err(Error::InvalidConfig(why));
         }
         let key = &apple.code_flow_config;
         check_lengths([&self.client_secret, &key.team_id, &key.key_id, &key.private_key])
@@ -403,6 +426,7 @@ pub const INBOUND_SAML: Schema = &[
 /// The shape of [`DefaultSupportedIdpConfig`].
 pub const DEFAULT_SUPPORTED_IDP: Schema = &[
     ("additionalClientIds", Kind::List(&Kind::Text)),
+    ("addresses", Kind::Object(&[("api", Kind::Text), ("issuer", Kind::Text), ("web", Kind::Text)])),
     (
         "appleSignInConfig",
         Kind::Object(&[

@@ -72,6 +72,7 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
     let operation = match row.run {
         Run::Status => return Ok(status()),
         Run::Page(page) => return pages::show(page, room, &head).await,
+        Run::ProviderForm => return pages::provider::come_back(room, body).await,
         Run::AccessToken => return oauth::answer(room, &head, body).await,
         Run::PublicKeys(purpose, form) => return public_keys::answer(&service.tokens(), purpose, form),
         Run::NotYet => {
@@ -111,6 +112,7 @@ async fn run(
         table::Does::Glance(run) | table::Does::Read(run) => {
             service.read(asked, move |store, call| run(store, call, &input)).await
         }
+        table::Does::Inquire(run) => service.inquire(asked, move |store, call| run(store, call, &input)).await,
         table::Does::Write(run) => service.write(asked, move |store, call| run(store, call, &input)).await,
     }
 }

@@ -235,12 +235,31 @@ pub(super) const SURFACES: &[Surface] = &[
             (GET, "", "status", STATUS),
             (GET, "emulator/openapi.json", "openapi", OPENAPI),
             (GET, "emulator/action", "action", ACTION),
-            (GET, "emulator/auth/handler", "auth.handler", HANDLER),
-            (GET, "emulator/auth/iframe", "auth.iframe", IFRAME),
-            (GET, "emulator/auth/gapi.js", "auth.gapi", GAPI),
         ],
     },
-    Surface { base: "/__/auth", ids: "auth.", auth: Auth::Anyone, rows: &[(GET, "/action", "action", LINK)] },
+    // What browsers open to sign in by a provider, where SDKs look for it and where providers' consoles know it to be.
+    Surface {
+        base: "/emulator/auth",
+        ids: "emulator.auth.",
+        auth: Auth::Anyone,
+        rows: &[
+            (GET, "/handler", "handler", HANDLER),
+            (GET, "/iframe", "iframe", IFRAME),
+            (GET, "/gapi.js", "gapi", GAPI),
+        ],
+    },
+    Surface {
+        base: "/__/auth",
+        ids: "auth.",
+        auth: Auth::Anyone,
+        rows: &[
+            (GET, "/action", "action", LINK),
+            (GET, "/handler", "handler", HANDLER),
+            (POST, "/handler", "handler.return", HANDLER_RETURN),
+            (GET, "/handler.js", "handler.script", HANDLER_SCRIPT),
+            (GET, "/iframe", "iframe", IFRAME),
+        ],
+    },
     // The former names, which old SDKs and some Admin SDKs call.
     Surface {
         base: "/www.googleapis.com/identitytoolkit/v3/relyingparty",

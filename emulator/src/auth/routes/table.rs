@@ -48,6 +48,8 @@ pub(super) enum Run {
     Status,
     /// What people and browsers open.
     Page(Page),
+    /// The form with which a provider sends a user back.
+    ProviderForm,
     /// OAuth2's token endpoint.
     AccessToken,
     /// The public keys.
@@ -94,6 +96,8 @@ pub(super) enum Does {
     /// Reads a client's own account; an admin may ask for many.
     Glance(Reading),
     Read(Reading),
+    /// Reads, and may have others asked first.
+    Inquire(Reading),
     Write(Writing),
 }
 
@@ -103,6 +107,10 @@ const fn reading(source: Source, schema: Schema, run: Reading) -> Operation {
 
 const fn glancing(source: Source, schema: Schema, run: Reading) -> Operation {
     Operation { source, schema, run: Does::Glance(run), action: None }
+}
+
+const fn inquiring(source: Source, schema: Schema, run: Reading) -> Operation {
+    Operation { source, schema, run: Does::Inquire(run), action: None }
 }
 
 const fn writing(source: Source, schema: Schema, run: Writing) -> Operation {
@@ -143,6 +151,8 @@ pub(super) const STATUS: Run = Run::Status;
 pub(super) const ACTION: Run = Run::Page(Page::Action);
 pub(super) const LINK: Run = Run::Page(Page::Link);
 pub(super) const HANDLER: Run = Run::Page(Page::Handler);
+pub(super) const HANDLER_RETURN: Run = Run::ProviderForm;
+pub(super) const HANDLER_SCRIPT: Run = Run::Page(Page::HandlerScript);
 pub(super) const IFRAME: Run = Run::Page(Page::Iframe);
 pub(super) const GAPI: Run = Run::Page(Page::Gapi);
 pub(super) const OPENAPI: Run = Run::Page(Page::OpenApi);
@@ -185,10 +195,10 @@ pub(super) const SIGN_IN_WITH_PHONE_NUMBER: Run = Run::Operation(
     })
     .counted(Action::ShowCode),
 );
-pub(super) const SIGN_IN_WITH_IDP: Run =
-    Run::Operation(&writing(Source::Json, sign_in_idp::SCHEMA, |store, call, body| {
-        sign_in_idp::sign_in(store, call, typed(body)?)
-    }));
+pub(super) const SIGN_IN_WITH_IDP: Run = Run::Operation(
+    &writing(Source::Json, sign_in_idp::SCHEMA, |store, call, body| sign_in_idp::sign_in(store, call, typed(body)?))
+        .counted(Action::ShowCode),
+);
 pub(super) const BATCH_CREATE: Run = Run::Operation(&writing(Source::Json, import::SCHEMA, |store, call, body| {
     import::batch_create(store, call, typed(body)?)
 }));
@@ -215,7 +225,7 @@ pub(super) const SEND_VERIFICATION_CODE: Run = Run::Operation(
 pub(super) const LIST_VERIFICATION_CODES: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, _| phone::list(store, call)));
 pub(super) const CREATE_AUTH_URI: Run =
-    Run::Operation(&reading(Source::Json, create_auth_uri::SCHEMA, |store, call, body| {
+    Run::Operation(&inquiring(Source::Json, create_auth_uri::SCHEMA, |store, call, body| {
         create_auth_uri::create_auth_uri(store, call, typed(body)?)
     }));
 pub(super) const DELETE_ACCOUNT: Run = Run::Operation(&writing(Source::Json, delete::SCHEMA, |store, call, body| {

@@ -148,21 +148,24 @@ async fn only_providers_that_are_configured_count() {
     };
     house.privileged(None, create, google).await;
     let saml = "OPERATION_NOT_ALLOWED : This server does not sign in by SAML.";
-    let others = "OPERATION_NOT_ALLOWED : This server signs in by google.com, apple.com and OpenID Connect providers \
-                  (oidc.*) only.";
-    let no_token = "OPERATION_NOT_ALLOWED : This server accepts an identity provider's ID token only: no access token, no \
-                    code.";
+    let others = "OPERATION_NOT_ALLOWED : This server signs in by google.com, apple.com, microsoft.com, github.com, \
+                  facebook.com and OpenID Connect providers (oidc.*) only.";
+    let no_token = "OPERATION_NOT_ALLOWED : This server accepts this provider's ID tokens, and codes of sign-ins that it \
+                    has begun; an access token alone proves nothing.";
+    let no_session = "INVALID_IDP_RESPONSE : A code counts only with the sessionId of accounts:createAuthUri.";
     let somebody_else = "INVALID_IDP_RESPONSE : The ID token has been issued by somebody else.";
     let id_token = format!("id_token={token}");
     for (provider, credential, expected) in [
         ("google.com", id_token.as_str(), somebody_else),
         ("google.com", "access_token=x", no_token),
-        ("google.com", "code=x", no_token),
+        ("google.com", "code=x", no_session),
+        ("github.com", "code=x", no_session),
         ("apple.com", &id_token, NOT_CONFIGURED),
         ("oidc.other", &id_token, NOT_CONFIGURED),
         ("example.org", &id_token, NOT_CONFIGURED),
-        ("github.com", "access_token=x", others),
-        ("facebook.com", &id_token, others),
+        ("github.com", "access_token=x", NOT_CONFIGURED),
+        ("facebook.com", &id_token, NOT_CONFIGURED),
+        ("twitter.com", "access_token=x", others),
         ("saml.test", "SAMLResponse=x", saml),
     ] {
         let got = house.sign_in_with(provider, credential).await;

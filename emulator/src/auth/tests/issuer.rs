@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use axum::extract::{Request as AxumRequest, State};
 use axum::response::{IntoResponse, Response};
 use jsonwebtoken::Algorithm;
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,6 +47,27 @@ struct Shared {
     mood: Mutex<Mood>,
     keys: Mutex<Value>,
     asked: AtomicUsize,
+    endpoints: Mutex<HashMap<String, Answer>>,
+    requests: Mutex<Vec<Sent>>,
+}
+
+/// What an endpoint answers.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Json(u16, Value),
+    Text(u16, &'static str),
+    Huge,
+    Silent,
+    Redirect,
+}
+
+/// What an endpoint was asked.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) authorization: String,
+    pub(super) body: String,
 }
 
 impl Issuer {
@@ -62,7 +84,8 @@ impl Issuer {
             json!({"kty": "EC", "crv": "P-256", "kid": "curve-1_a", "use": "sig", "alg": "ES256", "x": x, "y": y});
         keys["keys"].as_array_mut().unwrap().push(jwk);
         let (mood, asked) = (Mutex::new(Mood::Good), AtomicUsize::new(0));
-        let state = Arc::new(Shared { url: url.clone(), mood, keys: Mutex::new(keys), asked });
+        let (endpoints, requests) = (Mutex::default(), Mutex::default());
+        let state = Arc::new(Shared { url: url.clone(), mood, keys: Mutex::new(keys), asked, endpoints, requests });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
         tokio::spawn(async move {
             let service = hyper_util::service::TowerToHyperService::new(router);
@@ -86,6 +109,16 @@ impl Issuer {
     /// How often its keys have been asked for.
     pub(super) fn asked(&self) -> usize {
         self.state.asked.load(Ordering::SeqCst)
+    }
+
+    /// Has an endpoint answer so from now on.
+    pub(super) fn answer(&self, path: &str, answer: Answer) {
+        self.state.endpoints.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// What endpoints were asked since the last time.
+    pub(super) fn take_requests(&self) -> Vec<Sent> {
+        std::mem::take(&mut *self.state.requests.lock().unwrap())
     }
 
     /// A token with a user's claims, changed, signed with RS256.
@@ -128,26 +161,63 @@ impl Issuer {
 }
 
 async fn answer(State(state): State<Arc<Shared>>, request: AxumRequest) -> Response {
+    if let Some(answer) = endpoint(&state, request.uri().path()) {
+        return answer_by(&state, answer, request).await;
+    }
     let is_keys = request.uri().path() == "/keys";
     if is_keys {
         state.asked.fetch_add(1, Ordering::SeqCst);
     }
     let mood = *state.mood.lock().unwrap();
-    let describe = |issuer: &str, keys: &str| json!({"issuer": issuer, "jwks_uri": keys}).to_string().into_response();
+    let describe = |issuer: &str, keys: &str| {
+        let at = |path: &str| format!("{}{path}", state.url);
+        json!({
+            "issuer": issuer, "jwks_uri": keys, "authorization_endpoint": at("/authorize?tenant=a"),
+            "token_endpoint": at("/token"), "userinfo_endpoint": at("/userinfo"),
+            "authorization_response_iss_parameter_supported": true,
+        })
+        .to_string()
+        .into_response()
+    };
     let keys = || ([("cache-control", "max-age=600")], state.keys.lock().unwrap().to_string()).into_response();
     let own = format!("{}/keys", state.url);
     match mood {
         Mood::Down => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Mood::Silent => std::future::pending().await,
         Mood::Redirects => (StatusCode::FOUND, [("location", "http://169.254.169.254/")]).into_response(),
-        Mood::Huge if is_keys => {
-            let endless = futures_util::stream::repeat(Ok::<_, std::convert::Infallible>("x".repeat(65_536)));
-            Body::from_stream(endless).into_response()
-        }
+        Mood::Huge if is_keys => endless(),
         Mood::Keyless if is_keys => "<html>".into_response(),
         Mood::LeadsAway => describe(&state.url, "http://169.254.169.254/latest/meta-data"),
         Mood::Pretends => describe("https://accounts.google.com", &own),
         Mood::Good | Mood::Huge | Mood::Keyless if is_keys => keys(),
         Mood::Good | Mood::Huge | Mood::Keyless => describe(&state.url, &own),
     }
+}
+
+fn endpoint(state: &Shared, path: &str) -> Option<Answer> {
+    state.endpoints.lock().unwrap().get(path).cloned()
+}
+
+async fn answer_by(state: &Shared, answer: Answer, request: AxumRequest) -> Response {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let authorization = head.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    state.requests.lock().unwrap().push(Sent {
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        authorization: authorization.unwrap_or_default(),
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    });
+    match answer {
+        Answer::Json(status, value) => (StatusCode::from_u16(status).unwrap(), value.to_string()).into_response(),
+        Answer::Text(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
+        Answer::Huge => endless(),
+        Answer::Silent => std::future::pending().await,
+        Answer::Redirect => (StatusCode::FOUND, [("location", "http://169.254.169.254/")]).into_response(),
+    }
+}
+
+fn endless() -> Response {
+    let endless = futures_util::stream::repeat(Ok::<_, std::convert::Infallible>("x".repeat(65_536)));
+    Body::from_stream(endless).into_response()
 }

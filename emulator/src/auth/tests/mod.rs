@@ -10,6 +10,8 @@ mod keys;
 mod mail_server;
 mod passkeys;
 mod provider_configs;
+mod provider_sign_in;
+mod provider_tokens;
 mod requests;
 mod self_host;
 mod sign_in;

@@ -39,7 +39,12 @@ impl Issuer {
         let text = |name: &str| description.get(name).and_then(Value::as_str);
         // Whoever describes another issuer is not the one that was asked for.
         let url = text("jwks_uri").filter(|_| text("issuer") == Some(&self.0))?;
-        is_fetchable(url, self.0.starts_with("http://")).then(|| url.to_owned())
+        self.may_lead_to(url).then(|| url.to_owned())
+    }
+
+    /// Whether what the issuer says may have this asked.
+    pub(super) fn may_lead_to(&self, url: &str) -> bool {
+        is_fetchable(url, self.0.starts_with("http://"))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A key says by its type what it verifies; a token's header only has to agree. So a public key is never taken for a
 //! secret, and "none" is no algorithm (RFC 8725, sections 3.1 and 3.2).
 
+use super::Endpoints;
 use crate::token::Compact;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -17,9 +18,12 @@ const COORDINATE: usize = 32;
 /// A point follows in full (SEC 1, section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 
-/// The keys of an issuer at one time.
+/// The keys of an issuer at one time, and where it can be asked for more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProviderKeys(Vec<ProviderKey>);
+pub struct ProviderKeys {
+    keys: Vec<ProviderKey>,
+    endpoints: Endpoints,
+}
 
 /// It is no JSON Web Key Set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,18 +53,29 @@ impl ProviderKeys {
         let set: Value = serde_json::from_slice(json).map_err(|_| UnusableKeys)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(UnusableKeys)?;
         let keys = keys.iter().take(MOST_KEYS).filter_map(Value::as_object);
-        Ok(Self(keys.filter_map(ProviderKey::read).collect()))
+        Ok(Self { keys: keys.filter_map(ProviderKey::read).collect(), endpoints: Endpoints::default() })
+    }
+
+    /// The same, with what the issuer's description says besides.
+    #[must_use]
+    pub fn with(self, endpoints: Endpoints) -> Self {
+        Self { endpoints, ..self }
+    }
+
+    /// Where the issuer signs users in.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// Whether there is a key that a token may mean by this id, or without one.
     pub fn have(&self, id: Option<&str>) -> bool {
-        id.is_none() || self.0.iter().any(|key| key.id.as_deref() == id)
+        id.is_none() || self.keys.iter().any(|key| key.id.as_deref() == id)
     }
 
     /// Whether the key that a token names has signed it. A token may name none where there is only one (OpenID Connect
     /// Core 1.0, section 10.1).
     pub(super) fn have_signed(&self, token: &Compact<'_>) -> bool {
-        let mut fitting = self.0.iter().filter(|key| Some(key.material.algorithm()) == token.algorithm());
+        let mut fitting = self.keys.iter().filter(|key| Some(key.material.algorithm()) == token.algorithm());
         let key = match token.key_id() {
             Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)),
             None => fitting.next().filter(|_| fitting.next().is_none()),
@@ -141,6 +156,6 @@ mod tests {
             assert_eq!(ProviderKeys::parse(text.as_bytes()), Err(UnusableKeys), "{text}");
         }
         let many = json!({"keys": vec![json!({"kty": "RSA", "kid": "k", "n": "AQAB", "e": "AQAB"}); 1000]}).to_string();
-        assert_eq!(ProviderKeys::parse(many.as_bytes()).unwrap().0.len(), MOST_KEYS);
+        assert_eq!(ProviderKeys::parse(many.as_bytes()).unwrap().keys.len(), MOST_KEYS);
     }
 }

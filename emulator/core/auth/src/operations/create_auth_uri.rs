@@ -1,6 +1,6 @@
-//! `accounts:createAuthUri`: how the owner of an email can sign in.
+//! `accounts:createAuthUri`: how the owner of an email can sign in, or where a user goes to sign in by a provider.
 
-use super::{Answer, Call, given, policy};
+use super::{Answer, Call, authorize, given, policy};
 use crate::account::{self, Account, PASSWORD, PHONE};
 use crate::entropy::alphanumeric;
 use crate::errors::Error;
@@ -38,21 +38,26 @@ pub const SCHEMA: Schema = &[
 #[serde(rename_all = "camelCase", default)]
 pub struct Request {
     continue_uri: Option<String>,
-    identifier: Option<String>,
     provider_id: Option<String>,
     session_id: Option<String>,
+    #[serde(flatten)]
+    wishes: authorize::Wishes,
 }
 
-/// Says whether an email has an account, and the ways into it; where emails are private, neither.
+/// Says whether an email has an account, and the ways into it; where emails are private, neither. With a provider it
+/// begins a sign-in there.
 ///
 /// # Errors
 /// As the official emulator.
 pub fn create_auth_uri(store: &(impl Accounts + ?Sized), call: &Call<'_>, request: Request) -> Result<Answer, Error> {
     let policy = policy::of(store, call)?;
-    if given(&request.provider_id).is_some() {
-        return Err(Error::NotImplemented("Sign-in with IDP is not yet supported.".to_owned()));
+    if let Some(provider) = given(&request.provider_id) {
+        if call.emulator {
+            return Err(Error::NotImplemented("Sign-in with IDP is not yet supported.".to_owned()));
+        }
+        return authorize::begin(store, call, provider, given(&request.continue_uri), &request.wishes);
     }
-    let identifier = given(&request.identifier).ok_or(Error::MissingIdentifier)?;
+    let identifier = given(&request.wishes.identifier).ok_or(Error::MissingIdentifier)?;
     let continue_uri = given(&request.continue_uri).ok_or(Error::MissingContinueUri)?;
     if !account::is_email(identifier) {
         return Err(Error::InvalidIdentifier);

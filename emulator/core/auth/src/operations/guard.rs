@@ -17,7 +17,7 @@ pub enum Action {
     SignUp,
     /// Show a password.
     ShowPassword,
-    /// Show a code from an email or a text message, a one-time password, or a passkey.
+    /// Show a code from an email, a text message or an identity provider, a one-time password, or a passkey.
     ShowCode,
     /// Have an email sent.
     SendEmail,
@@ -43,7 +43,7 @@ impl Action {
 }
 
 fn shows_code(body: &Value) -> bool {
-    ["oobCode", "code", "sessionInfo", "temporaryProof", "phoneVerificationInfo", "totpVerificationInfo"]
+    ["oobCode", "code", "requestUri", "sessionInfo", "temporaryProof", "phoneVerificationInfo", "totpVerificationInfo"]
         .iter()
         .any(|field| body.get(field).is_some())
 }
@@ -268,6 +268,7 @@ pub fn is_spent(action: Action, outcome: Result<(), &Error>) -> bool {
                 | Error::InvalidSessionInfo
                 | Error::SessionExpired
                 | Error::InvalidTemporaryProof
+                | Error::InvalidIdpResponse(_)
                 | Error::InvalidMfaPendingCredential
                 | Error::ForeignMfaPendingCredential
                 | Error::InvalidAuthenticatorResponse(_)

@@ -2,7 +2,7 @@
 //! becomes of an account by it.
 //!
 //! An emulator asks no provider: the answer is whatever the client brings, a JWT of anyone or strict JSON. What a server
-//! in earnest believes is settled by `idp_token`.
+//! in earnest believes is settled by `idp_credential`.
 
 use super::Call;
 use crate::account::{Account, is_email};
@@ -68,8 +68,25 @@ pub(super) struct Assertion {
     raw_user_info: Option<String>,
     id_token: Option<String>,
     access_token: Option<String>,
+    /// For so many seconds the access token is good.
+    access_token_lasts: Option<u64>,
+    /// What the ID token's nonce has been made from, where the client does not know it yet.
+    nonce: Option<String>,
     /// The access token is this user's: nobody has to believe the client.
     pub(super) vouches_for_access_token: bool,
+}
+
+/// By what a user is known to a provider.
+#[derive(Default)]
+pub(super) struct Credential {
+    pub(super) id_token: Option<String>,
+    pub(super) access_token: Option<String>,
+    /// Seconds that the access token is good for.
+    pub(super) lasts: Option<u64>,
+    /// A nonce that the client is to be told, so that it can show the ID token again.
+    pub(super) nonce: Option<String>,
+    /// The access token is known to be this user's.
+    pub(super) is_the_users: bool,
 }
 
 impl Assertion {
@@ -92,19 +109,28 @@ impl Assertion {
         Ok(assertion)
     }
 
-    /// What verified claims say. The access token is the client's own word, unless they have its hash.
-    pub(super) fn verified(provider_id: &str, claims: &Map<String, Value>, brought: &Brought) -> Result<Self, Error> {
+    /// What verified claims say, and by what credential they have been had.
+    pub(super) fn verified(
+        provider_id: &str,
+        claims: &Map<String, Value>,
+        credential: Credential,
+    ) -> Result<Self, Error> {
         let mut assertion = Self::of(provider_id.to_owned(), claims, None)?;
         // Apple writes it as text. Nothing else that is not `true` is.
         assertion.email_verified =
             claims.get("email_verified").is_some_and(|value| *value == true || value.as_str() == Some("true"));
         assertion.email = assertion.email.filter(|email| is_email(email));
-        assertion.id_token = brought.given("id_token").map(str::to_owned);
-        assertion.access_token = brought.given("access_token").map(str::to_owned);
         let hash = claims.get("at_hash").and_then(Value::as_str);
-        assertion.vouches_for_access_token =
-            hash.zip(brought.given("access_token")).is_some_and(|(hash, token)| is_hash_of(hash, token));
-        Ok(assertion)
+        let is_hashed =
+            hash.zip(credential.access_token.as_deref()).is_some_and(|(hash, token)| is_hash_of(hash, token));
+        assertion.vouches_for_access_token = is_hashed || credential.is_the_users;
+        let Credential { id_token, access_token, lasts, nonce, is_the_users: _ } = credential;
+        Ok(Self { id_token, access_token, access_token_lasts: lasts, nonce, ..assertion })
+    }
+
+    /// The same, of a provider that has no ID tokens but a profile of its own form. `home` is how ids become URIs.
+    pub(super) fn with_profile(self, home: &str, profile: &Value) -> Self {
+        Self { federated_id: format!("{home}{}", self.raw_id), raw_user_info: Some(profile.to_string()), ..self }
     }
 
     fn of(provider_id: String, claims: &Map<String, Value>, saml: Option<Saml>) -> Result<Self, Error> {
@@ -164,6 +190,8 @@ impl Assertion {
         tell("federatedId", Some(self.federated_id.clone().into()));
         tell("oauthAccessToken", text(&self.access_token));
         tell("oauthIdToken", text(&self.id_token));
+        tell("oauthExpireIn", self.access_token_lasts.map(Value::from));
+        tell("nonce", text(&self.nonce));
         told
     }
 }

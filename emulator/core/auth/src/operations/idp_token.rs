@@ -1,95 +1,32 @@
-//! What a server in earnest believes of a sign-in with an identity provider: an ID token of OpenID Connect that one of
-//! the provider's keys has signed for this app. Must not know: what becomes of an account by it.
-//!
-//! Access tokens alone prove nothing: whoever runs another app has some of its users (RFC 8725, section 3.9). SAML and
-//! providers without ID tokens are refused.
+//! What a server in earnest believes of an ID token of OpenID Connect: one that the provider's keys have signed, for this
+//! app and this sign-in. Must not know: how the token has come here, or what becomes of an account by it.
 
 use super::Call;
-use super::idp::{Assertion, Brought};
+use super::providers::OpenId;
 use crate::errand::KeysWanted;
 use crate::errors::Error;
-use crate::idp_config::{DEFAULT_SUPPORTED, DefaultSupportedIdpConfig, IdpConfig, OauthIdpConfig};
-use crate::oidc::{Disbelieved, Expected, Issuer, Nonce, ProviderToken};
-use crate::store::Accounts;
+use crate::oidc::{Disbelieved, Expected, Nonce, ProviderToken};
+use serde_json::{Map, Value};
 
-const GOOGLE: &str = "google.com";
-const APPLE: &str = "apple.com";
-
-/// Whom a provider's tokens are from and for.
-struct Provider {
-    /// Where its keys are; its tokens name it so.
-    issuer: String,
-    /// How else its tokens name it.
-    alias: Option<&'static str>,
-    audiences: Vec<String>,
-    /// A token with a nonce is worth nothing without what it was made from.
-    needs_nonce: bool,
-}
-
-/// What the provider says of the user, once its keys have been asked for.
+/// What the provider says of the user, once its keys have been asked for. `raw_nonce` is what the token's nonce has been
+/// made from, if anybody knows.
 ///
 /// # Errors
-/// The provider is not configured or cannot be asked, or the token is not believed.
-pub(super) fn assertion(
-    store: &(impl Accounts + ?Sized),
+/// The provider cannot be asked, or the token is not believed.
+pub(super) fn claims(
     call: &Call<'_>,
-    brought: &Brought,
-) -> Result<Assertion, Error> {
-    let provider_id = brought.provider_id()?;
-    let provider = provider(store, call, provider_id)?;
-    let id_token = brought.given("id_token").ok_or(Error::UnsupportedProvider(
-        "This server accepts an identity provider's ID token only: no access token, no code.",
-    ))?;
+    provider: &OpenId,
+    id_token: &str,
+    raw_nonce: Option<&str>,
+) -> Result<Map<String, Value>, Error> {
     let issuers: Vec<_> = [Some(provider.issuer.as_str()), provider.alias].into_iter().flatten().collect();
     let audiences: Vec<_> = provider.audiences.iter().map(String::as_str).collect();
-    let nonce = Nonce { raw: brought.given("nonce"), required: provider.needs_nonce };
+    let nonce = Nonce { raw: raw_nonce, required: provider.needs_nonce };
     let expected = Expected { issuers: &issuers, audiences: &audiences, nonce, now: call.now };
     let token = ProviderToken::read(id_token, &expected).map_err(refused)?;
-    let issuer = Issuer::parse(&provider.issuer).ok_or(Error::ProviderNotConfigured)?;
-    let wanted = KeysWanted { issuer, key_id: token.key_id().map(str::to_owned) };
+    let wanted = KeysWanted { issuer: provider.issuer.clone(), key_id: token.key_id().map(str::to_owned) };
     let keys = call.passwords.outcomes.provider_keys(wanted)?;
-    let claims = token.verified(&keys).map_err(refused)?;
-    Assertion::verified(provider_id, &claims, brought)
-}
-
-fn provider(store: &(impl Accounts + ?Sized), call: &Call<'_>, id: &str) -> Result<Provider, Error> {
-    if id.starts_with("oidc.") {
-        let config: OauthIdpConfig = configured(store, call, id)?;
-        let is_enabled = config.enabled;
-        let provider =
-            Provider { issuer: config.issuer, alias: None, audiences: vec![config.client_id], needs_nonce: true };
-        return Some(provider).filter(|_| is_enabled).ok_or(Error::ProviderNotConfigured);
-    }
-    let (issuer, alias, needs_nonce) = match id {
-        // Google's libraries put nonces into tokens that apps know nothing of.
-        GOOGLE => ("https://accounts.google.com", Some("accounts.google.com"), false),
-        APPLE => ("https://appleid.apple.com", None, true),
-        _ if id.starts_with("saml.") => {
-            return Err(Error::UnsupportedProvider("This server does not sign in by SAML."));
-        }
-        _ if DEFAULT_SUPPORTED.contains(&id) => {
-            return Err(Error::UnsupportedProvider(
-                "This server signs in by google.com, apple.com and OpenID Connect providers (oidc.*) only.",
-            ));
-        }
-        _ => return Err(Error::ProviderNotConfigured),
-    };
-    let config: DefaultSupportedIdpConfig = configured(store, call, id)?;
-    if !config.enabled {
-        return Err(Error::ProviderNotConfigured);
-    }
-    let mut audiences = vec![config.client_id];
-    audiences.extend(config.additional_client_ids);
-    if id == APPLE {
-        audiences.extend(config.apple_sign_in_config.bundle_ids);
-    }
-    audiences.retain(|audience| !audience.is_empty());
-    Ok(Provider { issuer: issuer.to_owned(), alias, audiences, needs_nonce })
-}
-
-fn configured<C: IdpConfig>(store: &(impl Accounts + ?Sized), call: &Call<'_>, id: &str) -> Result<C, Error> {
-    let value = store.idp_config(call.scope, C::KIND, id)?.ok_or(Error::ProviderNotConfigured)?;
-    serde_json::from_value(value).map_err(|_| Error::ProviderNotConfigured)
+    token.verified(&keys).map_err(refused)
 }
 
 fn refused(why: Disbelieved) -> Error {
@@ -113,10 +50,12 @@ fn refused(why: Disbelieved) -> Error {
 mod tests {
     use super::super::tests::House;
     use super::*;
+    use crate::idp_config::DefaultSupportedIdpConfig;
+    use crate::oidc::Issuer;
     use crate::operations::{idp_configs, sign_in_idp};
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     /// Whose keys are asked for, or the refusal.
     fn check(provider: &str, config: Value, claims: Value, credential: &str, expected: Result<&str, &str>) {
@@ -157,11 +96,28 @@ mod tests {
         check("google.com", of(google, "org.app"), Err("INVALID_IDP_RESPONSE : The ID token has been issued for"));
         check("google.com", of(apple, "web"), Err("INVALID_IDP_RESPONSE : The ID token has been issued by"));
         check("apple.com", of(apple, "org.app"), Ok(apple));
+        let without = "OPERATION_NOT_ALLOWED : The configuration of microsoft.com has no addresses.issuer";
+        check("microsoft.com", of(google, "web"), Err(without));
         check(
             "apple.com",
             of("appleid.apple.com", "web"),
             Err("INVALID_IDP_RESPONSE : The ID token has been issued by"),
         );
+    }
+
+    #[test]
+    fn a_provider_may_be_elsewhere() {
+        let directory = "https://login.microsoftonline.com/1/v2.0";
+        let config = json!({"clientId": "c", "enabled": true, "addresses": {"issuer": directory}});
+        let of = |issuer: &str| json!({"iss": issuer, "aud": "c"});
+        check("microsoft.com", config.clone(), of(directory), "", Ok(directory));
+        check("google.com", config.clone(), of(directory), "", Ok(directory));
+        for other in ["accounts.google.com", "https://accounts.google.com", "https://login.microsoftonline.com/2/v2.0"]
+        {
+            let expected = Err("INVALID_IDP_RESPONSE : The ID token has been issued by");
+            check("google.com", config.clone(), of(other), "", expected);
+            check("microsoft.com", config.clone(), of(other), "", expected);
+        }
     }
 
     #[test]

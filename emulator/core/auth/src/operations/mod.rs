@@ -4,6 +4,7 @@
 //! paths, methods, JSON text, or who may call (the shell decides whether a call is privileged).
 
 pub mod access_token;
+pub mod authorize;
 mod blocking;
 pub mod bulk;
 pub mod config;
@@ -13,7 +14,10 @@ mod entry;
 pub mod grant;
 pub mod guard;
 pub mod idp;
+mod idp_access_token;
+mod idp_code;
 pub mod idp_configs;
+mod idp_credential;
 mod idp_token;
 pub mod import;
 pub mod lookup;
@@ -24,6 +28,7 @@ pub mod passkeys;
 pub mod password_policy;
 pub mod phone;
 mod policy;
+mod providers;
 mod record;
 mod second_factors;
 pub mod session_cookie;
@@ -44,6 +49,7 @@ use crate::errand::Passwords;
 use crate::errors::Error;
 use crate::passkey::RelyingParty;
 use crate::passkey::challenge::Challenges;
+use crate::sign_in_session::SessionKey;
 use crate::store::{Accounts, Scope, Store};
 use crate::token::refresh::{RefreshToken, SecondFactor};
 use crate::token::{LIFETIME, Purpose, Tokens, claims, session};
@@ -70,6 +76,8 @@ pub struct Call<'a> {
     pub tokens: &'a Tokens,
     /// How passwords are hashed.
     pub passwords: Passwords<'a>,
+    /// How users who are at an identity provider are remembered.
+    pub sessions: &'a SessionKey,
     /// Where links lead to: scheme and host, without a slash at the end.
     pub origin: &'a str,
     /// What can be sent to users.
@@ -260,8 +268,10 @@ mod tests {
         pub(super) receivers: Vec<String>,
         pub(super) relying_party: Option<RelyingParty>,
         challenges: Challenges,
+        pub(super) outcomes: Outcomes,
         entropy: Counting,
         tokens: Tokens,
+        sessions: SessionKey,
     }
 
     impl House {
@@ -275,8 +285,10 @@ mod tests {
                 receivers: Vec::new(),
                 relying_party: None,
                 challenges: Challenges::new([7; 32]),
+                outcomes: Outcomes::default(),
                 entropy: Counting::default(),
                 tokens: Tokens::Unsigned,
+                sessions: SessionKey::new(&[7; 32]).unwrap(),
             }
         }
 
@@ -299,22 +311,20 @@ mod tests {
 
         /// Does something as a client.
         pub(super) fn with_call<T>(&mut self, run: impl FnOnce(&mut dyn Store, &Call<'_>) -> T) -> T {
-            let Self { store, scope, now, emulator, delivers, receivers, relying_party, challenges, entropy, tokens } =
-                self;
-            let passkeys = Passkeys { challenges, relying_party: relying_party.as_ref() };
-            let passwords = Passwords { hashing: Hashing::Fake, outcomes: &Outcomes::default() };
-            let origin = "http://127.0.0.1:9099";
-            let (privileged, now, emulator, delivers) = (false, *now, *emulator, *delivers);
+            let Self { store, scope, now, emulator, delivers, receivers, entropy, tokens, sessions, .. } = self;
+            let passkeys = Passkeys { challenges: &self.challenges, relying_party: self.relying_party.as_ref() };
+            let passwords = Passwords { hashing: Hashing::Fake, outcomes: &self.outcomes };
             let call = Call {
                 scope,
-                privileged,
-                emulator,
-                now,
+                privileged: false,
+                emulator: *emulator,
+                now: *now,
                 entropy,
                 tokens,
                 passwords,
-                origin,
-                delivers,
+                sessions,
+                origin: "http://127.0.0.1:9099",
+                delivers: *delivers,
                 receivers,
                 passkeys,
             };

@@ -3,7 +3,7 @@
 use super::blocking::Told;
 use super::entry::{Entered, Entry, enter};
 use super::idp::{Assertion, Brought};
-use super::idp_token;
+use super::idp_credential;
 use super::policy::{self, Policy};
 use super::sign_up::new_account;
 use super::{Answer, Call, given, json, signed_in};
@@ -41,12 +41,13 @@ pub struct Request {
     request_uri: Option<String>,
     return_idp_credential: bool,
     return_refresh_token: bool,
+    session_id: Option<String>,
 }
 
 /// Lets in whom an identity provider vouches for, or gives the account of an ID token the identity.
 ///
 /// # Errors
-/// As the official emulator. A server that takes nobody at their word believes verified ID tokens only.
+/// As the official emulator. A server that takes nobody at their word asks the provider.
 pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Result<Answer, Error> {
     let policy = policy::of(store, call)?;
     let absent = |field: &str| Err(Error::NotImplemented(format!("{field} is not implemented yet.")));
@@ -57,8 +58,11 @@ pub fn sign_in(store: &mut dyn Store, call: &Call<'_>, request: Request) -> Resu
         return absent("pendingIdToken");
     }
     let brought = Brought::read(request.request_uri.as_deref(), request.post_body.as_deref())?;
-    let assertion =
-        if call.emulator { Assertion::read(&brought)? } else { idp_token::assertion(store, call, &brought)? };
+    let assertion = if call.emulator {
+        Assertion::read(&brought)?
+    } else {
+        idp_credential::assertion(store, call, &brought, given(&request.session_id))?
+    };
     let told = Answer { body: assertion.told(), ..Answer::default() };
     let of_token = given(&request.id_token).map(|token| signed_in(store, call, token)).transpose()?;
     let of_token = of_token.map(|(account, _)| account);

@@ -3,6 +3,7 @@
 
 mod action;
 mod openapi;
+pub(super) mod provider;
 
 use super::Room;
 use super::input::{origin, pairs};
@@ -23,8 +24,10 @@ pub(super) enum Page {
     Action,
     /// Behind links in emails, for people.
     Link,
-    /// Stands for identity providers.
+    /// Stands for identity providers, in an emulator; leads to them elsewhere.
     Handler,
+    /// What leads there.
+    HandlerScript,
     /// Hands on what the provider's page says.
     Iframe,
     /// Stands for Google's script where there is no internet.
@@ -52,8 +55,10 @@ pub(super) async fn show(page: Page, room: &Room, head: &Parts) -> Result<Respon
     match page {
         Page::Action => action::act(room, asked, &query).await,
         Page::Link => Ok(html(include_str!("link.html").to_owned())),
-        Page::Handler => handler(room, asked, &query).await,
-        Page::Iframe => Ok(html(include_str!("iframe.html").to_owned())),
+        Page::Handler if room.service.is_emulator() => handler(room, asked, &query).await,
+        Page::Handler => provider::page(room, asked, &query).await,
+        Page::HandlerScript => Ok(provider::script()),
+        Page::Iframe => provider::relay(room, asked).await,
         Page::Gapi => Ok(([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("gapi.js")).into_response()),
         Page::OpenApi => Ok(pretty(&openapi::document(&asked.origin)).into_response()),
     }
