@@ -141,7 +141,7 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (POST, "/accounts:revokeToken", "accounts.revokeToken", NOT_YET),
+            (POST, "/accounts:revokeToken", "accounts.revokeToken", REVOKE_TOKEN),
             (POST, "/accounts/mfaEnrollment:finalize", "accounts.mfaEnrollment.finalize", FINALIZE_MFA_ENROLLMENT),
             (POST, "/accounts/mfaEnrollment:start", "accounts.mfaEnrollment.start", START_MFA_ENROLLMENT),
             (POST, "/accounts/mfaEnrollment:withdraw", "accounts.mfaEnrollment.withdraw", WITHDRAW_MFA_ENROLLMENT),

@@ -13,6 +13,7 @@ mod provider_configs;
 mod provider_sign_in;
 mod provider_tokens;
 mod requests;
+mod revoke_token;
 mod self_host;
 mod sign_in;
 mod throttles;

@@ -287,6 +287,8 @@ const NOT_YET: &str = "
     POST {v1}/accounts:signInWithGameCenter identitytoolkit.accounts.signInWithGameCenter
     POST {v1}/accounts:verifyIosClient identitytoolkit.accounts.verifyIosClient
     POST {v2}/accounts:revokeToken identitytoolkit.accounts.revokeToken
+    GET {v2}/projects/demo/passkeyConfig identitytoolkit.projects.getPasskeyConfig
+    PATCH {v2}/projects/demo/passkeyConfig identitytoolkit.projects.updatePasskeyConfig
     GET {v2}/defaultSupportedIdps identitytoolkit.defaultSupportedIdps.list
     GET {v2}/recaptchaConfig identitytoolkit.getRecaptchaConfig
     POST {v2}/projects/demo/identityPlatform:initializeAuth identitytoolkit.projects.identityPlatform.initializeAuth

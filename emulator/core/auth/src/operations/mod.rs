@@ -30,6 +30,7 @@ pub mod phone;
 mod policy;
 mod providers;
 mod record;
+pub mod revoke_token;
 mod second_factors;
 pub mod session_cookie;
 pub mod sign_in_custom_token;
