@@ -2,12 +2,9 @@
 // docs/self-hosting.md shows; and the domain that an admin settles.
 
 import assert from 'node:assert/strict';
-import { createSign } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startPages } from './pages.mjs';
-import { startServer } from './suite.mjs';
+import { adminToken, startServer } from './suite.mjs';
 
 let pages;
 let server;
@@ -123,23 +120,8 @@ test('whoever is not known by the authenticator gets nowhere', { timeout: 60_000
   assert.equal(refused, 'NotAllowedError');
 });
 
-/** What the holder of the service-account key gets for it. */
-async function accessToken() {
-  const file = join(server.folder, '.hearth', server.project, 'service-account.json');
-  const key = JSON.parse(await readFile(file, 'utf8'));
-  const now = Math.floor(Date.now() / 1000);
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const claims = { iss: key.client_email, aud: 'https://oauth2.googleapis.com/token', iat: now, exp: now + 600 };
-  const input = `${part({ alg: 'RS256', typ: 'JWT', kid: key.private_key_id })}.${part(claims)}`;
-  const assertion = `${input}.${createSign('RSA-SHA256').update(input).sign(key.private_key).toString('base64url')}`;
-  const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion });
-  const answer = await (await fetch(`${server.url('auth')}/token`, { method: 'POST', body })).json();
-  assert.ok(answer.access_token, JSON.stringify(answer));
-  return answer.access_token;
-}
-
 test("an admin settles the domain by the API's own name for it", { timeout: 60_000 }, async () => {
-  const token = await accessToken();
+  const token = await adminToken(server);
   const config = async (method, body, mask = '') => {
     const path = `identitytoolkit.googleapis.com/v2/projects/${server.project}/passkeyConfig${mask}`;
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
