@@ -1,6 +1,6 @@
 //! What reads bytes of strangers, as functions of bytes. Each panics if something does that must not be.
 //!
-//! Reading order: `json`, `paths`, `rules`, `conditions`, `cases`, `tokens` (texts), `frames` (a session of the SDKs'
+//! Reading order: `json`, `paths`, `rules`, `conditions`, `cases`, `tokens` (texts), `passkeys` (CBOR), `frames` (a session of the SDKs'
 //! protocol), `request`, `rest`, `accounts` (requests).
 //! `tests/corpus/fuzz` holds inputs to begin with, and those that once found something. Must not know: who makes the
 //! bytes.
@@ -12,6 +12,7 @@ mod cases;
 mod conditions;
 mod frames;
 mod json;
+mod passkeys;
 mod paths;
 #[cfg(feature = "server")]
 mod request;
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("conditions", conditions::target),
     ("frames", frames::target),
     ("json", json::target),
+    ("passkeys", passkeys::target),
     ("paths", paths::target),
     #[cfg(feature = "server")]
     ("rest", rest::target),

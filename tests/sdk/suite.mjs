@@ -1,6 +1,7 @@
 // Starts the real binary in a folder of its own, on free ports, and stops it again.
 
 import { spawn } from 'node:child_process';
+import { createSign } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,6 +34,19 @@ export async function startSuite({ runtime = {}, args = [], project = 'demo-sdk'
 export async function startServer({ args = [], project = 'sdk-server', sections, environment } = {}) {
   const runtime = { ...ENFORCED, pubsub: { secret: 'another secret for tests' } };
   return start('serve', SERVER_READY, { runtime, args, project, sections, environment });
+}
+
+/** An access token of the holder of a server's key. */
+export async function adminToken(server) {
+  const file = join(server.folder, '.hearth', server.project, 'service-account.json');
+  const key = JSON.parse(await readFile(file, 'utf8'));
+  const now = Math.floor(Date.now() / 1000);
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { iss: key.client_email, aud: key.token_uri, iat: now, exp: now + 600 };
+  const input = `${part({ alg: 'RS256', typ: 'JWT', kid: key.private_key_id })}.${part(claims)}`;
+  const assertion = `${input}.${createSign('RSA-SHA256').update(input).sign(key.private_key).toString('base64url')}`;
+  const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion });
+  return (await (await fetch(`${server.url('auth')}/token`, { method: 'POST', body })).json()).access_token;
 }
 
 async function start(command, sign, { runtime, args, project, pushStream, sections = {}, environment = {} }) {

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Each has a folder of inputs to begin with in `tests/corpus/fuzz`.
-const TARGETS: [&str; 9] = ["accounts", "cases", "conditions", "frames", "json", "paths", "rest", "rules", "tokens"];
+const TARGETS: [&str; 10] =
+    ["accounts", "cases", "conditions", "frames", "json", "passkeys", "paths", "rest", "rules", "tokens"];
 /// Need the whole server, which takes long to build.
 const OF_THE_SERVER: [&str; 2] = ["accounts", "rest"];
 /// Count edges, and show what is compared with what.

@@ -176,6 +176,10 @@ impl Refusal {
                 | Error::MissingAuthenticatorResponse
                 | Error::InvalidCredentialId
                 | Error::CredentialAlreadyInUse
+                | Error::InvalidAuthenticatorResponse(_)
+                | Error::PasskeyChallengeTimeout
+                | Error::PasskeyLimitExceeded
+                | Error::PasskeysNotEnabled
                 | Error::PasskeyNotFound
                 | Error::ProjectNotFound
                 | Error::UnusableHashing(_)

@@ -166,6 +166,20 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     ) STRICT;
     CREATE INDEX user_event_receiver ON user_event (receiver, number);",
     ),
+    // A passkey without a key was named, not shown. A secret is known by what it is for.
+    Migration(
+        "ALTER TABLE passkey ADD COLUMN public_key BLOB;
+    ALTER TABLE passkey ADD COLUMN sign_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE passkey ADD COLUMN backup_eligible INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE passkey ADD COLUMN backed_up INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE passkey_config (
+        project TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (project, tenant)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE secret (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    ),
 ];
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! know: the database, the functions, the push stream.
 
 mod blocking_functions;
+mod challenges;
 mod errors;
 mod events;
 mod guard;

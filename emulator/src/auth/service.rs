@@ -6,6 +6,7 @@ mod runs;
 mod told;
 
 use super::blocking_functions::BlockingFunctions;
+use super::challenges;
 use super::events::{self, Named};
 use super::guard::{Guard, Taken};
 use super::hashing_pool::HashingPool;
@@ -29,7 +30,9 @@ use hearth_auth::errors::StoreError;
 use hearth_auth::operations::bulk;
 use hearth_auth::operations::guard::{self, Action};
 use hearth_auth::operations::tenants::{self, Admission};
-use hearth_auth::operations::{self, Answer, Call};
+use hearth_auth::operations::{self, Answer, Call, Passkeys};
+use hearth_auth::passkey::RelyingParty;
+use hearth_auth::passkey::challenge::Challenges;
 use hearth_auth::password::Hashing;
 use hearth_auth::sign_in_session::SessionKey;
 use hearth_auth::store::{Accounts, Scope, Standing};
@@ -120,6 +123,10 @@ struct House {
     guard: Guard,
     /// Where links lead to; `None` is where the client has found the server.
     public_url: Option<String>,
+    /// Of passkeys.
+    challenges: Challenges,
+    /// For whom passkeys are, unless admins settle otherwise.
+    relying_party: Option<RelyingParty>,
     /// Of this process: who is at an identity provider while it ends begins anew.
     sessions: SessionKey,
     /// Of keys that may have been forgotten since: by then their tokens are dead by their times.
@@ -172,6 +179,10 @@ impl AuthService {
             let turn = signing_keys::load(&mut SqliteStore::on(&file.writer), clock.now())?;
             (turn.tokens, turn.next)
         };
+        let challenges = match settings.emulator {
+            true => challenges::unkept()?,
+            false => challenges::load(&mut SqliteStore::on(&file.writer))?,
+        };
         let (inbox, mut messages) = mpsc::channel(LONGEST_QUEUE);
         let (ended, end) = oneshot::channel();
         let connection = file.writer;
@@ -206,6 +217,8 @@ impl AuthService {
             outbound,
             guard: Guard::new(settings.limits, &entropy),
             public_url: settings.public_url,
+            challenges,
+            relying_party: settings.passkeys,
             sessions: SessionKey::new(&key).map_err(|_| OpenError::NoKey)?,
             verified,
             remote,
@@ -421,6 +434,7 @@ impl House {
             origin: &asked.origin,
             delivers: self.outbound.delivers(),
             receivers: self.told.names(),
+            passkeys: Passkeys { challenges: &self.challenges, relying_party: self.relying_party.as_ref() },
         }
     }
 

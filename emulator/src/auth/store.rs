@@ -3,6 +3,7 @@
 
 mod idp_configs;
 mod keys;
+mod passkeys;
 
 use hearth_auth::Millis;
 use hearth_auth::account::Account;
@@ -10,11 +11,13 @@ use hearth_auth::code::{Kept, Kind};
 use hearth_auth::errors::StoreError;
 use hearth_auth::event::UserEvent;
 use hearth_auth::operations::config::Config;
+use hearth_auth::passkey::Credential;
 use hearth_auth::settings::Tenant;
 use hearth_auth::store::{Accounts, Order, Scope, Standing, Store, TotpFactor};
 use hearth_auth::token::refresh::RefreshToken;
 use hearth_auth::token::session::{Family, Hash};
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// The tables, through a connection. One that only reads refuses to write.
@@ -180,6 +183,14 @@ impl Accounts for SqliteStore<'_> {
         )
     }
 
+    fn passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Credential>, StoreError> {
+        passkeys::credential(self, scope, credential_id)
+    }
+
+    fn passkey_config(&self, scope: &Scope) -> Result<Option<Value>, StoreError> {
+        passkeys::config(self, scope)
+    }
+
     fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
         self.one(
             "SELECT secret, used FROM totp_factor WHERE project = ?1 AND tenant = ?2 AND local_id = ?3 AND id = ?4",
@@ -317,16 +328,7 @@ impl Store for SqliteStore<'_> {
         }
         // Few accounts have any, or had.
         if let Some(passkeys) = &account.passkey_info {
-            self.run(
-                "DELETE FROM passkey WHERE project = ?1 AND tenant = ?2 AND local_id = ?3",
-                params![project, tenant, local_id],
-            )?;
-            for passkey in passkeys {
-                self.run(
-                    "INSERT INTO passkey VALUES (?1, ?2, ?3, ?4)",
-                    params![project, tenant, passkey.credential_id, local_id],
-                )?;
-            }
+            passkeys::name(self, scope, local_id, passkeys)?;
         }
         let standing =
             Standing { disabled: account.disabled == Some(true), valid_since: account.valid_since_seconds() };
@@ -431,6 +433,23 @@ impl Store for SqliteStore<'_> {
         Ok(())
     }
 
+    fn delete_codes_of(&mut self, scope: &Scope, kind: Kind, before: Millis) -> Result<(), StoreError> {
+        // There are few of a kind; of all kinds there may be many that old. The plus keeps their index out of it.
+        self.run(
+            "DELETE FROM code WHERE project = ?1 AND tenant = ?2 AND kind = ?3 AND +issued_at < ?4",
+            params![scope.project, tenant(scope), kind.name(), stored(before)],
+        )?;
+        Ok(())
+    }
+
+    fn put_passkey(&mut self, scope: &Scope, credential_id: &str, credential: &Credential) -> Result<(), StoreError> {
+        passkeys::put(self, scope, credential_id, credential)
+    }
+
+    fn put_passkey_config(&mut self, scope: &Scope, value: &Value) -> Result<(), StoreError> {
+        passkeys::put_config(self, scope, value)
+    }
+
     fn put_totp_factor(
         &mut self,
         scope: &Scope,
@@ -461,6 +480,7 @@ impl Store for SqliteStore<'_> {
 
     fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError> {
         self.run("DELETE FROM tenant WHERE project = ?1 AND id = ?2", [project, id])?;
+        self.run("DELETE FROM passkey_config WHERE project = ?1 AND tenant = ?2", [project, id])?;
         Ok(())
     }
 

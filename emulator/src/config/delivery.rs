@@ -120,7 +120,7 @@ pub fn auth(
 ) -> Result<AuthSection, String> {
     let Some(section) = section else { return Ok(AuthSection::default()) };
     let section = Section::of(section, "auth")?;
-    section.warn_of_others(&["publicUrl", "appName", "limits", "email", "sms", "triggers"], warnings);
+    section.warn_of_others(&["publicUrl", "appName", "limits", "email", "sms", "triggers", "passkeys"], warnings);
     let public_url = section.text("publicUrl")?.map(|url| origin(&url, "auth.publicUrl")).transpose()?;
     let mut delivery = DeliverySettings::default();
     delivery.templates.app_name = section.text("appName")?;
@@ -317,7 +317,7 @@ impl<'v> Section<'v> {
         self.get(name).map(|value| Self::of(value, &self.key(name))).transpose()
     }
 
-    fn text(&self, name: &str) -> Result<Option<String>, String> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
         let text = |value: &Value| {
             value.as_str().map(str::to_owned).ok_or_else(|| format!("{} is not a string", self.key(name)))
         };

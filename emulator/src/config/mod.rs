@@ -4,6 +4,7 @@
 pub mod auth_triggers;
 pub mod delivery;
 pub mod firebase_json;
+pub mod passkeys;
 pub mod resolve;
 pub mod rules_files;
 pub mod runtime_config;

@@ -3,6 +3,7 @@
 use super::auth_triggers;
 use super::delivery::{self, Secrets};
 use super::firebase_json::{self, FirebaseJson, RulesFile, RulesOf};
+use super::passkeys;
 use super::rules_files::{self, RulesSource};
 use super::runtime_config::{self, RuntimeConfig};
 use super::secret::Secret;
@@ -149,8 +150,8 @@ pub fn resolve(wishes: &Wishes) -> Result<Resolved, ConfigError> {
     Ok(Resolved { settings, warnings })
 }
 
-/// What firebase.json says of proxies, limits, delivery and triggers. An emulator limits nobody, sends nothing, and
-/// tells nobody of its users but functions.
+/// What firebase.json says of proxies, limits, delivery, triggers and passkeys. An emulator limits nobody, sends nothing,
+/// tells nobody of its users but functions, and has passkeys for this machine.
 fn read_server_and_auth(
     root: &Path,
     file: Option<&Path>,
@@ -176,6 +177,7 @@ fn read_server_and_auth(
     settings.auth.public_url = section.public_url;
     settings.auth.delivery = section.delivery;
     settings.auth.triggers = auth_triggers::read(firebase.auth.as_ref(), Some(&secrets), warnings).map_err(failed)?;
+    settings.auth.passkeys = passkeys::read(firebase.auth.as_ref(), warnings).map_err(failed)?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::server::client_address::TrustedProxies;
 use crate::storage::Durability;
 use hearth_auth::operations::guard::Limits;
+use hearth_auth::passkey::RelyingParty;
 use hearth_database::Ruleset;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -92,6 +93,8 @@ pub struct AuthSettings {
     pub delivery: DeliverySettings,
     /// Who is told of users that come and go, besides the functions of this house.
     pub triggers: TriggerSettings,
+    /// For whom passkeys are, unless admins settle otherwise. An emulator's are for this machine.
+    pub passkeys: Option<RelyingParty>,
 }
 
 impl AuthSettings {
@@ -104,6 +107,7 @@ impl AuthSettings {
             public_url: None,
             delivery: DeliverySettings::default(),
             triggers: TriggerSettings::default(),
+            passkeys: None,
         }
     }
 

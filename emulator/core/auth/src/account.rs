@@ -167,11 +167,12 @@ impl Account {
         self.provider_user_info.as_deref().unwrap_or_default()
     }
 
-    /// Whether nothing ties the account to a person: no provider, email, phone number or custom sign-in.
+    /// Whether nothing ties the account to a person: no provider, email, phone number, passkey or custom sign-in.
     pub fn is_anonymous(&self) -> bool {
         self.providers().is_empty()
             && self.email.is_none()
             && self.phone_number.is_none()
+            && self.passkey_info.iter().all(Vec::is_empty)
             && self.custom_auth != Some(true)
     }
 
@@ -244,12 +245,13 @@ impl Account {
         self.email_link_signin = None;
     }
 
-    /// Removes password, phone number and identities, and revokes all tokens: whoever brought them had not shown that
+    /// Removes password, phone number, identities and passkeys, and revokes all tokens: whoever brought them had not shown that
     /// the email is theirs, and somebody else has.
     pub fn close_other_ways_in(&mut self, now: Millis) {
         self.delete_secret();
         self.phone_number = None;
         self.provider_user_info = self.provider_user_info.take().map(|_| Vec::new());
+        self.passkey_info = self.passkey_info.take().map(|_| Vec::new());
         self.valid_since = Some((now / 1000).to_string());
     }
 

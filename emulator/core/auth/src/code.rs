@@ -6,6 +6,7 @@
 use crate::Millis;
 use crate::account::MfaEnrollment;
 use crate::errors::StoreError;
+use crate::passkey::challenge;
 use crate::store::{Accounts, Scope, Store};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub enum Kind {
     PendingSignIn,
     /// An authenticator app that is being enrolled.
     TotpSession,
+    /// A challenge that a passkey has answered.
+    UsedChallenge,
 }
 
 impl Kind {
@@ -40,6 +43,7 @@ impl Kind {
             Self::Proof => "proof",
             Self::PendingSignIn => "pending_sign_in",
             Self::TotpSession => "totp_session",
+            Self::UsedChallenge => "used_challenge",
         }
     }
 }
@@ -264,6 +268,30 @@ impl Code for TotpSession {
 
     fn lifetime(&self) -> Millis {
         5 * MINUTE
+    }
+}
+
+/// A challenge that a passkey has answered: kept so that it is not answered again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsedChallenge {
+    /// The challenge, as authenticators get it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub challenge: String,
+}
+
+impl Code for UsedChallenge {
+    const KIND: Kind = Kind::UsedChallenge;
+
+    fn key(&self) -> &str {
+        &self.challenge
+    }
+
+    fn sealed(self) -> Self {
+        Self { challenge: String::new() }
+    }
+
+    fn lifetime(&self) -> Millis {
+        challenge::LIFETIME
     }
 }
 

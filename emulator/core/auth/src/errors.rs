@@ -1,6 +1,7 @@
 //! Everything an operation can refuse, by Firebase's codes. Must not know: how a refusal is put on the wire.
 
 use crate::errand::Errand;
+use crate::passkey;
 use crate::schema::SchemaError;
 
 /// Why an operation was refused. The text is the `message` that the Identity Toolkit answers.
@@ -355,6 +356,21 @@ pub enum Error {
     /// The passkey is an account's already.
     #[error("CREDENTIAL_ALREADY_IN_USE")]
     CredentialAlreadyInUse,
+    /// What an authenticator says is not accepted; why.
+    #[error("INVALID_AUTHENTICATOR_RESPONSE : {0}")]
+    InvalidAuthenticatorResponse(passkey::Refused),
+    /// An authenticator took too long.
+    #[error("PASSKEY_CHALLENGE_TIMEOUT")]
+    PasskeyChallengeTimeout,
+    /// The account has as many passkeys as it may.
+    #[error("PASSKEY_LIMIT_EXCEEDED")]
+    PasskeyLimitExceeded,
+    /// Nobody has told the server for which domain passkeys are.
+    #[error(
+        "PASSKEY_NOT_ENABLED : This server has not been told for which domain passkeys are. Set auth.passkeys.rpId in \
+         firebase.json, or the project's passkeyConfig."
+    )]
+    PasskeysNotEnabled,
     /// The passkey is nobody's.
     #[error("PASSKEY_CREDENTIAL_NOT_FOUND")]
     PasskeyNotFound,
@@ -431,6 +447,16 @@ impl Error {
     /// The refusal of a request's field that is known but not there yet.
     pub(crate) fn field_not_implemented(field: &str) -> Self {
         Self::NotImplemented(format!("{field} is not implemented yet."))
+    }
+}
+
+impl From<passkey::Refused> for Error {
+    fn from(refused: passkey::Refused) -> Self {
+        if refused == passkey::Refused::Expired {
+            Self::PasskeyChallengeTimeout
+        } else {
+            Self::InvalidAuthenticatorResponse(refused)
+        }
     }
 }
 

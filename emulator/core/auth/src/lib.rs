@@ -14,6 +14,7 @@ pub mod inquiry;
 pub mod mail;
 pub mod oidc;
 pub mod operations;
+pub mod passkey;
 pub mod password;
 pub mod schema;
 pub mod settings;

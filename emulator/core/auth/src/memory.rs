@@ -8,6 +8,7 @@ use crate::errors::StoreError;
 use crate::event::UserEvent;
 use crate::idp_config::IdpKind;
 use crate::operations::config::Config;
+use crate::passkey::Credential;
 use crate::settings::Tenant;
 use crate::store::{
     AccessToken, Accounts, AdminKeys, IdpConfigs, KeepsIdpConfigs, KeptKey, Keys, Order, Scope, ServiceAccountKey,
@@ -38,6 +39,9 @@ pub(crate) struct Memory {
     accounts: HashMap<Scope, BTreeMap<String, Account>>,
     refresh_families: HashMap<Hash, Family>,
     signing_keys: Vec<KeptKey>,
+    secrets: HashMap<String, Vec<u8>>,
+    passkeys: HashMap<(Scope, String), Credential>,
+    passkey_configs: HashMap<Scope, Value>,
     totp_factors: HashMap<(Scope, String, String), TotpFactor>,
     tenants: BTreeMap<(String, String), Tenant>,
     service_account_keys: Vec<ServiceAccountKey>,
@@ -93,6 +97,15 @@ impl Keys for Memory {
         self.service_account_keys.retain(|key| key.id != id);
         self.access_tokens.retain(|_, token| token.key_id != id);
         Ok(self.service_account_keys.len() < before)
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.secrets.get(name).cloned())
+    }
+
+    fn keep_secret(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.secrets.insert(name.to_owned(), value.to_vec());
+        Ok(())
     }
 
     fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
@@ -198,6 +211,14 @@ impl Accounts for Memory {
         }))
     }
 
+    fn passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Credential>, StoreError> {
+        Ok(self.passkeys.get(&(scope.clone(), credential_id.to_owned())).cloned())
+    }
+
+    fn passkey_config(&self, scope: &Scope) -> Result<Option<Value>, StoreError> {
+        Ok(self.passkey_configs.get(scope).cloned())
+    }
+
     fn totp_factor(&self, scope: &Scope, local_id: &str, id: &str) -> Result<Option<TotpFactor>, StoreError> {
         Ok(self.totp_factors.get(&(scope.clone(), local_id.to_owned(), id.to_owned())).cloned())
     }
@@ -258,7 +279,12 @@ impl Accounts for Memory {
 
 impl Store for Memory {
     fn put(&mut self, scope: &Scope, account: &Account) -> Result<(), StoreError> {
-        self.accounts.entry(scope.clone()).or_default().insert(account.local_id.clone(), account.clone());
+        let before = self.accounts.entry(scope.clone()).or_default().insert(account.local_id.clone(), account.clone());
+        for passkey in before.and_then(|before| before.passkey_info).into_iter().flatten() {
+            if !account.passkey_info.iter().flatten().any(|known| known.credential_id == passkey.credential_id) {
+                self.passkeys.remove(&(scope.clone(), passkey.credential_id));
+            }
+        }
         Ok(())
     }
 
@@ -308,6 +334,16 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn put_passkey(&mut self, scope: &Scope, credential_id: &str, credential: &Credential) -> Result<(), StoreError> {
+        self.passkeys.insert((scope.clone(), credential_id.to_owned()), credential.clone());
+        Ok(())
+    }
+
+    fn put_passkey_config(&mut self, scope: &Scope, value: &Value) -> Result<(), StoreError> {
+        self.passkey_configs.insert(scope.clone(), value.clone());
+        Ok(())
+    }
+
     fn put_totp_factor(
         &mut self,
         scope: &Scope,
@@ -331,6 +367,7 @@ impl Store for Memory {
 
     fn delete_tenant(&mut self, project: &str, id: &str) -> Result<(), StoreError> {
         self.tenants.remove(&(project.to_owned(), id.to_owned()));
+        self.passkey_configs.remove(&Scope { tenant: Some(id.to_owned()), ..Scope::project(project) });
         Ok(())
     }
 
@@ -350,6 +387,11 @@ impl Store for Memory {
 
     fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError> {
         self.codes.retain(|((of, _, _), code)| of != scope || code.issued >= before);
+        Ok(())
+    }
+
+    fn delete_codes_of(&mut self, scope: &Scope, kind: Kind, before: Millis) -> Result<(), StoreError> {
+        self.codes.retain(|((of, its, _), code)| of != scope || *its != kind || code.issued >= before);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use crate::errors::StoreError;
 use crate::event::UserEvent;
 use crate::idp_config::IdpKind;
 use crate::operations::config::Config;
+use crate::passkey::Credential;
 use crate::settings::Tenant;
 use crate::token::session::{Family, Hash};
 use serde_json::Value;
@@ -155,6 +156,18 @@ pub trait Keys: AdminKeys {
     /// The store failed.
     fn forget_service_account_key(&mut self, id: &str) -> Result<bool, StoreError>;
 
+    /// A secret of the server, by what it is for.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keeps a secret of the server.
+    ///
+    /// # Errors
+    /// The store failed, or there is one with its name.
+    fn keep_secret(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError>;
+
     /// Keeps an access token under its hash.
     ///
     /// # Errors
@@ -271,6 +284,18 @@ pub trait Accounts: AdminKeys + IdpConfigs {
     /// # Errors
     /// The store failed.
     fn by_passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Account>, StoreError>;
+
+    /// What is kept of the passkey; nothing if it was only named, as emulators and imports do.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn passkey(&self, scope: &Scope, credential_id: &str) -> Result<Option<Credential>, StoreError>;
+
+    /// What admins have settled of passkeys, as JSON.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn passkey_config(&self, scope: &Scope) -> Result<Option<Value>, StoreError>;
 
     /// The authenticator app that an account has enrolled under this id.
     ///
@@ -415,6 +440,12 @@ pub trait Store: Accounts + Keys + KeepsIdpConfigs {
     /// The store failed.
     fn delete_codes(&mut self, scope: &Scope, before: Millis) -> Result<(), StoreError>;
 
+    /// Forgets the codes of a kind issued before `before`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn delete_codes_of(&mut self, scope: &Scope, kind: Kind, before: Millis) -> Result<(), StoreError>;
+
     /// Keeps an authenticator app of an account that is kept.
     ///
     /// # Errors
@@ -433,13 +464,26 @@ pub trait Store: Accounts + Keys + KeepsIdpConfigs {
     /// The store failed.
     fn delete_totp_factor(&mut self, scope: &Scope, local_id: &str, id: &str) -> Result<(), StoreError>;
 
+    /// Keeps what is known of a passkey, which an account that is kept has (see [`Account::passkey_info`]). It goes when
+    /// the account has it no more.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_passkey(&mut self, scope: &Scope, credential_id: &str, credential: &Credential) -> Result<(), StoreError>;
+
+    /// Keeps what admins have settled of passkeys.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn put_passkey_config(&mut self, scope: &Scope, value: &Value) -> Result<(), StoreError>;
+
     /// Keeps a tenant's settings.
     ///
     /// # Errors
     /// The store failed.
     fn put_tenant(&mut self, project: &str, tenant: &Tenant) -> Result<(), StoreError>;
 
-    /// Forgets a tenant's settings.
+    /// Forgets a tenant's settings, those of passkeys included.
     ///
     /// # Errors
     /// The store failed.

@@ -75,7 +75,8 @@ async fn answer(room: &Room, request: Request) -> Result<Response, Refusal> {
         Run::ProviderForm => return pages::provider::come_back(room, body).await,
         Run::AccessToken => return oauth::answer(room, &head, body).await,
         Run::PublicKeys(purpose, form) => return public_keys::answer(&service.tokens(), purpose, form),
-        Run::NotYet => {
+        Run::OfServers(operation) if !service.is_emulator() => operation,
+        Run::OfServers(_) | Run::NotYet => {
             return Err(Error::NotImplemented(format!("{} is not implemented in the Auth Emulator.", row.id)).into());
         }
         Run::Operation(operation) => operation,

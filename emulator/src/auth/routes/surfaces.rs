@@ -21,8 +21,10 @@ const DELETE: Method = Method::DELETE;
 /// A row without what its surface says.
 type Row = (Method, &'static str, &'static str, Run);
 
-/// What a project and a tenant say of identity providers.
-const IDP_CONFIGS: &[Row] = &[
+/// What a project and a tenant say of passkeys and identity providers.
+const CONFIGS: &[Row] = &[
+    (GET, "/passkeyConfig", "getPasskeyConfig", GET_PASSKEY_CONFIG),
+    (PATCH, "/passkeyConfig", "updatePasskeyConfig", UPDATE_PASSKEY_CONFIG),
     (POST, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.create", CREATE_DEFAULT_IDP_CONFIG),
     (GET, "/defaultSupportedIdpConfigs", "defaultSupportedIdpConfigs.list", LIST_DEFAULT_IDP_CONFIGS),
     (DELETE, "/defaultSupportedIdpConfigs/{config}", "defaultSupportedIdpConfigs.delete", DELETE_DEFAULT_IDP_CONFIG),
@@ -139,7 +141,7 @@ pub(super) const SURFACES: &[Surface] = &[
         ids: "identitytoolkit.",
         auth: Auth::AdminOrKey,
         rows: &[
-            (POST, "/accounts:revokeToken", "accounts.revokeToken", NOT_YET),
+            (POST, "/accounts:revokeToken", "accounts.revokeToken", REVOKE_TOKEN),
             (POST, "/accounts/mfaEnrollment:finalize", "accounts.mfaEnrollment.finalize", FINALIZE_MFA_ENROLLMENT),
             (POST, "/accounts/mfaEnrollment:start", "accounts.mfaEnrollment.start", START_MFA_ENROLLMENT),
             (POST, "/accounts/mfaEnrollment:withdraw", "accounts.mfaEnrollment.withdraw", WITHDRAW_MFA_ENROLLMENT),
@@ -179,7 +181,7 @@ pub(super) const SURFACES: &[Surface] = &[
         base: "/identitytoolkit.googleapis.com/v2/projects/{project}",
         ids: "identitytoolkit.projects.",
         auth: Auth::AdminOrKey,
-        rows: IDP_CONFIGS,
+        rows: CONFIGS,
     },
     // A tenant's settings.
     Surface {
@@ -199,7 +201,7 @@ pub(super) const SURFACES: &[Surface] = &[
         base: "/identitytoolkit.googleapis.com/v2/projects/{project}/tenants/{tenant}",
         ids: "identitytoolkit.projects.tenants.",
         auth: Auth::AdminOrKey,
-        rows: IDP_CONFIGS,
+        rows: CONFIGS,
     },
     // Token refresh.
     Surface {

@@ -13,8 +13,8 @@ use hearth_auth::idp_config::{
 use hearth_auth::operations::guard::Action;
 use hearth_auth::operations::{
     Answer, Call, bulk, config, create_auth_uri, delete, grant, idp_configs, import, lookup, mfa, oob, passkeys,
-    password_policy, phone, session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp, sign_in_password,
-    sign_in_phone_number, sign_up, tenants, update,
+    password_policy, phone, revoke_token, session_cookie, sign_in_custom_token, sign_in_email_link, sign_in_idp,
+    sign_in_password, sign_in_phone_number, sign_up, tenants, update,
 };
 use hearth_auth::schema::Schema;
 use hearth_auth::settings;
@@ -54,6 +54,8 @@ pub(super) enum Run {
     AccessToken,
     /// The public keys.
     PublicKeys(Purpose, Form),
+    /// An operation of servers: known to emulators, but not there.
+    OfServers(&'static Operation),
     /// Known, but not there.
     NotYet,
 }
@@ -326,9 +328,20 @@ pub(super) const START_PASSKEY_SIGN_IN: Run =
     Run::Operation(&reading(Source::Json, passkeys::SCHEMA, |store, call, body| {
         passkeys::start_sign_in(store, call, typed(body)?)
     }));
-pub(super) const FINALIZE_PASSKEY_SIGN_IN: Run =
-    Run::Operation(&writing(Source::Json, passkeys::SCHEMA, |store, call, body| {
-        passkeys::finalize_sign_in(store, call, typed(body)?)
+pub(super) const FINALIZE_PASSKEY_SIGN_IN: Run = Run::Operation(
+    &writing(Source::Json, passkeys::SCHEMA, |store, call, body| passkeys::finalize_sign_in(store, call, typed(body)?))
+        .counted(Action::ShowCode),
+);
+pub(super) const GET_PASSKEY_CONFIG: Run = Run::OfServers(&reading(Source::Nothing, &[], |store, call, body| {
+    passkeys::config::get(store, call, typed(body)?)
+}));
+pub(super) const UPDATE_PASSKEY_CONFIG: Run =
+    Run::OfServers(&writing(MASKED, passkeys::config::SCHEMA, |store, call, body| {
+        passkeys::config::update(store, call, body.clone())
+    }));
+pub(super) const REVOKE_TOKEN: Run =
+    Run::OfServers(&inquiring(Source::Json, revoke_token::SCHEMA, |store, call, body| {
+        revoke_token::revoke(store, call, typed(body)?)
     }));
 pub(super) const PROJECTS: Run =
     Run::Operation(&reading(Source::Nothing, &[], |store, call, body| config::projects(store, call, typed(body)?)));

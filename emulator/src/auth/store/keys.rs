@@ -67,6 +67,15 @@ impl Keys for SqliteStore<'_> {
         Ok(self.run("DELETE FROM service_account_key WHERE id = ?1", [id])? > 0)
     }
 
+    fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.one("SELECT value FROM secret WHERE name = ?1", [name], |row| row.get(0))
+    }
+
+    fn keep_secret(&mut self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.run("INSERT INTO secret VALUES (?1, ?2)", params![name, value])?;
+        Ok(())
+    }
+
     fn keep_access_token(&mut self, id: &Hash, token: &AccessToken) -> Result<(), StoreError> {
         self.run("INSERT INTO access_token VALUES (?1, ?2, ?3)", params![id, token.key_id, stored(token.expires_at)])?;
         Ok(())

@@ -3,7 +3,8 @@
 use super::*;
 use crate::auth::migrations::MIGRATIONS;
 use crate::storage::{OpenFile, Storage};
-use hearth_auth::account::ProviderUserInfo;
+use hearth_auth::account::{Passkey, ProviderUserInfo};
+use hearth_auth::store::Keys as _;
 
 fn open() -> OpenFile {
     Storage::memory().open("auth", MIGRATIONS).unwrap()
@@ -190,4 +191,76 @@ fn every_look_up_uses_an_index() {
             file.writer.query_row(&format!("EXPLAIN QUERY PLAN {sql}"), [], |row| row.get("detail")).unwrap();
         assert!(plan.contains(index), "{plan}");
     }
+}
+
+#[test]
+fn what_is_known_of_a_passkey_goes_with_it() {
+    let file = open();
+    let mut store = SqliteStore::on(&file.writer);
+    let scope = Scope::project("demo");
+    let with = |id: &str, passkeys: &[&str]| {
+        let named = |name: &&str| Passkey { credential_id: (*name).to_owned(), name: None };
+        account(id, |account| account.passkey_info = Some(passkeys.iter().map(named).collect()))
+    };
+    let credential =
+        Credential { public_key: vec![1, 2], sign_count: u32::MAX, backup_eligible: true, backed_up: false };
+    assert!(store.put_passkey(&scope, "p", &credential).is_err(), "nobody has it");
+    store.put(&scope, &with("a", &["p", "q"])).unwrap();
+    assert_eq!(store.passkey(&scope, "p"), Ok(None), "it is only named");
+    store.put_passkey(&scope, "p", &credential).unwrap();
+    assert_eq!(store.passkey(&scope, "p"), Ok(Some(credential.clone())));
+    let tenant = Scope { tenant: Some("t".to_owned()), ..scope.clone() };
+    assert_eq!(store.passkey(&tenant, "p"), Ok(None));
+    // It stays while the account has it, whatever else changes.
+    store.put(&scope, &with("a", &["r", "p"])).unwrap();
+    assert_eq!(store.passkey(&scope, "p"), Ok(Some(credential.clone())));
+    let found = ["p", "q", "r"].map(|id| store.by_passkey(&scope, id).unwrap().is_some());
+    assert_eq!(found, [true, false, true]);
+    assert!(store.put(&scope, &with("b", &["p"])).is_err(), "another has it");
+    store.put(&scope, &with("a", &[])).unwrap();
+    store.put(&scope, &with("b", &["p"])).unwrap();
+    assert_eq!(store.passkey(&scope, "p"), Ok(None), "it is another one now");
+    store.put_passkey(&scope, "p", &credential).unwrap();
+    store.delete(&scope, "b").unwrap();
+    assert_eq!(store.passkey(&scope, "p"), Ok(None));
+}
+
+#[test]
+fn settings_of_passkeys_go_with_their_tenant() {
+    let file = open();
+    let mut store = SqliteStore::on(&file.writer);
+    let scope = Scope::project("demo");
+    let tenant = Scope { tenant: Some("t".to_owned()), ..scope.clone() };
+    let value = serde_json::json!({"rpId": "a.b"});
+    for scope in [&scope, &tenant] {
+        assert_eq!(store.passkey_config(scope), Ok(None));
+        store.put_passkey_config(scope, &value).unwrap();
+        store.put_passkey_config(scope, &value).unwrap();
+        assert_eq!(store.passkey_config(scope), Ok(Some(value.clone())));
+    }
+    store.delete_tenant("demo", "t").unwrap();
+    assert_eq!((store.passkey_config(&tenant), store.passkey_config(&scope)), (Ok(None), Ok(Some(value))));
+}
+
+#[test]
+fn a_secret_is_kept_once() {
+    let file = open();
+    let mut store = SqliteStore::on(&file.writer);
+    assert_eq!(store.secret("s"), Ok(None));
+    store.keep_secret("s", &[1]).unwrap();
+    assert!(store.keep_secret("s", &[2]).is_err());
+    assert_eq!(store.secret("s"), Ok(Some(vec![1])));
+}
+
+#[test]
+fn codes_of_a_kind_are_forgotten_by_themselves() {
+    let file = open();
+    let mut store = SqliteStore::on(&file.writer);
+    let scope = Scope::project("demo");
+    for (kind, issued) in [(Kind::UsedChallenge, 1), (Kind::UsedChallenge, 2), (Kind::Oob, 1)] {
+        store.put_code(&scope, kind, &issued.to_string(), &Kept { issued, record: "{}".to_owned() }).unwrap();
+    }
+    store.delete_codes_of(&scope, Kind::UsedChallenge, 2).unwrap();
+    let left = [Kind::UsedChallenge, Kind::Oob].map(|kind| store.codes(&scope, kind).unwrap().len());
+    assert_eq!(left, [1, 1]);
 }

@@ -173,7 +173,7 @@ async fn answer(State(state): State<Arc<Shared>>, request: AxumRequest) -> Respo
         let at = |path: &str| format!("{}{path}", state.url);
         json!({
             "issuer": issuer, "jwks_uri": keys, "authorization_endpoint": at("/authorize?tenant=a"),
-            "token_endpoint": at("/token"), "userinfo_endpoint": at("/userinfo"),
+            "token_endpoint": at("/token"), "userinfo_endpoint": at("/userinfo"), "revocation_endpoint": at("/revoke"),
             "authorization_response_iss_parameter_supported": true,
         })
         .to_string()

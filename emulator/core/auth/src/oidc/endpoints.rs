@@ -13,6 +13,8 @@ pub struct Endpoints {
     pub token: Option<String>,
     /// Where an access token tells whose it is.
     pub userinfo: Option<String>,
+    /// Where tokens are revoked (RFC 7009).
+    pub revocation: Option<String>,
     /// The app shows its secret in the body of a request, not in its header.
     pub secret_in_body: bool,
     /// Whoever comes back says from which issuer (RFC 9207).
@@ -34,6 +36,7 @@ impl Endpoints {
             authorization: place("authorization_endpoint"),
             token: place("token_endpoint"),
             userinfo: place("userinfo_endpoint"),
+            revocation: place("revocation_endpoint"),
             secret_in_body: is_there("client_secret_post"),
             names_itself: description.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
         }

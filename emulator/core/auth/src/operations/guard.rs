@@ -17,7 +17,7 @@ pub enum Action {
     SignUp,
     /// Show a password.
     ShowPassword,
-    /// Show a code from an email, a text message or an identity provider, or a one-time password.
+    /// Show a code from an email, a text message or an identity provider, a one-time password, or a passkey.
     ShowCode,
     /// Have an email sent.
     SendEmail,
@@ -271,6 +271,8 @@ pub fn is_spent(action: Action, outcome: Result<(), &Error>) -> bool {
                 | Error::InvalidIdpResponse(_)
                 | Error::InvalidMfaPendingCredential
                 | Error::ForeignMfaPendingCredential
+                | Error::InvalidAuthenticatorResponse(_)
+                | Error::PasskeyNotFound
                 | Error::TooManyAttempts
         ),
         (Action::Refresh, Err(error)) => matches!(error, Error::InvalidRefreshToken | Error::RefreshTokenReused),

@@ -223,12 +223,12 @@ fn told_name(user: &str) -> Option<String> {
 }
 
 /// A name or a secret as in a form (RFC 6749, section 2.3.1).
-fn in_form(text: &str) -> String {
+pub(super) fn in_form(text: &str) -> String {
     form(&[(text.to_owned(), String::new())]).trim_end_matches('=').to_owned()
 }
 
 /// A provider's word for why, as far as it is one.
-fn reason(text: &str) -> &str {
+pub(super) fn reason(text: &str) -> &str {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if text.len() <= LONGEST_REASON && text.bytes().all(is_word) { text } else { "it does not say why" }
 }

@@ -30,6 +30,7 @@ pub mod phone;
 mod policy;
 mod providers;
 mod record;
+pub mod revoke_token;
 mod second_factors;
 pub mod session_cookie;
 pub mod sign_in_custom_token;
@@ -47,6 +48,8 @@ use crate::code::OobCode;
 use crate::entropy::Entropy;
 use crate::errand::Passwords;
 use crate::errors::Error;
+use crate::passkey::RelyingParty;
+use crate::passkey::challenge::Challenges;
 use crate::sign_in_session::SessionKey;
 use crate::store::{Accounts, Scope, Store};
 use crate::token::refresh::{RefreshToken, SecondFactor};
@@ -82,6 +85,17 @@ pub struct Call<'a> {
     pub delivers: Delivers,
     /// Who is told of users that come and go; nobody, and then nothing is written of it.
     pub receivers: &'a [String],
+    /// How passkeys are asked for.
+    pub passkeys: Passkeys<'a>,
+}
+
+/// How passkeys are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Passkeys<'a> {
+    /// Makes challenges and knows them again.
+    pub challenges: &'a Challenges,
+    /// For whom passkeys are, unless admins have settled otherwise; nobody, and then there are none.
+    pub relying_party: Option<&'a RelyingParty>,
 }
 
 /// What can be sent to users.
@@ -253,6 +267,8 @@ mod tests {
         pub(super) emulator: bool,
         pub(super) delivers: Delivers,
         pub(super) receivers: Vec<String>,
+        pub(super) relying_party: Option<RelyingParty>,
+        challenges: Challenges,
         pub(super) outcomes: Outcomes,
         entropy: Counting,
         tokens: Tokens,
@@ -268,6 +284,8 @@ mod tests {
                 emulator: true,
                 delivers: Delivers { emails: true, texts: true },
                 receivers: Vec::new(),
+                relying_party: None,
+                challenges: Challenges::new([7; 32]),
                 outcomes: Outcomes::default(),
                 entropy: Counting::default(),
                 tokens: Tokens::Unsigned,
@@ -294,8 +312,9 @@ mod tests {
 
         /// Does something as a client.
         pub(super) fn with_call<T>(&mut self, run: impl FnOnce(&mut dyn Store, &Call<'_>) -> T) -> T {
-            let Self { store, scope, now, emulator, delivers, receivers, entropy, tokens, sessions, outcomes } = self;
-            let passwords = Passwords { hashing: Hashing::Fake, outcomes };
+            let Self { store, scope, now, emulator, delivers, receivers, entropy, tokens, sessions, .. } = self;
+            let passkeys = Passkeys { challenges: &self.challenges, relying_party: self.relying_party.as_ref() };
+            let passwords = Passwords { hashing: Hashing::Fake, outcomes: &self.outcomes };
             let call = Call {
                 scope,
                 privileged: false,
@@ -308,6 +327,7 @@ mod tests {
                 origin: "http://127.0.0.1:9099",
                 delivers: *delivers,
                 receivers,
+                passkeys,
             };
             run(store, &call)
         }

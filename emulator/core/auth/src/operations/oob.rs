@@ -283,6 +283,9 @@ fn set_password(
     account.email_verified = Some(true);
     account.set_secret(secret, call.now);
     account.provider_user_info = account.provider_user_info.map(|_| Vec::new());
+    if !call.emulator {
+        account.passkey_info = account.passkey_info.map(|_| Vec::new());
+    }
     account.mirror_providers();
     store.put(call.scope, &account)?;
     store.revoke_refresh_tokens(call.scope, &account.local_id, call.now / 1000 * 1000)?;

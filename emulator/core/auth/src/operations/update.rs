@@ -2,7 +2,7 @@
 
 use super::second_factors::{self, ENROLLMENT};
 use super::sign_up::{free_email, free_phone_number};
-use super::{Answer, Call, Message, given, json, oob, password_policy, policy, sign_in, signed_in};
+use super::{Answer, Call, Message, given, json, oob, passkeys, password_policy, policy, sign_in, signed_in};
 use crate::account::{ANONYMOUS, Account, MfaEnrollment, PASSWORD, PHONE, ProviderUserInfo};
 use crate::code::RequestType;
 use crate::errors::Error;
@@ -220,6 +220,7 @@ fn apply(store: &dyn Store, call: &Call<'_>, request: &Request) -> Result<Change
     overwrite(&mut account.display_name, &request.display_name);
     overwrite(&mut account.photo_url, &request.photo_url);
     remove(&mut account, request);
+    passkeys::remove(call, &mut account, &request.delete_passkey);
     let new_email = given(&request.email).map(str::to_lowercase);
     Ok(Changed { account, provider, revokes, new_email, moved })
 }
@@ -375,9 +376,6 @@ fn remove(account: &mut Account, request: &Request) {
             // The others have been refused.
             Attribute::UserAttributeNameUnspecified | Attribute::Provider | Attribute::RawUserInfo => {}
         }
-    }
-    if let Some(passkeys) = &mut account.passkey_info {
-        passkeys.retain(|passkey| !request.delete_passkey.contains(&passkey.credential_id));
     }
     for provider in &request.delete_provider {
         if provider == PASSWORD {
