@@ -102,11 +102,16 @@ impl DatabaseService {
     }
 
     /// What should be done on another thread before `command` is left for the writer: to put many children in order, for
-    /// which all others would have to wait.
+    /// which all others would have to wait. Nothing is done for callers whom the rules deny it, and nothing where denials
+    /// are explained, as the rules would be judged, and told of, twice.
     pub(super) fn preparation(&self, command: &Command) -> Option<impl FnOnce() + Send + 'static> {
-        let (path, query) = command.query()?;
+        let (caller, path, query) = command.query()?;
+        if self.inspection.is_some() {
+            return None;
+        }
         let snapshot = self.snapshot();
-        let many = snapshot.unprepared(path, query) >= MANY_CHILDREN;
+        let many = snapshot.unprepared(path, query) >= MANY_CHILDREN
+            && snapshot.may_read(caller, path, query, self.writer.now());
         let (path, query) = many.then(|| (path.clone(), query.clone()))?;
         Some(move || snapshot.prepare(&path, &query))
     }

@@ -11,7 +11,8 @@ use crate::storage::Storage;
 use futures_util::future::BoxFuture;
 use hearth_database::wire::{Credential, Kind, Status};
 use hearth_database::{
-    Batch, Caller, Command, Engine, Journal, JournalError, Limit, Loaded, Order, Path, Query, Ruleset,
+    Batch, Caller, Change, Command, Engine, Get, Journal, JournalError, Limit, Loaded, Location, Order, Path, Query,
+    Ruleset, Write, json,
 };
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -135,6 +136,26 @@ async fn a_query_that_needs_an_order_has_it_made_beside_the_writer() {
     assert!(next(&attached).await.unwrap().ends_with(r#""d":{"k999":999}}}}"#));
     // A write elsewhere leaves it as it is.
     assert_eq!(database.snapshot().unprepared(&path, &query), 0);
+}
+
+/// Strangers cost nobody the work of a query that they may not make.
+#[tokio::test]
+async fn nothing_is_put_in_order_for_who_may_not_read_it() {
+    let children: Vec<_> = (0..5000).map(|number| format!("\"k{number}\":{number}")).collect();
+    let tree = format!(r#"{{"list":{{{}}}}}"#, children.join(","));
+    for (rules, is_prepared) in [(r#"{"rules":{}}"#, false), (r#"{"rules":{"list":{".read":true}}}"#, true)] {
+        let rules = Ruleset::parse(rules).unwrap();
+        let (release, gate) = mpsc::channel();
+        let engine = Engine::open(Held(gate), rules).unwrap();
+        let database = DatabaseService::start("judged", engine, Clock::manual(5), Entropy::seeded(1)).unwrap();
+        drop(release);
+        let change = Change::Set(json::parse(tree.as_bytes(), 0).unwrap());
+        let location = Location::parse("").unwrap();
+        database.write(Write { caller: Caller::Admin, location, if_match: None, change }).await.unwrap();
+        let query = Query { order: Order::Priority, limit: Some(Limit::Last(1)), ..Query::default() };
+        let get = Get { caller: Caller::ANYONE, path: Path::parse("list").unwrap(), query };
+        assert_eq!(database.preparation(&Command::Get(get)).is_some(), is_prepared);
+    }
 }
 
 #[tokio::test]

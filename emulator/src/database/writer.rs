@@ -79,6 +79,11 @@ impl Writer {
         &self.inbox
     }
 
+    /// The time by which it judges.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now()
+    }
+
     /// The state that was published last.
     pub(super) fn snapshot(&self) -> Snapshot {
         self.published.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -54,11 +54,11 @@ impl fmt::Debug for Command {
 }
 
 impl Command {
-    /// What it reads, and what of that.
-    pub fn query(&self) -> Option<(&Path, &Query)> {
+    /// On whose behalf it reads, what, and what of that.
+    pub fn query(&self) -> Option<(&Caller, &Path, &Query)> {
         match self {
-            Self::Get(get) => Some((&get.path, &get.query)),
-            Self::Listen(listen) => Some((&listen.path, &listen.query)),
+            Self::Get(get) => Some((&get.caller, &get.path, &get.query)),
+            Self::Listen(listen) => Some((&listen.caller, &listen.path, &listen.query)),
             Self::Write(_)
             | Self::Transaction(_)
             | Self::Unlisten(..)

@@ -55,6 +55,11 @@ impl Snapshot {
         if lacks { node.len() } else { 0 }
     }
 
+    /// Whether `caller` may read this at `now`, in milliseconds since the epoch.
+    pub fn may_read(&self, caller: &Caller, path: &Path, query: &Query, now: u64) -> bool {
+        self.rules.check_read(caller, path, query, &self.root, now).is_ok()
+    }
+
     /// Puts the children of the node at `path` in the order of `query`. Later states have them in order as well, unless
     /// one of the children has changed meanwhile.
     pub fn prepare(&self, path: &Path, query: &Query) {
